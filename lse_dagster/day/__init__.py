@@ -1,0 +1,1 @@
+"""The day folder and the day zip: names, staging, publishing, summary, reading."""

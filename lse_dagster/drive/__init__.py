@@ -1,0 +1,1 @@
+"""Talking to Google Drive: credentials, folders, upload, download."""

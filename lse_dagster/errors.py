@@ -1,0 +1,27 @@
+"""The base of every error a person sees: what failed, why, and what to do next.
+
+One subclass per cause lives in the room that raises it. Dagster shows the three parts as a
+`Failure`, the command line as three lines on stderr.
+"""
+
+from typing import ClassVar
+
+
+class ArchiveError(Exception):
+    """An error in three parts. None of them may hold a secret: they are logged and stored.
+
+    `what` names the project, the date and the step as far as they are known; `why` is the cause in the
+    server's words, shortened; `next_step` is the exact command to run or variable to set.
+    """
+
+    transient: ClassVar[bool] = False
+    """Whether the same call may succeed later without anyone changing anything."""
+
+    def __init__(self, what: str, why: str, next_step: str) -> None:
+        super().__init__(what, why, next_step)
+        self.what = what
+        self.why = why
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why} Next: {self.next_step}"

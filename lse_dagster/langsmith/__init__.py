@@ -1,0 +1,1 @@
+"""Talking to LangSmith: transport, the query of one day, totals, feedback."""

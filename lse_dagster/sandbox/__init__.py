@@ -1,0 +1,1 @@
+"""LangSmith and Google Drive on loopback, for the demo and the tests."""
