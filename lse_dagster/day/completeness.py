@@ -1,0 +1,67 @@
+"""Whether the traces of a day are whole: every parent present, every identity in line with `dotted_order`.
+
+A parent that started before the day belongs to the file of an earlier day and is not asked for here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.run import RunIdentity
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """What is wrong with the traces of a day: ids of runs, in the order of the files."""
+
+    runs: int
+    missing_parents: tuple[tuple[str, str], ...]
+    """Pairs of a run and the parent that is not there."""
+    inconsistent: tuple[tuple[str, str], ...]
+    """Pairs of a run and what its dotted order contradicts."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.missing_parents and not self.inconsistent
+
+
+def examine_traces(day: DayFolder) -> Completeness:
+    """Read every trace of a day once. Raises `BrokenDay` for a file that cannot be read."""
+    runs = list(day.identities())
+    present = {run.id for run in runs}
+    start = DayInterval.of(day.date).start
+    return Completeness(
+        runs=len(runs),
+        missing_parents=tuple(_missing_parents(runs, present, start)),
+        inconsistent=tuple((run.id, why) for run in runs for why in _contradictions(run)),
+    )
+
+
+def _missing_parents(
+    runs: Iterable[RunIdentity], present: set[str], start: datetime
+) -> Iterable[tuple[str, str]]:
+    for run in runs:
+        path = run.path()
+        parent_id = run.parent_run_id or (path.parent.run_id if path and path.parent else None)
+        if parent_id is None or parent_id in present:
+            continue
+        if path is not None and path.parent is not None and path.parent.start < start:
+            continue
+        yield run.id, parent_id
+
+
+def _contradictions(run: RunIdentity) -> Iterable[str]:
+    path = run.path()
+    if path is None:
+        yield f"no valid dotted order: {run.dotted_order[:80]!r}"
+        return
+    if path.own.run_id != run.id:
+        yield f"its own id is {path.own.run_id} there"
+    if path.root.run_id != run.trace_id:
+        yield f"its trace id is {path.root.run_id} there"
+    expected_parent = path.parent.run_id if path.parent else None
+    if run.parent_run_id != expected_parent:
+        yield f"its parent is {expected_parent} there and {run.parent_run_id} in the run"

@@ -1,0 +1,53 @@
+"""What can go wrong with a day on the local disk: one type per cause."""
+
+from datetime import date
+from pathlib import Path
+
+from lse_dagster.errors import ArchiveError
+
+
+class NoSuchDay(ArchiveError):
+    """There is no day where one was asked for."""
+
+    def __init__(self, project: str, day: date, path: Path) -> None:
+        super().__init__(
+            f"Reading the day {day} of {project!r}",
+            f"There is no day at {path}.",
+            "Fetch it, or bring it back from Drive with the `restore` job.",
+        )
+
+
+class DayIsBusy(ArchiveError):
+    """Another process is writing the same day now."""
+
+    transient = True
+
+    def __init__(self, project: str, day: date, path: Path) -> None:
+        super().__init__(
+            f"Writing the day {day} of {project!r}",
+            f"Another process is writing it now: {path} is locked.",
+            "Wait until that process has ended, then run this again.",
+        )
+
+
+class OverwriteRefused(ArchiveError):
+    """The overwrite policy forbids replacing what is there."""
+
+
+class BrokenDay(ArchiveError):
+    """Files of a day are missing, changed or unreadable."""
+
+
+class BrokenZip(ArchiveError):
+    """A day zip is damaged, incomplete, or not one of ours."""
+
+
+class DiskError(ArchiveError):
+    """The disk is full, read-only, or failing. What was there before is untouched."""
+
+    def __init__(self, what: str, error: OSError) -> None:
+        super().__init__(
+            what,
+            f"{error.strerror or error} ({error.filename or 'no file named'}). Nothing was changed.",
+            "Free space or fix the permissions of the folder, then run this again.",
+        )

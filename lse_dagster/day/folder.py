@@ -1,0 +1,100 @@
+"""A published day: the handle that travels between assets, and reading what it points to.
+
+A handle is a path and a summary; the runs stay on disk and are read one trace at a time.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from lse_dagster.day.errors import BrokenDay
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
+from lse_dagster.day.summary import Summary, decode_summary
+from lse_dagster.day.trace_file import TraceFile, read_trace_file
+
+_REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always`."
+
+
+@dataclass(frozen=True)
+class DayFolder:
+    """One day on disk."""
+
+    path: Path
+    summary: Summary
+
+    @property
+    def project(self) -> str:
+        """The project's true name."""
+        return self.summary.project
+
+    @property
+    def date(self) -> date:
+        """The UTC date."""
+        return date.fromisoformat(self.summary.date)
+
+    @property
+    def summary_path(self) -> Path:
+        """Where `_summary.json` lies."""
+        return self.path / SUMMARY
+
+    def traces(self) -> Iterator[TraceFile]:
+        """Every trace, one in memory at a time. Raises `BrokenDay` for a file that cannot be read."""
+        for name in sorted(self.summary.files):
+            try:
+                yield read_trace_file(self.path / name)
+            except (OSError, msgspec.MsgspecError) as error:
+                raise self._broken(f"{name} cannot be read: {error}") from error
+
+    def identities(self) -> Iterator[RunIdentity]:
+        """The identity of every run. Raises `BrokenDay` as `traces` does."""
+        for trace in self.traces():
+            for raw in trace.runs:
+                try:
+                    yield read_identity(raw)
+                except InvalidRun as error:
+                    raise self._broken(str(error)) from error
+
+    def run_ids(self) -> set[str]:
+        """The ids of all runs."""
+        return {run.id for run in self.identities()}
+
+    def verify_files(self) -> None:
+        """Compare every file with the summary. Raises `BrokenDay` with the first difference.
+
+        A file that the summary does not name counts as a difference: nobody vouches for it.
+        """
+        found = {entry.name for entry in self.path.iterdir()} - {SUMMARY}
+        if found != set(self.summary.files):
+            stray = sorted(found ^ set(self.summary.files))
+            raise self._broken(
+                f"{stray[0]!r} is " + ("not in the summary" if stray[0] in found else "missing")
+            )
+        for name, entry in self.summary.files.items():
+            with (self.path / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != entry.sha256:
+                raise self._broken(f"{name} differs from its hash in the summary")
+
+    def _broken(self, why: str) -> BrokenDay:
+        return BrokenDay(
+            f"Reading the day {self.date} of {self.project!r} at {self.path}", f"{why}.", _REPAIR
+        )
+
+
+def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
+    """The day in a folder, or None when there is no folder. Files are not compared with their hashes.
+
+    Raises `InvalidSummary` for a folder without a valid summary.
+    """
+    try:
+        raw = (path / SUMMARY).read_bytes()
+    except FileNotFoundError:
+        if not path.exists():
+            return None
+        raw = b""
+    return DayFolder(path, decode_summary(raw, project=project, day=day, origin=str(path)))

@@ -1,0 +1,63 @@
+"""The half-open UTC interval of one day, and reading dates and LangSmith's times.
+
+LangSmith writes times in three forms: RFC 3339 with `Z`, naive UTC, and naive UTC without a fraction.
+All of them are UTC; nothing here ever uses the local time zone.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from lse_dagster.errors import ArchiveError
+
+
+class InvalidDate(ArchiveError):
+    """A text that should be a UTC date is not one."""
+
+
+@dataclass(frozen=True)
+class DayInterval:
+    """`[start, end)`: midnight UTC of a date to midnight UTC of the next."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def of(cls, day: date) -> "DayInterval":
+        """The interval of one UTC date."""
+        start = datetime.combine(day, time.min, tzinfo=UTC)
+        return cls(start, start + timedelta(days=1))
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+
+def parse_date(text: str) -> date:
+    """Read `YYYY-MM-DD`. Raises `InvalidDate` for anything else, `2025-02-30` and `20250829` included."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise InvalidDate(
+        f"Reading the date {text!r}",
+        "It is not a calendar date.",
+        "Write it as YYYY-MM-DD, for example 2025-08-29.",
+    )
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read one of LangSmith's times as an aware UTC datetime; None when it is not a time.
+
+    Digits after the microsecond are dropped, as `datetime` holds no more.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def iso_z(moment: datetime) -> str:
+    """An aware datetime as RFC 3339 in UTC with microseconds and `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

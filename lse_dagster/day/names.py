@@ -1,0 +1,104 @@
+"""The names of folders and files: one reversible, collision-free mapping from project names to path parts.
+
+A name that is safe on every file system stays as it is. Every other character becomes `%XX` for each of its
+UTF-8 bytes. A name too long for a file system is cut and ends in `%~` and a hash; its true name is in the
+summary.
+"""
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from lse_dagster.day.interval import InvalidDate, parse_date
+
+SUMMARY = "_summary.json"
+
+_LONGEST = 180
+"""Bytes. Leaves room for the date, a hidden prefix and a suffix in the 255 bytes of a file name."""
+
+_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
+_TRACE_FILE = re.compile(r"(?P<trace>[^/\\\x00]+)_(?P<start>\d{8}T\d{12}Z)\.json", re.ASCII)
+_DAY_ZIP = re.compile(r"(?P<project>.+)_(?P<date>\d{4}-\d{2}-\d{2})\.zip", re.ASCII | re.DOTALL)
+
+
+def project_path_part(project: str) -> str:
+    """The path part of a project: `my-project` stays `my-project`, `a/b` becomes `a%2Fb`."""
+    # Two spellings of one text (NFC, NFD) are one name to some file systems: only NFC keeps its letters.
+    keeps_letters = unicodedata.is_normalized("NFC", project)
+    part = "".join(_escape(char, keep_letter=keeps_letters) for char in project)
+    if part[:1] in {".", "-", " "} or _WINDOWS_DEVICES.match(part):
+        part = _percent(part[0]) + part[1:]
+    if part[-1:] in {".", " "}:
+        part = part[:-1] + _percent(part[-1])
+    if not part:
+        return "%"
+    if len(part.encode()) > _LONGEST:
+        digest = hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return _cut(part, _LONGEST - 18) + "%~" + digest
+    return part
+
+
+def project_of_path_part(part: str) -> str | None:
+    """The project of a path part; None for a cut one and for what this mapping never makes."""
+    if part == "%":
+        return ""
+    try:
+        raw = re.sub(
+            rb"%([0-9A-F]{2})",
+            lambda match: bytes([int(match[1], 16)]),
+            part.encode("utf-8", "surrogatepass"),
+        )
+        project = raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return project if project_path_part(project) == part else None
+
+
+def trace_file_name(trace_id: str, start: datetime) -> str:
+    """`<trace_id>_<YYYYMMDDTHHMMSSffffffZ>.json`; an unsafe trace id is escaped."""
+    return f"{project_path_part(trace_id)}_{start:%Y%m%dT%H%M%S%f}Z.json"
+
+
+def is_trace_file_name(name: str) -> bool:
+    """Whether a name has the form of a trace file: no folder, no hidden file, nothing else."""
+    return _TRACE_FILE.fullmatch(name) is not None and not name.startswith(".")
+
+
+def day_zip_name(project: str, day: date) -> str:
+    """`<project>_<YYYY-MM-DD>.zip`."""
+    return f"{project_path_part(project)}_{day.isoformat()}.zip"
+
+
+@dataclass(frozen=True)
+class DayZipName:
+    """What the name of a day zip says."""
+
+    project_part: str
+    day: date
+
+
+def parse_day_zip_name(name: str) -> DayZipName | None:
+    """Read the name of a day zip; None when it is not one."""
+    match = _DAY_ZIP.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        return DayZipName(match["project"], parse_date(match["date"]))
+    except InvalidDate:
+        return None
+
+
+def _escape(char: str, *, keep_letter: bool) -> str:
+    if char.isascii():
+        return char if char.isalnum() or char in " ._-()+,=@" else _percent(char)
+    return char if keep_letter and char.isalnum() else _percent(char)
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _cut(part: str, size: int) -> str:
+    return part.encode()[:size].decode("utf-8", "ignore")

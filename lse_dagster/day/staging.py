@@ -1,0 +1,58 @@
+"""The hidden folder in which one new day is written, and the complete day that waits in it.
+
+Whoever stages a day holds its lock until the staging is published or discarded.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from filelock import BaseFileLock
+
+from lse_dagster.day.folder import DayFolder
+
+
+class Staging:
+    """Made by `DayStore.stage` and used once. As a context manager it is discarded on any error."""
+
+    def __init__(self, project: str, day: date, folder: Path, lock: BaseFileLock) -> None:
+        self.project = project
+        self.date = day
+        self.folder = folder
+        self._lock = lock
+
+    @property
+    def content(self) -> Path:
+        """The folder that becomes the day folder."""
+        return self.folder / "day"
+
+    @property
+    def spool_path(self) -> Path:
+        """Where runs wait until they are grouped into traces. Not part of the day."""
+        return self.folder / "runs.spool"
+
+    @property
+    def download_path(self) -> Path:
+        """Where a zip from Drive waits until it is verified. Not part of the day."""
+        return self.folder / "download.zip"
+
+    def __enter__(self) -> "Staging":
+        return self
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        if error_type is not None:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what was staged and let others write the day."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+
+
+@dataclass(frozen=True)
+class StagedDay:
+    """A complete day, verified and flushed, that waits in its staging folder to be published."""
+
+    staging: Staging
+    day: DayFolder

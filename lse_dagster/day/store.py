@@ -1,0 +1,187 @@
+"""The data directory: where each day lies, who may write it, and how a new one takes its place.
+
+A day is written in a hidden staging folder beside its place and moved there in one step, so a crash at any
+moment leaves the old day or the new one. One writer per day at a time: the lock is held from `stage` until
+the staging is published or discarded, and ends with the process that holds it.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lse_dagster.day.durable import exchange, flush_folder
+from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
+from lse_dagster.day.folder import DayFolder, read_day_folder
+from lse_dagster.day.interval import InvalidDate, parse_date
+from lse_dagster.day.names import project_path_part
+from lse_dagster.day.overwrite import Overwrite, Replacement, compare_runs, refuse_existing, refuse_loss
+from lse_dagster.day.staging import StagedDay, Staging
+from lse_dagster.day.summary import InvalidSummary
+
+
+@dataclass(frozen=True)
+class Published:
+    """A day that has taken its place, and what it replaced."""
+
+    day: DayFolder
+    replaced: Replacement | None
+
+
+class DayStore:
+    """All days below one data directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def day_path(self, project: str, day: date) -> Path:
+        """`<root>/<project>/<YYYY-MM-DD>`."""
+        return self.root / project_path_part(project) / day.isoformat()
+
+    def staging_path(self, project: str, day: date) -> Path:
+        """`<root>/<project>/.<YYYY-MM-DD>.staging`."""
+        return self.root / project_path_part(project) / f".{day.isoformat()}.staging"
+
+    def _retired_path(self, project: str, day: date) -> Path:
+        return self.root / project_path_part(project) / f".{day.isoformat()}.old"
+
+    def find(self, project: str, day: date) -> DayFolder | None:
+        """The day, or None. Raises `InvalidSummary` for a folder without a valid summary."""
+        path = self.day_path(project, day)
+        found = read_day_folder(path, project=project, day=day)
+        if found is not None:
+            return found
+        # Where two folders cannot be exchanged in one step, a crash between the two renames leaves the old
+        # day under its retired name only. It is still the day.
+        retired = self._retired_path(project, day)
+        if retired.is_dir() and self._is_unlocked(project, day):
+            retired.rename(path)
+            return read_day_folder(path, project=project, day=day)
+        return None
+
+    def load(self, project: str, day: date) -> DayFolder:
+        """The day. Raises `NoSuchDay`, or `InvalidSummary` as `find` does."""
+        found = self.find(project, day)
+        if found is None:
+            raise NoSuchDay(project, day, self.day_path(project, day))
+        return found
+
+    def dates(self, project: str) -> list[date]:
+        """The dates that have a folder, in order."""
+        folder = self.root / project_path_part(project)
+        dates = []
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            try:
+                dates.append(parse_date(entry.name))
+            except InvalidDate:
+                continue
+        return sorted(dates)
+
+    def days(self, project: str) -> Iterator[DayFolder]:
+        """Every day of a project, in order. Raises `InvalidSummary` as `find` does."""
+        for day in self.dates(project):
+            found = self.find(project, day)
+            if found is not None:
+                yield found
+
+    def stage(self, project: str, day: date) -> Staging:
+        """Begin a new day. Raises `DayIsBusy` when another process writes it, `DiskError`.
+
+        What an interrupted run left behind is removed first.
+        """
+        lock = self._lock(project, day)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise DayIsBusy(project, day, Path(lock.lock_file)) from None
+        except OSError as error:
+            raise DiskError(f"Staging the day {day} of {project!r}", error) from error
+        staging = Staging(project, day, self.staging_path(project, day), lock)
+        try:
+            self._settle_retired(project, day)
+            shutil.rmtree(staging.folder, ignore_errors=True)
+            staging.content.mkdir(parents=True)
+        except OSError as error:
+            lock.release()
+            raise DiskError(f"Staging the day {day} of {project!r}", error) from error
+        return staging
+
+    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
+        """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
+        if overwrite == "never" and self.day_path(project, day).exists():
+            raise refuse_existing(f"Writing the day {day} of {project!r}", str(self.day_path(project, day)))
+
+    def publish(self, staged: StagedDay, overwrite: Overwrite) -> Published:
+        """Move a staged day to its place in one step, if the policy allows it.
+
+        Raises `OverwriteRefused`, and `DiskError`; then the old day is as it was and the staging is gone.
+        """
+        staging = staged.staging
+        with staging:
+            replaced = self._allowed_replacement(staged, overwrite)
+            try:
+                self._move_into_place(staging)
+            except OSError as error:
+                raise DiskError(f"Publishing the day {staging.date} of {staging.project!r}", error) from error
+        staging.discard()
+        return Published(
+            DayFolder(self.day_path(staging.project, staging.date), staged.day.summary), replaced
+        )
+
+    def _allowed_replacement(self, staged: StagedDay, overwrite: Overwrite) -> Replacement | None:
+        project, day = staged.staging.project, staged.staging.date
+        what = f"Writing the day {day} of {project!r}"
+        path = self.day_path(project, day)
+        self.refuse_if_exists(project, day, overwrite)
+        try:
+            old = self.find(project, day)
+            replacement = compare_runs(old.run_ids(), staged.day.run_ids()) if old is not None else None
+        except (InvalidSummary, BrokenDay):
+            # What a broken day held cannot be told, so only `always` removes it.
+            if overwrite == "always":
+                return None
+            raise
+        if replacement is not None and replacement.lost and overwrite != "always":
+            raise refuse_loss(what, str(path), replacement)
+        return replacement
+
+    def _move_into_place(self, staging: Staging) -> None:
+        path = self.day_path(staging.project, staging.date)
+        if not path.exists():
+            staging.content.rename(path)
+        elif not exchange(staging.content, path):
+            retired = self._retired_path(staging.project, staging.date)
+            path.rename(retired)
+            staging.content.rename(path)
+            flush_folder(path.parent)
+            shutil.rmtree(retired)
+        flush_folder(path.parent)
+
+    def _settle_retired(self, project: str, day: date) -> None:
+        """End a replacement that a crash interrupted: the retired day goes back, or goes away."""
+        path, retired = self.day_path(project, day), self._retired_path(project, day)
+        if retired.is_dir():
+            if path.exists():
+                shutil.rmtree(retired)
+            else:
+                retired.rename(path)
+
+    def _lock(self, project: str, day: date) -> FileLock:
+        folder = self.root / project_path_part(project)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DiskError(f"Staging the day {day} of {project!r}", error) from error
+        return FileLock(folder / f".{day.isoformat()}.lock")
+
+    def _is_unlocked(self, project: str, day: date) -> bool:
+        lock = self._lock(project, day)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        lock.release()
+        return True

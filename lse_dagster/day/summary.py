@@ -1,0 +1,106 @@
+"""`_summary.json`: what a day holds, what LangSmith counted, and the hash of every file.
+
+A folder without a valid summary is not a day. The summary is written last and is the only file that the
+content hash does not cover.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from typing import Final, Literal
+
+import msgspec
+
+from lse_dagster.day.names import SUMMARY, is_trace_file_name
+from lse_dagster.errors import ArchiveError
+
+SCHEMA: Final = "lse.day/1"
+
+_REPAIR = "Restore the day or fetch it again with `overwrite: always`."
+
+
+class InvalidSummary(ArchiveError):
+    """A `_summary.json` is missing, broken, or speaks of another day."""
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """One file of the day: its size in bytes, its sha256 in hex, and how many runs it holds."""
+
+    bytes: int
+    sha256: str
+    runs: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many runs, traces and records a day holds.
+
+    `runs_started_in_day` is what LangSmith counts. `tail_runs` started later, in traces that began in the
+    day; `carried_over_runs` are those of `runs_started_in_day` whose trace began earlier.
+    """
+
+    runs_started_in_day: int
+    tail_runs: int
+    carried_over_runs: int
+    traces: int
+    root_runs: int
+    pending_runs: int
+    feedback: int
+    attachments: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The content of `_summary.json`."""
+
+    schema: Literal["lse.day/1"]
+    project: str
+    date: str
+    project_id: str
+    api: Literal["v1", "v2"]
+    fetched_at: str
+    counts: Counts
+    langsmith_total: int
+    langsmith_root_total: int
+    files: dict[str, FileEntry]
+    sha256: str
+    """Of the sorted list of files: the hash of the day's content, whoever fetched it and when."""
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files together, without the summary."""
+        return sum(entry.bytes for entry in self.files.values())
+
+
+def content_sha256(files: Mapping[str, FileEntry]) -> str:
+    """The sha256 of the lines `<sha256>  <name>`, sorted by name: what `sha256sum` prints."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{files[name].sha256}  {name}\n".encode())
+    return digest.hexdigest()
+
+
+def encode_summary(summary: Summary) -> bytes:
+    """The bytes of `_summary.json`; the same summary always gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+
+
+def decode_summary(raw: bytes, *, project: str, day: date, origin: str) -> Summary:
+    """Read and check a summary. `origin` names where it lies, for the error.
+
+    Raises `InvalidSummary` when it is broken, inconsistent in itself, or of another project or date.
+    """
+    what = f"Reading the day {day} of {project!r} from {origin}"
+    try:
+        summary = msgspec.json.decode(raw, type=Summary)
+    except msgspec.MsgspecError as error:
+        raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", _REPAIR) from None
+    if (summary.project, summary.date) != (project, day.isoformat()):
+        raise InvalidSummary(
+            what,
+            f"{SUMMARY} says it is the day {summary.date} of {summary.project!r}.",
+            "Move it to where it belongs, then run this again.",
+        )
+    wrong = next((name for name in summary.files if not is_trace_file_name(name)), None)
+    if wrong is not None or content_sha256(summary.files) != summary.sha256:
+        why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match its list of files"
+        raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", _REPAIR)
+    return summary

@@ -1,0 +1,52 @@
+"""What can go wrong while talking to LangSmith: one type per cause, in LangSmith's own words if it has any."""
+
+from lse_dagster.errors import ArchiveError
+
+
+class MissingApiKey(ArchiveError):
+    """No API key is configured."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Connecting to LangSmith",
+            "LANGSMITH_API_KEY is not set.",
+            "Create a key in LangSmith under Settings > API Keys and put LANGSMITH_API_KEY=... into .env.",
+        )
+
+
+class Unauthorized(ArchiveError):
+    """401 or 403: the key is wrong, revoked, or has no access to the workspace or project."""
+
+
+class ProjectNotFound(ArchiveError):
+    """LangSmith has no project of this name in this workspace."""
+
+    def __init__(self, project: str, endpoint: str) -> None:
+        super().__init__(
+            f"Looking up the project {project!r}",
+            f"{endpoint} has no project of this name in this workspace.",
+            "Check the spelling in LSE_PROJECTS (capitals count), and LANGSMITH_WORKSPACE_ID for a key that "
+            "reaches several workspaces.",
+        )
+
+
+class RequestRefused(ArchiveError):
+    """A final 4xx: the same request would be refused again."""
+
+
+class Unavailable(ArchiveError):
+    """LangSmith did not answer properly within the configured patience."""
+
+    transient = True
+
+
+class InvalidAnswer(ArchiveError):
+    """An answer came complete but is not what LangSmith documents. Nothing of it is used."""
+
+    transient = True
+
+
+class RepeatedCursor(ArchiveError):
+    """A query gave a cursor that it had given before: going on would loop or lose runs."""
+
+    transient = True

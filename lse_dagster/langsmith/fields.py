@@ -1,0 +1,56 @@
+"""LangSmith's limits and field lists, as its SDK states them (langsmith 0.15.0, November 2026)."""
+
+from typing import Final
+
+V2_LARGEST_PAGE: Final = 1000
+FEEDBACK_LARGEST_PAGE: Final = 100
+
+V2_SELECTS: Final = (
+    "ID",
+    "NAME",
+    "RUN_TYPE",
+    "STATUS",
+    "START_TIME",
+    "END_TIME",
+    "LATENCY_SECONDS",
+    "FIRST_TOKEN_TIME",
+    "ERROR",
+    "ERROR_PREVIEW",
+    "EXTRA",
+    "METADATA",
+    "EVENTS",
+    "INPUTS",
+    "INPUTS_PREVIEW",
+    "OUTPUTS",
+    "OUTPUTS_PREVIEW",
+    "MANIFEST",
+    "PARENT_RUN_IDS",
+    "PROJECT_ID",
+    "TRACE_ID",
+    "THREAD_ID",
+    "DOTTED_ORDER",
+    "IS_ROOT",
+    "REFERENCE_EXAMPLE_ID",
+    "REFERENCE_DATASET_ID",
+    "TOTAL_TOKENS",
+    "PROMPT_TOKENS",
+    "COMPLETION_TOKENS",
+    "TOTAL_COST",
+    "PROMPT_COST",
+    "COMPLETION_COST",
+    "PROMPT_TOKEN_DETAILS",
+    "COMPLETION_TOKEN_DETAILS",
+    "PROMPT_COST_DETAILS",
+    "COMPLETION_COST_DETAILS",
+    "PRICE_MODEL_ID",
+    "TAGS",
+    "APP_PATH",
+    "ATTACHMENTS",
+    "THREAD_EVALUATION_TIME",
+    "IS_IN_DATASET",
+    "LAST_QUEUED_AT",
+    "SHARE_URL",
+    "FEEDBACK_STATS",
+    "LS_USER_ID",
+)
+"""Every field of a v2 run: what is not named is not sent, and an omitted list sends only ids."""
