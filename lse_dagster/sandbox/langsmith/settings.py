@@ -1,0 +1,54 @@
+"""What tests can change about the LangSmith server: `POST /_control/settings` with any of these fields.
+
+Settings live in memory: a restarted server is a well-behaved one. `GET` shows them, `DELETE` resets them.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True):
+    """How the server behaves; the defaults are those of the real service, as far as they are known."""
+
+    hidden_runs: list[str] = []
+    """Ids of runs that no query returns, while stats still count them."""
+    delete_runs: list[str] = []
+    """Ids of runs to delete for good, at once, as retention does. Not kept: reads as empty."""
+    v2: bool = True
+    """Off: an older server, where `/api/v2` is 404 and `/info` says 0.12.0."""
+    min_inclusive: bool = True
+    """Whether a run that starts exactly at `min_start_time` (v1: `start_time`) is in."""
+    max_inclusive: bool = False
+    """Whether a run that starts exactly at `max_start_time` is in."""
+    ignore_filter: bool = False
+    """A server that lies: `filter`, `trace_filter` and `tree_filter` are checked but have no effect."""
+    order: Literal["desc", "asc", "unsorted"] = "desc"
+    """Order of v2 pages by start time, and of v1 pages that ask for none."""
+    offload_bytes: int | None = None
+    """v1: inputs and outputs over this many bytes are null, with a presigned URL to them."""
+    presign_seconds: int = 3600
+    """How long a presigned URL is good; negative makes URLs that have expired."""
+    max_page_bytes: int | None = None
+    """A page that would be larger is answered with 413."""
+    now: datetime | None = None
+    """The server's clock: v2 defaults to the 24 hours before it, and presigned URLs expire by it."""
+
+
+class SettingsHolder:
+    """The settings of one server. Changed by the settings endpoint only, on the server's event loop."""
+
+    def __init__(self) -> None:
+        self.current = Settings()
+
+    def change(self, body: bytes) -> Settings:
+        """Change the fields in this JSON object; the result holds `delete_runs` for the caller to act on."""
+        changes = msgspec.json.decode(body, type=dict[str, Any])
+        changed = msgspec.convert({**msgspec.to_builtins(self.current), **changes}, Settings)
+        self.current = msgspec.structs.replace(changed, delete_runs=[])
+        return changed
+
+    def reset(self) -> None:
+        """Back to the defaults."""
+        self.current = Settings()

@@ -1,0 +1,85 @@
+"""The sandbox for every test that talks to LangSmith or Drive: one pair of servers for the session."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from langsmith import Client
+
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox, running_sandbox
+from lse_dagster_tests.day_archive import DayArchive
+from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Both servers, for the whole session. Tests use projects and folders of their own."""
+    directory: Path = tmp_path_factory.mktemp("sandbox")
+    with running_sandbox(directory) as running:
+        yield running
+
+
+@pytest.fixture
+def langsmith_sandbox(sandbox: Sandbox) -> Iterator[ControlClient]:
+    """Control of the LangSmith server, without faults and settings before and after the test."""
+    sandbox.langsmith.clear()
+    yield sandbox.langsmith
+    sandbox.langsmith.clear()
+
+
+@pytest.fixture
+def drive_sandbox(sandbox: Sandbox) -> Iterator[ControlClient]:
+    """Control of the Drive server, without faults and settings before and after the test."""
+    sandbox.drive.clear()
+    yield sandbox.drive
+    sandbox.drive.clear()
+
+
+@pytest.fixture
+def project() -> str:
+    """A project name that no other test uses, so that tests share one server and nothing else."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def langsmith_client(sandbox: Sandbox, langsmith_sandbox: ControlClient) -> Iterator[Client]:
+    """The public SDK, talking to the sandbox."""
+    client = Client(
+        api_url=sandbox.env["LANGSMITH_ENDPOINT"],
+        api_key=sandbox.env["LANGSMITH_API_KEY"],
+        auto_batch_tracing=True,
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """One Dagster instance for the session: making one costs half a second."""
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def archive(
+    sandbox: Sandbox,
+    langsmith_sandbox: ControlClient,
+    drive_sandbox: ControlClient,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> DayArchive:
+    """A fresh project on a well-behaved sandbox, archived into folders of the test."""
+    api = LangSmithApi(sandbox)
+    variables = {
+        **sandbox.env,
+        "LSE_PROJECTS": api.project,
+        "LSE_DATA_DIR": str(tmp_path / "data"),
+        "LSE_ARCHIVES_DIR": str(tmp_path / "archives"),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return DayArchive(api, tmp_path, instance)
