@@ -1,0 +1,161 @@
+"""Whose access token goes with every request, and how it stays fresh.
+
+google-auth signs and refreshes; this module decides when, under one lock for all threads. It calls
+`refresh` and `apply`, not `before_request` (nor `AuthorizedSession`, which does): as of google-auth 2.62 that
+sends the token to another Google service too, in a background thread, even when the endpoint is a sandbox.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import google.auth.exceptions
+import google.auth.transport
+import google.auth.transport.requests
+import requests
+
+from lse_dagster.drive.errors import CredentialsRejected, DriveError, DriveUnavailable
+from lse_dagster.drive.refusal import CONSENT_AGAIN
+
+_WHAT = "Signing in to Google Drive"
+
+
+class GoogleCredentials(Protocol):
+    """What this room uses of google-auth's credentials."""
+
+    token: str | None
+    expiry: datetime | None
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is an access token with some minutes left."""
+
+    def refresh(self, request: Any) -> None:
+        """Get a new access token."""
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Put the access token into the headers."""
+
+
+class Account:
+    """An account with a fresh access token. All threads share it; the lock guards the token."""
+
+    def __init__(
+        self,
+        credentials: GoogleCredentials,
+        *,
+        name: str,
+        timeout: float,
+        keep: Callable[[GoogleCredentials], None] | None = None,
+    ) -> None:
+        self.name = name
+        """How advice calls the account: its e-mail address where it is known."""
+        self._credentials = credentials
+        self._timeout = timeout
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._session = bare_session()
+
+    def headers(self) -> dict[str, str]:
+        """The headers that carry the access token, which is refreshed first when it is about to end.
+
+        Raises `CredentialsRejected`, or `DriveUnavailable` when Google's token endpoint does not answer.
+        """
+        with self._lock:
+            if not self._credentials.valid:
+                self._refresh()
+            headers: dict[str, str] = {}
+            self._credentials.apply(headers)
+            return headers
+
+    def renew(self, refused: str | None) -> None:
+        """Get a new access token, unless another thread has replaced the refused one. Raises as `headers`."""
+        with self._lock:
+            if self._credentials.token == refused:
+                self._refresh()
+
+    @property
+    def token(self) -> str | None:
+        """The access token at this moment."""
+        return self._credentials.token
+
+    def close(self) -> None:
+        """Close the connection to the token endpoint."""
+        self._session.close()
+
+    def _refresh(self) -> None:
+        failure: DriveError | None = None
+        try:
+            self._credentials.refresh(self._ask)
+        except google.auth.exceptions.RefreshError as error:
+            failure = _rejected(error)
+        except google.auth.exceptions.GoogleAuthError as error:
+            failure = _unreachable(type(error).__name__)
+        if failure is not None:  # not in the handlers: google-auth's errors quote the server's whole answer
+            raise failure
+        if self._keep is not None:
+            self._keep(self._credentials)
+
+    def _ask(self, **arguments: Any) -> google.auth.transport.Response:
+        transport: Any = google.auth.transport.requests.Request(self._session)
+        response: google.auth.transport.Response = transport(**{**arguments, "timeout": self._timeout})
+        status = int(response.status)
+        # google-auth would wait and try again by itself, but all waiting is done in `retry.py`; and an answer
+        # that was cut short it would take for a token.
+        if status == 429 or status >= 500 or (status == 200 and not _holds_token(response.data)):
+            raise google.auth.exceptions.TransportError(  # type: ignore[no-untyped-call]
+                f"HTTP {status}"
+            )
+        return response
+
+    def __repr__(self) -> str:
+        return f"Account({self.name!r})"
+
+
+def bare_session() -> requests.Session:
+    """A session that takes credentials from nobody but us: requests would let ~/.netrc replace our header."""
+    session = requests.Session()
+    session.auth = _as_it_is
+    return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _holds_token(body: bytes) -> bool:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("access_token"), str)
+
+
+def _rejected(error: google.auth.exceptions.RefreshError) -> DriveError:
+    answer = error.args[1] if len(error.args) > 1 else None
+    code = answer.get("error") if isinstance(answer, dict) else None
+    if code == "invalid_grant":
+        return CredentialsRejected(
+            _WHAT,
+            "Google answered invalid_grant: the refresh token or key was revoked, or it ran out. While the "
+            'OAuth consent screen is in status "Testing", tokens live for 7 days only.',
+            f'publish the app (OAuth consent screen: "In production"), then {CONSENT_AGAIN}; for a service '
+            "account check that the key still exists and that this computer's clock is right",
+        )
+    known = (
+        code if isinstance(code, str) and code.replace("_", "").isalpha() and len(code) < 40 else "an error"
+    )
+    return CredentialsRejected(
+        _WHAT,
+        f"Google's token endpoint answered {known}.",
+        "check GOOGLE_DRIVE_CREDENTIALS_PATH (the OAuth client or the key may have been deleted), then "
+        + CONSENT_AGAIN,
+    )
+
+
+def _unreachable(kind: str) -> DriveUnavailable:
+    return DriveUnavailable(
+        _WHAT, f"Google's token endpoint did not answer ({kind}).", "check the network and run again later"
+    )

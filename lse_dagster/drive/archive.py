@@ -1,0 +1,130 @@
+"""The room's door: named files in named folders below one folder of Google Drive.
+
+Each method is one `Operation`. An archive may be used from many threads; it keeps nothing between calls but
+connections and the access token.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lse_dagster.drive.credentials import open_account
+from lse_dagster.drive.download import Downloaded, download
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.folder import RootFolder, files_in, folders_named, only_file, root_folder
+from lse_dagster.drive.folder_url import parse_folder_url
+from lse_dagster.drive.operation import Operation
+from lse_dagster.drive.retry import Backoff
+from lse_dagster.drive.service import Service
+from lse_dagster.drive.session import Progress
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.upload import MayReplace, Uploaded, upload
+
+TIMEOUT = 60.0
+
+
+class DriveArchive:
+    """`with DriveArchive.connect(settings) as drive:`. What any method raises is a `DriveError`."""
+
+    def __init__(self, service: Service, root: RootFolder) -> None:
+        self._service = service
+        self._root = root
+
+    @classmethod
+    def connect(
+        cls, settings: DriveSettings, *, backoff: Backoff | None = None, timeout: float = TIMEOUT
+    ) -> Self:
+        """Sign in and look at the configured folder.
+
+        `timeout`: seconds without a sign of life after which a request has failed.
+
+        Raises `CredentialsMissing`, `CredentialsInvalid`, `CredentialsRejected`, `ScopeMissing`,
+        `FolderUrlInvalid`, `FolderNotReachable`, `NotAFolder`, `FolderTrashed`; a `PassingFault` when Drive
+        does not answer.
+        """
+        address = parse_folder_url(settings.folder_url)
+        service = Service(
+            open_account(settings, timeout=timeout),
+            folder=address,
+            endpoint=settings.endpoint,
+            backoff=backoff or Backoff(),
+            timeout=timeout,
+        )
+        try:
+            root = root_folder(
+                Operation(service, "Opening the Drive folder of GOOGLE_DRIVE_FOLDER_URL"), address
+            )
+        except BaseException:
+            service.close()
+            raise
+        return cls(service, root)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._service.close()
+
+    def folder_link(self) -> str:
+        """The address of the configured folder in the browser."""
+        return self._root.link
+
+    def find(self, folder: str, name: str) -> DriveFile | None:
+        """The live file of exactly this name in the folder, or None. Raises `TwinFiles` if there are two."""
+        operation = Operation(self._service, f'Looking for {name} in the Drive folder "{folder}"')
+        return only_file(operation, self._root, folders_named(operation, self._root, folder), name)
+
+    def list(self, folder: str) -> Iterator[DriveFile]:
+        """All live binary files in the folder, a page at a time, in no order; twins come twice.
+
+        A folder that does not exist has no files.
+        """
+        operation = Operation(self._service, f'Listing the Drive folder "{folder}"')
+        yield from files_in(operation, self._root, folders_named(operation, self._root, folder))
+
+    def upload(
+        self,
+        path: Path,
+        *,
+        folder: str,
+        name: str,
+        may_replace: MayReplace,
+        on_progress: Progress | None = None,
+    ) -> Uploaded:
+        """Put the local file into the folder under this name, and see that Drive stored exactly its bytes.
+
+        Makes the folder if needed. If the name is there with other content, `may_replace(existing)` is
+        called, which raises to refuse; else the same Drive file gets the new content, and keeps the old as a
+        revision (30 days). `on_progress(bytes_done, bytes_in_all)`.
+
+        Raises `TwinFiles`, `UploadCorrupted` (a new bad file is in the trash by then; of an old file the
+        revision before is named), `LocalFileChanged`, `LocalFileUnreadable`, `NoStorage`,
+        `PermissionMissing`, `FolderFull`, `DailyLimitReached`; a `PassingFault` when all tries failed; and
+        what `may_replace` raises.
+        """
+        return upload(
+            Operation(self._service, f'Uploading {name} to the Drive folder "{folder}"'),
+            self._root,
+            path,
+            folder=folder,
+            name=name,
+            may_replace=may_replace,
+            on_progress=on_progress,
+        )
+
+    def download(self, file: DriveFile, to: Path, *, on_progress: Progress | None = None) -> Downloaded:
+        """Fetch exactly the content that `file` describes and put it at `to` in one step, over what is there.
+
+        Makes the directory of `to` if needed. Raises `FileReplaced`, `FileMissing`, `DownloadCorrupted`,
+        `DownloadInProgress`, `LocalFileUnwritable`; a `PassingFault` when all tries failed. After an error
+        `to` is as it was.
+        """
+        operation = Operation(self._service, f"Downloading {file.name} from Drive")
+        return download(operation, file, to, on_progress=on_progress)

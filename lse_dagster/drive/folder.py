@@ -1,0 +1,164 @@
+"""The archive's folder on Drive and the folders in it: found, made, and told apart from their twins.
+
+Names are not unique on Drive. Two writers can make the same folder at the same moment, so a name stands for
+all live folders that carry it: reading looks into all of them, writing goes to the oldest.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lse_dagster.drive.errors import (
+    AlreadyExists,
+    DriveError,
+    FileMissing,
+    FolderNotReachable,
+    FolderTrashed,
+    NotAFolder,
+    PermissionMissing,
+    TwinFiles,
+)
+from lse_dagster.drive.file import FIELDS, DriveFile, drive_file, is_complete
+from lse_dagster.drive.folder_url import FolderAddress
+from lse_dagster.drive.listing import quoted, search
+from lse_dagster.drive.operation import Operation
+
+FOLDER_TYPE = "application/vnd.google-apps.folder"
+
+
+@dataclass(frozen=True)
+class RootFolder:
+    """The folder that GOOGLE_DRIVE_FOLDER_URL names. `drive_id` is its shared drive, None in My Drive."""
+
+    id: str
+    link: str
+    drive_id: str | None
+
+
+def root_folder(operation: Operation, address: FolderAddress) -> RootFolder:
+    """Ask Drive about the configured folder. Raises `FolderNotReachable`, `NotAFolder` or `FolderTrashed`."""
+    account = operation.service.account.name
+    unreachable: DriveError | None = None
+    try:
+        found = operation.call(
+            operation.service.files.get(
+                fileId=address.id, fields="id,mimeType,trashed,webViewLink,driveId", supportsAllDrives=True
+            )
+        )
+    except (FileMissing, PermissionMissing) as error:
+        unreachable = error
+    if unreachable is not None:
+        raise FolderNotReachable(
+            operation.what,
+            f"It does not exist, or {account} may not see it. {unreachable.why}",
+            f"check GOOGLE_DRIVE_FOLDER_URL, and share the folder with {account} as Editor",
+        )
+    if found["mimeType"] != FOLDER_TYPE:
+        raise NotAFolder(
+            operation.what,
+            f"The id belongs to something of type {found['mimeType']}, not to a folder.",
+            "open the folder itself in Google Drive and set GOOGLE_DRIVE_FOLDER_URL to its address",
+        )
+    if found.get("trashed"):
+        raise FolderTrashed(
+            operation.what,
+            "The folder is in the trash.",
+            "restore it in Google Drive, or set GOOGLE_DRIVE_FOLDER_URL to another folder",
+        )
+    return RootFolder(found["id"], found.get("webViewLink", ""), found.get("driveId"))
+
+
+def folders_named(operation: Operation, root: RootFolder, name: str) -> list[str]:
+    """The ids of all live folders of exactly this name in the root, the oldest first; usually one or none."""
+    return [found["id"] for found in _described_folders(operation, root, name)]
+
+
+def ensure_folder(operation: Operation, root: RootFolder, name: str) -> str:
+    """The id of the folder of this name, made if it is not there."""
+    if found := folders_named(operation, root, name):
+        return found[0]
+    ours = _make_folder(operation, root, name)
+    # Another writer may have done the same a moment ago, and the list may not show ours yet.
+    others = [other for other in _described_folders(operation, root, name) if other["id"] != ours["id"]]
+    winner = min([ours, *others], key=_age_order)
+    if winner["id"] != ours["id"] and not _holds_anything(operation, root, ours["id"]):
+        move_to_trash(operation, ours["id"])
+    return str(winner["id"])
+
+
+def files_in(
+    operation: Operation, root: RootFolder, folder_ids: list[str], *, name: str | None = None
+) -> Iterator[DriveFile]:
+    """The live binary files in these folders; with a name, only those that are called exactly so."""
+    if not folder_ids:
+        return
+    query = "(" + " or ".join(f"{quoted(folder)} in parents" for folder in folder_ids) + ")"
+    query += f" and mimeType != {quoted(FOLDER_TYPE)}"
+    if name is not None:
+        query += f" and name = {quoted(name)}"
+    for found in search(operation, query, fields=FIELDS, drive_id=root.drive_id):
+        # Drive compares names loosely; a document without content of its own is never one of ours.
+        if is_complete(found) and (name is None or found["name"] == name):
+            yield drive_file(found)
+
+
+def only_file(operation: Operation, root: RootFolder, folder_ids: list[str], name: str) -> DriveFile | None:
+    """The one file of this name, None if there is none. Raises `TwinFiles` if there are two."""
+    found = sorted(files_in(operation, root, folder_ids, name=name), key=lambda file: file.age_order)
+    if len(found) > 1:
+        raise twin_files(operation, name, found)
+    return found[0] if found else None
+
+
+def twin_files(operation: Operation, name: str, twins: list[DriveFile]) -> TwinFiles:
+    """The error that names them all."""
+    listed = ", ".join(
+        f"{file.id} ({file.size} bytes, created {file.created_time:%Y-%m-%dT%H:%M:%SZ})" for file in twins
+    )
+    return TwinFiles(
+        operation.what,
+        f'Drive has {len(twins)} files called "{name}" there: {listed}.',
+        f"open them (https://drive.google.com/file/d/ID), move the wrong ones to the trash, and run again; "
+        f"the oldest is {twins[0].id}",
+    )
+
+
+def new_id(operation: Operation) -> str:
+    """An id for a file to be made: a create that is repeated with it answers 409 instead of making a twin."""
+    answer = operation.call(operation.service.files.generateIds(count=1, space="drive", type="files"))
+    return str(answer["ids"][0])
+
+
+def move_to_trash(operation: Operation, file_id: str) -> None:
+    """Take a file or folder out of sight; Drive keeps it for 30 days. One that is gone already is fine."""
+    request = operation.service.files.update(fileId=file_id, body={"trashed": True}, supportsAllDrives=True)
+    try:
+        operation.call(request)
+    except FileMissing:
+        return
+
+
+def _make_folder(operation: Operation, root: RootFolder, name: str) -> dict[str, Any]:
+    wanted_id = new_id(operation)
+    body: Any = {"id": wanted_id, "name": name, "mimeType": FOLDER_TYPE, "parents": [root.id]}
+    files = operation.service.files
+    try:
+        return operation.call(files.create(body=body, fields="id,createdTime", supportsAllDrives=True))
+    except AlreadyExists:  # an earlier try had landed, only its answer was lost
+        return operation.call(files.get(fileId=wanted_id, fields="id,createdTime", supportsAllDrives=True))
+
+
+def _described_folders(operation: Operation, root: RootFolder, name: str) -> list[dict[str, Any]]:
+    query = f"{quoted(root.id)} in parents and mimeType = {quoted(FOLDER_TYPE)} and name = {quoted(name)}"
+    found = search(operation, query, fields="id,name,createdTime", drive_id=root.drive_id)
+    return sorted((folder for folder in found if folder["name"] == name), key=_age_order)
+
+
+def _holds_anything(operation: Operation, root: RootFolder, folder_id: str) -> bool:
+    query = f"{quoted(folder_id)} in parents"
+    return any(True for _ in search(operation, query, fields="id", drive_id=root.drive_id))
+
+
+def _age_order(folder: dict[str, Any]) -> tuple[datetime, str]:
+    return (datetime.fromisoformat(folder["createdTime"]), folder["id"])

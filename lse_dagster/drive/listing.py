@@ -1,0 +1,48 @@
+"""Drive's file search, page by page: the query language, and who may be asked about what.
+
+Trashed files are in every list unless the query says otherwise, so every query here does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lse_dagster.drive.errors import DriveUnavailable
+from lse_dagster.drive.operation import Operation
+
+PAGE_SIZE = 1000
+"""The largest page that Drive gives (November 2026)."""
+
+
+def quoted(text: str) -> str:
+    """A string literal of the query language."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def search(
+    operation: Operation, query: str, *, fields: str, drive_id: str | None
+) -> Iterator[dict[str, Any]]:
+    """What matches the query and is not in the trash. `drive_id`: the shared drive, None for My Drive."""
+    # Without its drive named, a list of a shared drive's items holds only what the account has opened before.
+    where: dict[str, Any] = {"corpora": "drive", "driveId": drive_id} if drive_id else {}
+    token: str | None = None
+    while True:
+        request = operation.service.files.list(
+            q=f"({query}) and trashed = false",
+            fields=f"nextPageToken,incompleteSearch,files({fields})",
+            pageSize=PAGE_SIZE,
+            pageToken=token,
+            supportsAllDrives=True,
+            includeItemsFromAllDrives=True,
+            **where,
+        )
+        page = operation.call(request)
+        if page.get("incompleteSearch"):
+            raise DriveUnavailable(
+                operation.what,
+                "Drive could not search everywhere this time.",
+                "run the same step again later",
+            )
+        yield from page.get("files", [])
+        if not (token := page.get("nextPageToken")):
+            return

@@ -1,0 +1,99 @@
+"""The local side of an upload: one open file, hashed in a second thread, watched for changes.
+
+The hash thread reads the file by itself, so that an upload may go back and send a part again. Both read at
+given offsets of one descriptor, so both see the same file whatever happens to its name.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lse_dagster.drive.checksums import Checksums, Hasher
+from lse_dagster.drive.errors import LocalFileChanged, LocalFileUnreadable
+
+PIECE = 1 << 20
+"""Bytes per read: 1 MiB keeps memory flat and is as fast as larger pieces."""
+
+
+class LocalFile:
+    """A file as it was when it was opened. A context manager, because it holds a descriptor and a thread."""
+
+    def __init__(self, path: Path, *, what: str) -> None:
+        self._path = path
+        self._what = what
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise self._unreadable(error) from None
+        status = os.fstat(self._descriptor)
+        self.size = status.st_size
+        """Bytes."""
+        self._first = _identity(status)
+        self._closing = threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="drive-checksums")
+        self._checksums: Future[Checksums] = self._pool.submit(self._hash)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._pool.shutdown()
+        os.close(self._descriptor)
+
+    def pieces(self, offset: int) -> Iterator[bytes]:
+        """The content from the offset to the size. Raises `LocalFileChanged` if the file got shorter."""
+        while offset < self.size:
+            try:
+                piece = os.pread(self._descriptor, min(PIECE, self.size - offset), offset)
+            except OSError as error:
+                raise self._unreadable(error) from None
+            if not piece:
+                raise self._changed()
+            offset += len(piece)
+            yield piece
+
+    def checksums(self) -> Checksums:
+        """The checksums of the whole content; waits for the hash thread. Raises as `pieces` does."""
+        return self._checksums.result()
+
+    def check_unchanged(self) -> None:
+        """Raise `LocalFileChanged` unless the path still leads to the file that was opened, untouched."""
+        try:
+            now = (_identity(os.fstat(self._descriptor)), _identity(self._path.stat()))
+        except OSError:
+            raise self._changed() from None
+        if now != (self._first, self._first):
+            raise self._changed()
+
+    def _hash(self) -> Checksums:
+        hasher = Hasher()
+        for piece in self.pieces(0):
+            if self._closing.is_set():
+                break
+            hasher.update(piece)
+        return hasher.result()
+
+    def _changed(self) -> LocalFileChanged:
+        return LocalFileChanged(
+            self._what,
+            f"{self._path} changed while it was being uploaded.",
+            "let whatever writes the file finish, then run the same step again",
+        )
+
+    def _unreadable(self, error: OSError) -> LocalFileUnreadable:
+        return LocalFileUnreadable(
+            self._what,
+            f"{self._path} cannot be read: {error.strerror or type(error).__name__}.",
+            "check that the file is there and readable, then run the same step again",
+        )
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

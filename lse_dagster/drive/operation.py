@@ -1,0 +1,160 @@
+"""One public call on Drive: its attempts, its patience, its counts, and the words its errors begin with.
+
+Every request of this room goes through here. An attempt either gives an answer or raises a `DriveError`;
+`again` repeats a step after the faults that pass.
+"""
+
+import http.client
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httplib2
+import requests
+from googleapiclient.errors import HttpError
+
+from lse_dagster.drive.errors import AccessTokenRefused, DriveUnavailable, PassingFault
+from lse_dagster.drive.refusal import Answer, explain
+from lse_dagster.drive.retry import Patience
+from lse_dagster.drive.service import Service
+
+if TYPE_CHECKING:
+    from googleapiclient.http import HttpRequest
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Operation:
+    """Belongs to the one thread that carries it out; the counts are final when the call returns."""
+
+    def __init__(self, service: Service, what: str) -> None:
+        self.service = service
+        self.what = what
+        self.patience = Patience(service.backoff)
+        self.requests = 0
+        self.retries = 0
+        self._token: str | None = None
+        self._token_refused = False
+
+    def call(self, request: "HttpRequest") -> dict[str, Any]:
+        """Drive's answer to a metadata request, tried as often as patience allows. Raises `DriveError`."""
+        return self.again(lambda: self.attempt(request))
+
+    def again(self, step: Callable[[], T]) -> T:
+        """The step's result. After a fault that passes, or one refused access token, it is tried again.
+
+        A step makes single attempts (`attempt`, `send`) and no `call`: what gets through there would count as
+        progress of the step, which then might never give up.
+        """
+        while True:
+            try:
+                result = step()
+            except AccessTokenRefused:
+                if self._token_refused:
+                    raise
+                self._token_refused = True
+                self.retries += 1
+                self._renew_token()
+            except PassingFault as fault:
+                self.patience.after(fault)
+                self.retries += 1
+                _log.info("%s: %s Trying again.", self.what, fault.why)
+            else:
+                self.accepted()
+                return result
+
+    def accepted(self) -> None:
+        """Something got through: earlier faults no longer count against what follows."""
+        self._token_refused = False
+        self.patience.progress()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Iterable[bytes] | bytes | None = None,
+        stream: bool = False,
+    ) -> requests.Response:
+        """One attempt at a media request: a response of any status. Raises `DriveUnavailable` without one."""
+        all_headers = {**self._authorization(), **(headers or {})}
+        self.requests += 1
+        broken = ""
+        try:
+            return self.service.session().request(
+                method,
+                url,
+                headers=all_headers,
+                data=data,
+                stream=stream,
+                timeout=self.service.timeout,
+                allow_redirects=method == "GET",  # 308 means "go on" to an upload, not "go elsewhere"
+            )
+        except requests.RequestException as error:
+            broken = type(error).__name__
+        # Not in the handler: the context would carry the address, which may be an upload session's.
+        raise self.unavailable(broken)
+
+    def error_for(self, response: requests.Response) -> Exception:
+        """The error that a media response of a failing status means."""
+        answer = Answer.of(response.status_code, dict(response.headers), self.content(response))
+        return self._explained(answer)
+
+    def content(self, response: requests.Response) -> bytes:
+        """The whole body of a small response. Raises `DriveUnavailable` if it was cut short."""
+        try:
+            return response.content
+        except requests.RequestException as error:
+            broken = type(error).__name__
+        raise self.unavailable(broken)
+
+    def unavailable(self, cause: str) -> DriveUnavailable:
+        """The fault of a connection that gave no whole answer; `cause` is a word without secrets."""
+        return DriveUnavailable(
+            self.what,
+            f"The connection to Drive failed ({cause}).",
+            "check the network and run the same step again later",
+        )
+
+    def attempt(self, request: "HttpRequest") -> dict[str, Any]:
+        """One attempt at a metadata request. Raises a `DriveError`."""
+        request.headers = {**(request.headers or {}), **self._authorization()}
+        self.requests += 1
+        broken, answer = "", None
+        try:
+            result: Any = request.execute(http=self.service.http())
+        except HttpError as error:
+            answer = Answer.of(int(error.resp.status), dict(error.resp), error.content)
+        except (OSError, httplib2.HttpLib2Error, http.client.HTTPException, ValueError) as error:
+            broken = type(error).__name__
+        else:
+            if isinstance(result, dict):
+                return result
+            broken = "the answer was cut short"  # what is not JSON, Google's client hands on as text
+        if answer is not None:
+            raise self._explained(answer)
+        self.service.forget_http()
+        raise self.unavailable(broken)
+
+    def _authorization(self) -> dict[str, str]:
+        headers = self.service.headers()
+        self._token = self.service.account.token
+        return headers
+
+    def _renew_token(self) -> None:
+        refused = self._token
+        while True:
+            try:
+                self.service.account.renew(refused)
+            except PassingFault as fault:
+                self.patience.after(fault)
+                self.retries += 1
+            else:
+                return
+
+    def _explained(self, answer: Answer) -> Exception:
+        backoff = self.service.backoff
+        return explain(answer, what=self.what, account=self.service.account.name, now=backoff.now())

@@ -1,0 +1,180 @@
+"""From an answer of Drive, or a failed connection, to the error that explains it.
+
+The one place that knows Drive's status codes and reasons (as of November 2026). Says nothing about retries:
+a `PassingFault` is worth one, and `retry.py` decides how many.
+"""
+
+import email.utils
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lse_dagster.drive.errors import (
+    AccessTokenRefused,
+    AlreadyExists,
+    ApiDisabled,
+    DailyLimitReached,
+    DriveError,
+    DriveUnavailable,
+    FileMissing,
+    FolderFull,
+    NoStorage,
+    PassingFault,
+    PermissionMissing,
+    RateLimited,
+    RequestRefused,
+    ScopeMissing,
+)
+
+_LONGEST_WORDS = 200
+_SECRETS = re.compile(
+    r"(upload_id=|Bearer\s+|access_token=|refresh_token=|assertion=)[^\s&\"']+|\bya29\.[\w.-]+|\b1//[\w-]{10,}"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]+|-----BEGIN[^-]+-----.*",
+    re.DOTALL,
+)
+
+_RATE_REASONS = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"})
+_DAILY_REASONS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
+_FULL_REASONS = frozenset(
+    {
+        "teamDriveFileLimitExceeded",
+        "teamDriveHierarchyTooDeep",
+        "numChildrenInNonRootLimitExceeded",
+        "activeItemCreationLimitExceeded",
+    }
+)
+_SCOPE_REASONS = frozenset(
+    {"appNotAuthorizedToFile", "insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
+)
+_DISABLED_REASONS = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
+
+CONSENT_AGAIN = (
+    "make a new token for the scope https://www.googleapis.com/auth/drive and store it at "
+    "GOOGLE_DRIVE_TOKEN_PATH"
+)
+_WAIT = "run the same step again later"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said, whichever HTTP client carried it. `body` is the decoded JSON, or None."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], content: bytes) -> "Answer":
+        """From raw parts; header names become lower case, content that is not JSON becomes None."""
+        try:
+            body = json.loads(content) if content else None
+        except ValueError:
+            body = None
+        return cls(status, {name.lower(): value for name, value in headers.items()}, body)
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """The machine-readable reasons of a Drive error, from its old and its new form."""
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        if not isinstance(error, dict):
+            return frozenset()
+        entries = [*_dicts(error.get("errors")), *_dicts(error.get("details"))]
+        return frozenset(str(entry["reason"]) for entry in entries if "reason" in entry)
+
+    @property
+    def words(self) -> str:
+        """The server's own words, shortened, without anything that looks like a secret."""
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        message = error.get("message") if isinstance(error, dict) else None
+        said = f' "{shortened(message)}"' if isinstance(message, str) and message else ""
+        reasons = ", ".join(sorted(shortened(reason) for reason in self.reasons))
+        return f"Drive answered {self.status}{f' {reasons}' if reasons else ''}.{said}"
+
+
+def shortened(words: str) -> str:
+    """One line of at most 200 characters, secrets blotted out."""
+    line = " ".join(_SECRETS.sub("[secret]", words).split())
+    return line if len(line) <= _LONGEST_WORDS else line[: _LONGEST_WORDS - 1] + "…"
+
+
+def explain(answer: Answer, *, what: str, account: str, now: float) -> DriveError:
+    """The error for an answer that is not a success.
+
+    `account` names the account in advice; `now` is in seconds since the epoch, for a `Retry-After` date.
+    """
+    return _passing(answer, what, now) or _final(answer, what, account)
+
+
+def _passing(answer: Answer, what: str, now: float) -> PassingFault | None:
+    retry_after = _retry_after(answer.headers.get("retry-after"), now)
+    if answer.status == 429 or (answer.status == 403 and answer.reasons & _RATE_REASONS):
+        return RateLimited(what, answer.words, _WAIT + ", or with fewer at a time", retry_after=retry_after)
+    if answer.status >= 500 or answer.status == 408:
+        return DriveUnavailable(what, answer.words, _WAIT, retry_after=retry_after)
+    return None
+
+
+def _final(answer: Answer, what: str, account: str) -> DriveError:
+    if answer.status == 401:
+        return AccessTokenRefused(
+            what,
+            f"{answer.words} It came again with a fresh access token.",
+            f"check that {account} still has access to the folder, else {CONSENT_AGAIN}",
+        )
+    if answer.status == 403:
+        return _forbidden(answer, what, account)
+    if answer.status == 404:
+        return FileMissing(
+            what,
+            answer.words,
+            f"check that the file is still there and that {account} may see it, then run again",
+        )
+    if answer.status == 409:
+        return AlreadyExists(what, answer.words, "run the same step again")
+    return RequestRefused(what, answer.words, "run again; if it stays, report the answer above")
+
+
+def _forbidden(answer: Answer, what: str, account: str) -> DriveError:
+    reasons, words = answer.reasons, answer.words
+    if "storageQuotaExceeded" in reasons:
+        return NoStorage(
+            what,
+            f"{words} A service account has no storage of its own; any other account's storage can be full.",
+            "for a service account use a folder in a shared drive (GOOGLE_DRIVE_FOLDER_URL), or set "
+            "GOOGLE_DRIVE_AUTH_TYPE=oauth2; for your own account free some storage",
+        )
+    if reasons & _FULL_REASONS:
+        return FolderFull(what, words, "remove what is no longer needed there, or use another folder")
+    if reasons & _DAILY_REASONS:
+        return DailyLimitReached(
+            what, f"{words} Drive takes 750 GB per account and day.", "run again tomorrow"
+        )
+    if reasons & _SCOPE_REASONS:
+        return ScopeMissing(
+            what, f"{words} The token was made for less than the whole of Drive.", CONSENT_AGAIN
+        )
+    if reasons & _DISABLED_REASONS:
+        return ApiDisabled(
+            what, words, "enable the Google Drive API in the Google Cloud project of the credentials"
+        )
+    return PermissionMissing(
+        what, words, f"give {account} the role Editor (in a shared drive: Content manager) on the folder"
+    )
+
+
+def _retry_after(value: str | None, now: float) -> float | None:
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        at = email.utils.parsedate_to_datetime(value).timestamp()
+    except ValueError:
+        return None
+    return max(0.0, at - now)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -1,0 +1,135 @@
+"""One connection to Drive: the generated client for metadata, plain requests for media.
+
+Knows addresses, threads and timeouts; what to ask is said elsewhere. The metadata client is
+google-api-python-client over its static discovery document. Its media transport is not used: it cannot
+resume after a dropped connection and checks nothing.
+"""
+
+import json
+import logging
+import re
+import threading
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urlencode
+
+import googleapiclient.discovery
+import httplib2
+import requests
+from googleapiclient.discovery_cache import get_static_doc
+
+from lse_dagster.drive.account import Account, bare_session
+from lse_dagster.drive.folder_url import FolderAddress
+from lse_dagster.drive.retry import Backoff
+
+if TYPE_CHECKING:
+    from googleapiclient._apis.drive.v3.resources import DriveResource
+
+_UPLOAD_PATH = "upload/drive/v3/files"
+
+
+class Service:
+    """What all operations share. httplib2 is not thread-safe, so each thread has connections of its own."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        folder: FolderAddress,
+        endpoint: str | None,
+        backoff: Backoff,
+        timeout: float,
+    ) -> None:
+        document = json.loads(get_static_doc("drive", "v3") or "{}")  # type: ignore[no-untyped-call]
+        if endpoint is not None:
+            # `client_options.api_endpoint` would move the metadata calls only.
+            document["rootUrl"] = endpoint.rstrip("/") + "/"
+            document["baseUrl"] = document["rootUrl"] + document["servicePath"]
+        self.account = account
+        self.backoff = backoff
+        self.timeout = timeout
+        self._root: str = document["rootUrl"]
+        self._base: str = document["baseUrl"]
+        self._resource_keys = f"{folder.id}/{folder.resource_key}" if folder.resource_key else None
+        # `build` fetches its own document; this one is missing in the stubs.
+        build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
+        # The client only makes requests; `Operation` sends each over its thread's own connection.
+        drive: DriveResource = build(document, http=httplib2.Http())
+        self.files = drive.files()
+        """The calls about files; each makes a request that `Operation.call` carries out."""
+        self._mine = threading.local()
+        self._lock = threading.Lock()
+        self._all: list[httplib2.Http | requests.Session] = []
+        _hide_upload_sessions()
+
+    def upload_url(self, file_id: str | None, **query: str) -> str:
+        """Where a resumable upload begins: for a new file, or for new content of an old one."""
+        name = f"/{quote(file_id, safe='')}" if file_id is not None else ""
+        asked = urlencode({"uploadType": "resumable", "supportsAllDrives": "true", **query})
+        return f"{self._root}{_UPLOAD_PATH}{name}?{asked}"
+
+    def media_url(self, file_id: str) -> str:
+        """Where the content of a file is."""
+        return f"{self._base}files/{quote(file_id, safe='')}?alt=media&supportsAllDrives=true"
+
+    def headers(self) -> dict[str, str]:
+        """The headers of every request: the access token, and the folder's resource key if it has one."""
+        headers = self.account.headers()
+        if self._resource_keys is not None:
+            headers["X-Goog-Drive-Resource-Keys"] = self._resource_keys
+        return headers
+
+    def http(self) -> httplib2.Http:
+        """This thread's connection for metadata."""
+        if (http := getattr(self._mine, "http", None)) is None:
+            http = self._mine.http = self._kept(httplib2.Http(timeout=self.timeout))
+        return cast(httplib2.Http, http)
+
+    def forget_http(self) -> None:
+        """Drop this thread's connection for metadata: after a fault it may be half-way through an answer."""
+        if (http := getattr(self._mine, "http", None)) is not None:
+            http.close()
+            with self._lock:
+                self._all.remove(http)
+            self._mine.http = None
+
+    def session(self) -> requests.Session:
+        """This thread's connection for media."""
+        if (session := getattr(self._mine, "session", None)) is None:
+            session = self._mine.session = self._kept(bare_session())
+        return cast(requests.Session, session)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            connections, self._all = self._all, []
+        for connection in connections:
+            connection.close()
+        self._mine = threading.local()
+        self.account.close()
+
+    def _kept(self, connection: Any) -> Any:
+        with self._lock:
+            self._all.append(connection)
+        return connection
+
+
+_UPLOAD_ID = re.compile(r"upload_id=[^&\s\"']+")
+
+
+class _HideUploadSessions(logging.Filter):
+    """urllib3 logs the path of every request at DEBUG; the path of an upload session is a secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _UPLOAD_ID.sub("upload_id=[secret]", arg) if isinstance(arg, str) else arg
+                for arg in record.args
+            )
+        return True
+
+
+_FILTER = _HideUploadSessions()
+
+
+def _hide_upload_sessions() -> None:
+    logging.getLogger("urllib3.connectionpool").addFilter(_FILTER)  # adding it twice adds it once

@@ -1,0 +1,167 @@
+"""Drive's resumable upload protocol: begin a session, send everything in one PUT, go on after a fault.
+
+After any fault the server is asked how much it has, which may be less than was sent. A session that the
+server has forgotten is begun anew. Whether the result is right, `upload.py` judges.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from lse_dagster.drive.errors import UploadSessionLost
+from lse_dagster.drive.local_file import LocalFile
+from lse_dagster.drive.operation import Operation
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all, about once per MiB; what is done can go back after a fault."""
+
+_RANGE = re.compile(r"bytes=0-(\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a session begins: POST for a new file, PATCH for new content of an old one."""
+
+    method: str
+    url: str
+    metadata: dict[str, Any]
+    media_type: str
+
+
+class UploadSession:
+    """One upload of one file. `step` is repeated by `Operation.again` until it returns.
+
+    The state is what a broken step leaves behind: the session's address, which is a secret, and whether the
+    server must be asked how much it has. Only `step` changes it.
+    """
+
+    def __init__(
+        self, operation: Operation, local: LocalFile, target: Target, on_progress: Progress | None
+    ) -> None:
+        self.bytes_sent = 0
+        """Bytes of content given to the network, those that had to be sent again included."""
+        self._operation = operation
+        self._local = local
+        self._target = target
+        self._on_progress = on_progress
+        self._address: str | None = None
+        self._in_doubt = False
+        self._furthest = 0
+
+    def step(self) -> dict[str, Any]:
+        """Bring the upload to its end. Drive's description of the file; `{}` if that got lost."""
+        self._local.check_unchanged()
+        offset = 0
+        if self._address is None:
+            self._address = self._begin()
+        elif self._in_doubt:
+            asked = self._ask_offset()
+            if isinstance(asked, dict):
+                return asked
+            offset = asked
+        while True:
+            self._in_doubt = True  # until the next answer says how far it went
+            answer = self._put(offset)
+            if isinstance(answer, dict):
+                return answer
+            if answer <= offset:
+                raise self._operation.unavailable("the server kept nothing of what was sent")
+            offset = answer
+
+    def _begin(self) -> str:
+        target = self._target
+        response = self._operation.send(
+            target.method,
+            target.url,
+            headers={
+                "Content-Type": "application/json; charset=UTF-8",
+                "X-Upload-Content-Type": target.media_type,
+                "X-Upload-Content-Length": str(self._local.size),
+            },
+            data=json.dumps(target.metadata).encode(),
+        )
+        if response.status_code != 200:
+            raise self._operation.error_for(response)
+        self._operation.content(response)
+        if not (address := response.headers.get("Location")):
+            raise self._operation.unavailable("the answer named no upload session")
+        self._in_doubt = False
+        return address
+
+    def _ask_offset(self) -> int | dict[str, Any]:
+        response = self._operation.send(
+            "PUT", self._current(), headers={"Content-Range": f"bytes */{self._local.size}"}, data=b""
+        )
+        answer = self._understood(response)
+        if isinstance(answer, int) and self._on_progress is not None:
+            self._on_progress(answer, self._local.size)
+        return answer
+
+    def _put(self, offset: int) -> int | dict[str, Any]:
+        size = self._local.size
+        if offset >= size:  # an empty file, or one whose last byte has arrived without an end: ask to finish
+            headers = {"Content-Range": f"bytes */{size}"} if size else {}
+            return self._understood(self._operation.send("PUT", self._current(), headers=headers, data=b""))
+        headers = {"Content-Range": f"bytes {offset}-{size - 1}/{size}"}
+        body = _Body(self._pieces(offset), size - offset)
+        return self._understood(self._operation.send("PUT", self._current(), headers=headers, data=body))
+
+    def _pieces(self, offset: int) -> Iterator[bytes]:
+        for piece in self._local.pieces(offset):
+            yield piece
+            # The network has taken the piece when it asks for the next one.
+            offset += len(piece)
+            self.bytes_sent += len(piece)
+            if self._on_progress is not None:
+                self._on_progress(offset, self._local.size)
+
+    def _understood(self, response: requests.Response) -> int | dict[str, Any]:
+        """How many bytes the server has, or its description of the finished file."""
+        if response.status_code in (200, 201):
+            return _described(self._operation.content(response))
+        if response.status_code == 308:
+            self._operation.content(response)
+            has = _RANGE.fullmatch(response.headers.get("Range", ""))
+            offset = int(has[1]) + 1 if has else 0
+            if offset > self._furthest:
+                self._furthest = offset
+                self._operation.accepted()
+            return min(offset, self._local.size)
+        if response.status_code in (404, 410):
+            self._address = None
+            raise UploadSessionLost(
+                self._operation.what,
+                f"Drive forgot the upload session ({response.status_code}).",
+                "run the same step again",
+            )
+        raise self._operation.error_for(response)
+
+    def _current(self) -> str:
+        assert self._address is not None  # noqa: S101  `step` has just begun or kept it
+        return self._address
+
+
+class _Body:
+    """Pieces with their length in all: requests sends a Content-Length, and takes the pieces as they are."""
+
+    def __init__(self, pieces: Iterator[bytes], length: int) -> None:
+        self._pieces = pieces
+        self._length = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _described(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,23 @@
+"""What this room needs to know to work. The values come in; the environment is read elsewhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+AuthType = Literal["oauth2", "service_account"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveSettings:
+    """Where the archive is on Drive, and with whose credentials. Holds paths of secrets, never secrets."""
+
+    folder_url: str
+    """GOOGLE_DRIVE_FOLDER_URL: the folder's address in any form, or its bare id."""
+    auth_type: AuthType
+    """GOOGLE_DRIVE_AUTH_TYPE."""
+    credentials_path: Path | None = None
+    """GOOGLE_DRIVE_CREDENTIALS_PATH: the service-account key, or the OAuth client file."""
+    token_path: Path | None = None
+    """GOOGLE_DRIVE_TOKEN_PATH: the OAuth token (`authorized_user` JSON); rewritten when it is refreshed."""
+    endpoint: str | None = None
+    """GOOGLE_DRIVE_ENDPOINT: the root of another server that speaks Drive v3; sandbox and tests only."""

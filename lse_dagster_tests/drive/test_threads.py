@@ -1,0 +1,31 @@
+"""One archive used by many threads: connections do not mix, and one renews the token for all."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lse_dagster.drive import DriveArchive
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster_tests.drive.conftest import nothing, some_bytes
+
+
+def test_threads_share_an_archive_and_one_renewal_of_the_token(
+    drive: DriveArchive,
+    drive_sandbox: ControlClient,
+    folder: str,
+    local: Callable[[bytes], Path],
+    tmp_path: Path,
+) -> None:
+    contents = {f"{number}.zip": some_bytes(300_000 + number) for number in range(12)}
+    drive.upload(local(b"first"), folder=folder, name="first.zip", may_replace=nothing)
+    drive_sandbox.settings(expire_tokens=True)
+
+    def there_and_back(name: str) -> bytes:
+        uploaded = drive.upload(local(contents[name]), folder=folder, name=name, may_replace=nothing)
+        return drive.download(uploaded.file, tmp_path / "down" / name).path.read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        came_back = dict(zip(contents, pool.map(there_and_back, contents), strict=True))
+
+    assert came_back == contents
+    assert sum(request.path == "/token" for request in drive_sandbox.requests()) == 1
