@@ -17,6 +17,17 @@ class NoSuchDay(ArchiveError):
         )
 
 
+class NoSuchZip(ArchiveError):
+    """There is no day zip where one was asked for."""
+
+    def __init__(self, project: str, day: date, path: Path) -> None:
+        super().__init__(
+            f"Reading the day zip {day} of {project!r}",
+            f"There is no zip at {path}.",
+            "Materialize `day_zip` for this partition first.",
+        )
+
+
 class DayIsBusy(ArchiveError):
     """Another process is writing the same day now."""
 

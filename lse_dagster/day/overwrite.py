@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lse_dagster.day.errors import OverwriteRefused
+from lse_dagster.errors import ArchiveError
 
 Overwrite = Literal["never", "superset", "always"]
 """`never` refuses an existing day, `superset` allows one that keeps every run, `always` asks nothing."""
@@ -45,4 +46,13 @@ def refuse_loss(what: str, where: str, replacement: Replacement) -> OverwriteRef
         f"{where} holds {replacement.lost:,} runs that the new one lacks, for example "
         f"{', '.join(replacement.lost_examples)}. LangSmith may have forgotten them.",
         "Keep it (or restore it from Drive). To give these runs up, run again with `overwrite: always`.",
+    )
+
+
+def refuse_unreadable(what: str, where: str, error: ArchiveError) -> OverwriteRefused:
+    """The error of `superset` when nobody can tell what would be lost."""
+    return OverwriteRefused(
+        what,
+        f"What is at {where} cannot be read: {error.why}",
+        "Look at it. To replace it all the same, run again with `overwrite: always`.",
     )

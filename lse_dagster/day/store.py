@@ -7,6 +7,7 @@ the staging is published or discarded, and ends with the process that holds it.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -57,8 +58,9 @@ class DayStore:
         # Where two folders cannot be exchanged in one step, a crash between the two renames leaves the old
         # day under its retired name only. It is still the day.
         retired = self._retired_path(project, day)
-        if retired.is_dir() and self._is_unlocked(project, day):
-            retired.rename(path)
+        if retired.is_dir():
+            with self.locked(project, day):
+                self._settle_retired(project, day)
             return read_day_folder(path, project=project, day=day)
         return None
 
@@ -92,13 +94,7 @@ class DayStore:
 
         What an interrupted run left behind is removed first.
         """
-        lock = self._lock(project, day)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise DayIsBusy(project, day, Path(lock.lock_file)) from None
-        except OSError as error:
-            raise DiskError(f"Staging the day {day} of {project!r}", error) from error
+        lock = self._acquire(project, day)
         staging = Staging(project, day, self.staging_path(project, day), lock)
         try:
             self._settle_retired(project, day)
@@ -108,6 +104,15 @@ class DayStore:
             lock.release()
             raise DiskError(f"Staging the day {day} of {project!r}", error) from error
         return staging
+
+    @contextmanager
+    def locked(self, project: str, day: date) -> Iterator[None]:
+        """Keep others from writing the day while it is read as a whole. Raises `DayIsBusy`, `DiskError`."""
+        lock = self._acquire(project, day)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
         """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
@@ -169,19 +174,14 @@ class DayStore:
             else:
                 retired.rename(path)
 
-    def _lock(self, project: str, day: date) -> FileLock:
+    def _acquire(self, project: str, day: date) -> FileLock:
         folder = self.root / project_path_part(project)
+        lock = FileLock(folder / f".{day.isoformat()}.lock")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DiskError(f"Staging the day {day} of {project!r}", error) from error
-        return FileLock(folder / f".{day.isoformat()}.lock")
-
-    def _is_unlocked(self, project: str, day: date) -> bool:
-        lock = self._lock(project, day)
-        try:
             lock.acquire(timeout=0)
         except Timeout:
-            return False
-        lock.release()
-        return True
+            raise DayIsBusy(project, day, Path(lock.lock_file)) from None
+        except OSError as error:
+            raise DiskError(f"Locking the day {day} of {project!r}", error) from error
+        return lock

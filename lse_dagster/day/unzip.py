@@ -5,7 +5,6 @@ is refused before or while it is written, and the staging it was written to is t
 """
 
 import hashlib
-import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,9 +16,8 @@ from lse_dagster.day.errors import DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.summary import Summary
-from lse_dagster.day.zip_file import DAMAGE, broken_zip, open_zip, read_zip
+from lse_dagster.day.zip_file import DAMAGE, broken_zip, open_zip, read_member, read_zip
 
-_MEBIBYTE = 1 << 20
 _ENCRYPTED = 0x1
 
 
@@ -48,12 +46,10 @@ def extract_zip(path: Path, folder: Path, *, project: str, day: date) -> DayFold
             raise broken_zip(path, difference)
         try:
             for name in (*summary.files, SUMMARY):
-                with archive.open(name) as source, (folder / name).open("xb") as target:
-                    shutil.copyfileobj(source, target, _MEBIBYTE)
+                with (folder / name).open("xb") as target:
+                    target.writelines(_undamaged(archive, name, path))
             flush_files(folder / name for name in (*summary.files, SUMMARY))
             flush_folder(folder)
-        except DAMAGE as error:
-            raise broken_zip(path, str(error)) from error
         except OSError as error:
             raise DiskError(f"Extracting {path.name}", error) from error
     extracted = DayFolder(folder, summary)
@@ -80,11 +76,18 @@ def _compare_members(archive: zipfile.ZipFile, summary: Summary) -> Iterator[str
 def _compare_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, sha256: str) -> Iterator[str]:
     digest = hashlib.sha256()
     try:
-        with archive.open(info) as member:
-            while chunk := member.read(_MEBIBYTE):
-                digest.update(chunk)
-    except (*DAMAGE, OSError) as error:
+        for chunk in read_member(archive, info):
+            digest.update(chunk)
+    except DAMAGE as error:
         yield f"{info.filename!r}: {error}"
         return
     if digest.hexdigest() != sha256:
         yield f"{info.filename!r} differs from its hash in the summary"
+
+
+def _undamaged(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[bytes]:
+    """A member's content; damage is told apart from a failing disk on the writing side."""
+    try:
+        yield from read_member(archive, name)
+    except DAMAGE as error:
+        raise broken_zip(path, f"{name!r}: {error}") from error

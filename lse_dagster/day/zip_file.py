@@ -4,9 +4,12 @@ Names are sorted and times fixed, so the same day gives the same bytes with the 
 file beside its place, flushed, and renamed; never half there.
 """
 
+import hashlib
 import shutil
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,13 +19,22 @@ import msgspec
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import SUMMARY, day_zip_name
+from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.run import InvalidRun, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import decode_trace
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
-"""What zipfile raises for a member that is damaged, encrypted, or compressed in a way it does not know."""
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+)
+"""What zipfile raises while it reads a zip that is damaged, encrypted, or compressed in a way it cannot."""
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format can express
 _REGULAR_FILE = 0o100644 << 16
@@ -38,9 +50,24 @@ class DayZip:
     summary: Summary
 
     @property
+    def project(self) -> str:
+        """The project's true name."""
+        return self.summary.project
+
+    @property
+    def date(self) -> date:
+        """The UTC date."""
+        return date.fromisoformat(self.summary.date)
+
+    @property
     def bytes(self) -> int:
         """The size of the zip."""
         return self.path.stat().st_size
+
+    def sha256(self) -> str:
+        """The hash of the zip file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
@@ -53,11 +80,6 @@ class DayZip:
                 }
             except (KeyError, msgspec.MsgspecError, InvalidRun, *DAMAGE) as error:
                 raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
-
-
-def day_zip_path(archives: Path, project: str, day: date) -> Path:
-    """`<archives>/<project>_<YYYY-MM-DD>.zip`."""
-    return archives / day_zip_name(project, day)
 
 
 def write_zip(day: DayFolder, to: Path) -> DayZip:
@@ -115,8 +137,15 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         raise broken_zip(path, "there is no such file") from None
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGE as error:
         raise broken_zip(path, str(error)) from error
+
+
+def read_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of a member in pieces of up to 1 MiB, its CRC checked. Raises one of `DAMAGE`."""
+    with archive.open(name) as member:
+        while chunk := member.read(_MEBIBYTE):
+            yield chunk
 
 
 def broken_zip(path: Path, why: str) -> BrokenZip:

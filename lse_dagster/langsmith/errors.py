@@ -1,4 +1,4 @@
-"""What can go wrong while talking to LangSmith: one type per cause, in LangSmith's own words if it has any."""
+"""What can go wrong while talking to LangSmith: one type per cause, in its own words if it has any."""
 
 from lse_dagster.errors import ArchiveError
 

@@ -1,0 +1,225 @@
+"""The three assets of one project: `raw_runs` -> `day_zip` -> `drive_archive`, one partition per UTC day.
+
+A factory makes them once per project. Every input names its key: Dagster would bind a prefixed asset to the
+plain `raw_runs` otherwise.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from lse_dagster.day.drive_copy import stage_from_drive
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.zip_file import DayZip
+from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
+from lse_dagster.langsmith.fetch import FetchProgress, fetch_day
+from lse_dagster.project import ArchivedProject
+from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+
+LANGSMITH_POOL = "langsmith"
+DRIVE_POOL = "drive"
+SOURCE_METADATA = "source"
+
+_SECONDS_BETWEEN_LOGS = 5.0
+_OVERWRITE = "never: refuse what exists. superset: replace it only if no run is lost. always: replace it."
+
+
+class OverwriteConfig(dg.Config):
+    """What a step may replace."""
+
+    overwrite: Literal["never", "superset", "always"] = Field(default="superset", description=_OVERWRITE)
+
+
+class RawRunsConfig(OverwriteConfig):
+    """Where the day comes from, and what it may replace."""
+
+    source: Literal["langsmith", "drive"] = Field(
+        default="langsmith", description="langsmith: fetch the day. drive: restore its verified copy."
+    )
+
+
+def project_assets(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+) -> list[dg.AssetsDefinition]:
+    """The assets of one project, in the order of the data."""
+    return [
+        _raw_runs(project, partitions),
+        _day_zip(project, partitions),
+        _drive_archive(project, partitions),
+    ]
+
+
+def _raw_runs(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=project.key("raw_runs"),
+        partitions_def=partitions,
+        group_name=project.group,
+        io_manager_key="day_folder_io",
+        pool=LANGSMITH_POOL,
+        kinds={"python", "json"},
+        metadata=_definition_metadata(project),
+        description="Every run of one UTC day as LangSmith sent it: a folder with one JSON file per trace.",
+    )
+    def raw_runs(
+        context: dg.AssetExecutionContext,
+        config: RawRunsConfig,
+        langsmith: LangSmithResource,
+        drive: DriveResource,
+        storage: LocalStorage,
+    ) -> dg.Output[DayToPublish]:
+        started = time.monotonic()
+        with archive_errors_as_failures():
+            name, day = project.configured_name, date.fromisoformat(context.partition_key)
+            source = _source(context, project, config)
+            if source == "drive":
+                staged, traffic = _restore(context, name, day, drive, storage, config.overwrite)
+            else:
+                staged, traffic = _fetch(context, name, day, langsmith, storage, config.overwrite)
+        return dg.Output(
+            DayToPublish(staged, config.overwrite),
+            data_version=dg.DataVersion(staged.day.summary.sha256),
+            metadata={
+                **_day_metadata(staged),
+                SOURCE_METADATA: source,
+                **traffic,
+                "seconds": time.monotonic() - started,
+            },
+        )
+
+    return raw_runs
+
+
+def _day_zip(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=project.key("day_zip"),
+        ins={"raw_runs": dg.AssetIn(key=project.key("raw_runs"))},
+        partitions_def=partitions,
+        group_name=project.group,
+        io_manager_key="day_zip_io",
+        kinds={"python", "zip"},
+        metadata=_definition_metadata(project),
+        description="The day folder as one zip: flat, deterministic, readable by any tool.",
+    )
+    def day_zip(config: OverwriteConfig, raw_runs: DayFolder) -> dg.Output[DayToZip]:
+        return dg.Output(
+            DayToZip(raw_runs, config.overwrite),
+            data_version=dg.DataVersion(raw_runs.summary.sha256),
+            metadata={"files": len(raw_runs.summary.files) + 1, "bytes_unzipped": raw_runs.summary.bytes},
+        )
+
+    return day_zip
+
+
+def _drive_archive(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=project.key("drive_archive"),
+        ins={"day_zip": dg.AssetIn(key=project.key("day_zip"))},
+        partitions_def=partitions,
+        group_name=project.group,
+        io_manager_key="drive_io",
+        pool=DRIVE_POOL,
+        kinds={"python", "googledrive"},
+        metadata=_definition_metadata(project),
+        description="The verified copy of the day zip on Google Drive.",
+    )
+    def drive_archive(config: OverwriteConfig, day_zip: DayZip) -> dg.Output[ZipToCopy]:
+        return dg.Output(
+            ZipToCopy(day_zip, config.overwrite), data_version=dg.DataVersion(day_zip.summary.sha256)
+        )
+
+    return drive_archive
+
+
+def _source(
+    context: dg.AssetExecutionContext, project: ArchivedProject, config: RawRunsConfig
+) -> Literal["langsmith", "drive"]:
+    """A run of the restore job reads from Drive whatever its config says.
+
+    `dagster job execute` leaves out the config that a job was defined with; without this it would fetch the
+    day from LangSmith under the name of a restore.
+    """
+    return "drive" if context.run.job_name == project.job_name("restore") else config.source
+
+
+def _fetch(
+    context: dg.AssetExecutionContext,
+    project: str,
+    day: date,
+    langsmith: LangSmithResource,
+    storage: LocalStorage,
+    overwrite: Overwrite,
+) -> tuple[StagedDay, dict[str, float]]:
+    with langsmith.connect() as transport:
+        staged = fetch_day(
+            transport,
+            storage.days,
+            project,
+            day,
+            overwrite=overwrite,
+            on_progress=_log_now_and_then(context.log.info),
+        )
+        counters = transport.counters
+    return staged, {
+        "requests": counters.requests,
+        "retries": counters.retries,
+        "bytes_received": counters.bytes,
+        "seconds_waited": counters.seconds_waited,
+    }
+
+
+def _restore(
+    context: dg.AssetExecutionContext,
+    project: str,
+    day: date,
+    drive: DriveResource,
+    storage: LocalStorage,
+    overwrite: Overwrite,
+) -> tuple[StagedDay, dict[str, float]]:
+    context.log.info(f"Restoring {day} of {project!r} from Drive")
+    with drive.connect() as archive:
+        return stage_from_drive(archive, storage.days, project, day, overwrite=overwrite), {}
+
+
+def _definition_metadata(project: ArchivedProject) -> dict[str, str]:
+    return {PROJECT_METADATA: project.name} if project.name is not None else {}
+
+
+def _day_metadata(staged: StagedDay) -> dict[str, int | str]:
+    summary = staged.day.summary
+    counts = summary.counts
+    return {
+        "dagster/row_count": counts.runs_started_in_day + counts.tail_runs,
+        "runs": counts.runs_started_in_day,
+        "tail_runs": counts.tail_runs,
+        "carried_over_runs": counts.carried_over_runs,
+        "traces": counts.traces,
+        "root_runs": counts.root_runs,
+        "pending_runs": counts.pending_runs,
+        "feedback": counts.feedback,
+        "langsmith_total": summary.langsmith_total,
+        "bytes": summary.bytes,
+        "sha256": summary.sha256,
+        "api": summary.api,
+    }
+
+
+def _log_now_and_then(log: Callable[[str], None]) -> Callable[[FetchProgress], None]:
+    last = time.monotonic()
+
+    def on_progress(progress: FetchProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_LOGS:
+            last = time.monotonic()
+            log(
+                f"{progress.runs:,} runs so far, {progress.bytes / 1e6:,.1f} MB, "
+                f"{progress.requests:,} requests, {progress.retries:,} retries"
+            )
+
+    return on_progress

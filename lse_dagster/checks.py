@@ -1,0 +1,328 @@
+"""The asset checks: LangSmith's counts, whole traces, pending runs, the zip, the Drive copy.
+
+Checks read the summary and the files through the storage, never the asset's value, and are partitioned like
+the assets. Run without a partition they look at every local day.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+
+from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, SOURCE_METADATA
+from lse_dagster.day.completeness import examine_traces
+from lse_dagster.day.drive_copy import compare_copy, find_copy
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.proof import Verdict, compare_counts
+from lse_dagster.day.unzip import compare_with_summary
+from lse_dagster.errors import ArchiveError
+from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.langsmith.scope import started_in
+from lse_dagster.langsmith.totals import count_runs
+from lse_dagster.project import ArchivedProject
+from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+
+_PATIENCE_FOR_RESTORED_DAYS = 30.0
+"""Seconds. A restored day has its summary to be compared with; LangSmith only adds to that."""
+
+_EXAMPLES = 5
+
+Numbers = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found out about one day."""
+
+    verdict: Verdict
+    numbers: Numbers = field(default_factory=dict)
+
+
+def project_checks(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+) -> list[dg.AssetChecksDefinition]:
+    """The checks of one project's three assets."""
+    return [
+        _raw_runs_checks(project, partitions),
+        _zip_check(project, partitions),
+        _drive_check(project, partitions),
+    ]
+
+
+def _raw_runs_checks(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    key = project.key("raw_runs")
+
+    @dg.multi_asset_check(
+        name=project.op_name("raw_runs_checks"),
+        specs=[
+            dg.AssetCheckSpec(
+                "run_count_matches_langsmith",
+                asset=key,
+                blocking=True,
+                partitions_def=partitions,
+                description="The runs that started in the day are as many as LangSmith counts now.",
+            ),
+            dg.AssetCheckSpec(
+                "trace_count_matches_langsmith",
+                asset=key,
+                blocking=True,
+                partitions_def=partitions,
+                description="The root runs that started in the day are as many as LangSmith counts.",
+            ),
+            dg.AssetCheckSpec(
+                "traces_are_complete",
+                asset=key,
+                blocking=True,
+                partitions_def=partitions,
+                description="Every parent is there and every identity agrees with `dotted_order`.",
+            ),
+            dg.AssetCheckSpec(
+                "no_pending_runs",
+                asset=key,
+                partitions_def=partitions,
+                description="No run was still unfinished when the day was fetched.",
+            ),
+        ],
+        can_subset=True,
+        pool=LANGSMITH_POOL,
+    )
+    def raw_runs_checks(
+        context: dg.AssetCheckExecutionContext, langsmith: LangSmithResource, storage: LocalStorage
+    ) -> Iterable[dg.AssetCheckResult]:
+        def find(check: str) -> Callable[[date], Finding]:
+            def finding(day: date) -> Finding:
+                folder = storage.days.load(project.configured_name, day)
+                if check == "traces_are_complete":
+                    return _find_incomplete_traces(folder)
+                if check == "no_pending_runs":
+                    return _find_pending_runs(folder)
+                return totals_of(folder).finding(check)
+
+            return finding
+
+        totals: dict[date, _LangSmithTotals] = {}
+
+        def totals_of(folder: DayFolder) -> _LangSmithTotals:
+            if folder.date not in totals:
+                restored = _was_restored(context.instance, key, folder.date)
+                totals[folder.date] = _ask_totals(langsmith, folder, restored=restored)
+            return totals[folder.date]
+
+        with archive_errors_as_failures():
+            days = _days_to_check(context, storage, project)
+            for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name):
+                severity = (
+                    dg.AssetCheckSeverity.WARN
+                    if check.name == "no_pending_runs"
+                    else dg.AssetCheckSeverity.ERROR
+                )
+                yield from _report(context, check, {day: find(check.name)(day) for day in days}, severity)
+
+    return raw_runs_checks
+
+
+def _zip_check(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    key = project.key("day_zip")
+
+    @dg.multi_asset_check(
+        name=project.op_name("day_zip_checks"),
+        specs=[
+            dg.AssetCheckSpec(
+                "zip_matches_day",
+                asset=key,
+                blocking=True,
+                partitions_def=partitions,
+                description="Every member has the name, size, CRC and hash that the day's summary promises.",
+            )
+        ],
+        can_subset=True,
+    )
+    def day_zip_checks(
+        context: dg.AssetCheckExecutionContext, storage: LocalStorage
+    ) -> Iterable[dg.AssetCheckResult]:
+        def finding(day: date) -> Finding:
+            folder = storage.days.load(project.configured_name, day)
+            path = storage.zips.load(project.configured_name, day).path
+            differences = list(compare_with_summary(path, folder.summary))
+            members = len(folder.summary.files) + 1
+            return _finding_of_differences(
+                differences, good=f"All {members:,} members match.", numbers={"members": members}
+            )
+
+        with archive_errors_as_failures():
+            days = _days_to_check(context, storage, project)
+            for check in context.selected_asset_check_keys:
+                yield from _report(context, check, {day: finding(day) for day in days})
+
+    return day_zip_checks
+
+
+def _drive_check(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    key = project.key("drive_archive")
+
+    @dg.multi_asset_check(
+        name=project.op_name("drive_archive_checks"),
+        specs=[
+            dg.AssetCheckSpec(
+                "drive_copy_matches_zip",
+                asset=key,
+                partitions_def=partitions,
+                description="Drive reports the size and checksum of the local zip.",
+            )
+        ],
+        can_subset=True,
+        pool=DRIVE_POOL,
+    )
+    def drive_archive_checks(
+        context: dg.AssetCheckExecutionContext, storage: LocalStorage, drive: DriveResource
+    ) -> Iterable[dg.AssetCheckResult]:
+        with archive_errors_as_failures():
+            days = _days_to_check(context, storage, project)
+            with drive.connect() as archive:
+
+                def finding(day: date) -> Finding:
+                    zipped = storage.zips.load(project.configured_name, day)
+                    copy = find_copy(archive, project.configured_name, day)
+                    return _finding_of_differences(
+                        list(compare_copy(copy, zipped)),
+                        good="Size and checksum on Drive are those of the local zip.",
+                        numbers={"bytes": zipped.bytes},
+                    )
+
+                for check in context.selected_asset_check_keys:
+                    yield from _report(context, check, {day: finding(day) for day in days})
+
+    return drive_archive_checks
+
+
+@dataclass(frozen=True)
+class _LangSmithTotals:
+    folder: DayFolder
+    runs_now: int | None
+    roots_now: int | None
+
+    def finding(self, check: str) -> Finding:
+        summary = self.folder.summary
+        if check == "run_count_matches_langsmith":
+            noun, held, recorded = "runs", summary.counts.runs_started_in_day, summary.langsmith_total
+            now = self.runs_now
+        else:
+            noun, held, recorded = "root runs", summary.counts.root_runs, summary.langsmith_root_total
+            now = self.roots_now
+        numbers: dict[str, int | str] = {"archived": held, "langsmith_when_fetched": recorded}
+        if now is not None:
+            numbers |= {"langsmith_now": now, "missing": max(0, now - held)}
+        return Finding(compare_counts(noun, held, when_fetched=recorded, now=now), numbers)
+
+
+def _ask_totals(langsmith: LangSmithResource, folder: DayFolder, *, restored: bool) -> _LangSmithTotals:
+    """LangSmith's counts now; None where a restored day's LangSmith cannot be asked.
+
+    `/runs/stats` allows one request in ten seconds. While it counts as many runs as when the day was fetched,
+    the root runs are taken to be as many too, and not asked for again.
+    """
+    summary = folder.summary
+    scope = started_in(summary.project_id, DayInterval.of(folder.date))
+    patience = {"patience_seconds": _PATIENCE_FOR_RESTORED_DAYS} if restored else {}
+    try:
+        with langsmith.connect(**patience) as transport:
+            runs = count_runs(transport, scope)
+            unchanged = runs == summary.langsmith_total
+            roots = (
+                summary.langsmith_root_total if unchanged else count_runs(transport, scope, roots_only=True)
+            )
+    except ArchiveError:
+        if not restored:
+            raise
+        return _LangSmithTotals(folder, None, None)
+    return _LangSmithTotals(folder, runs, roots)
+
+
+def _find_incomplete_traces(folder: DayFolder) -> Finding:
+    found = examine_traces(folder)
+    problems = [f"run {run}: its parent {parent} is missing" for run, parent in found.missing_parents]
+    problems += [f"run {run}: {why}" for run, why in found.inconsistent]
+    numbers: Numbers = {
+        "runs": found.runs,
+        "missing_parents": len(found.missing_parents),
+        "inconsistent_runs": len(found.inconsistent),
+    }
+    return _finding_of_differences(problems, good=f"All {found.runs:,} runs fit together.", numbers=numbers)
+
+
+def _find_pending_runs(folder: DayFolder) -> Finding:
+    pending = folder.summary.counts.pending_runs
+    if not pending:
+        return Finding(Verdict(True, "Every run was finished."), {"pending_runs": 0})
+    why = f"{pending:,} runs were unfinished when the day was fetched. Materialize `raw_runs` again later."
+    return Finding(Verdict(False, why), {"pending_runs": pending})
+
+
+def _finding_of_differences(differences: list[str], *, good: str, numbers: Numbers) -> Finding:
+    numbers = {**numbers, "differences": len(differences)}
+    if not differences:
+        return Finding(Verdict(True, good), numbers)
+    more = f" ... and {len(differences) - _EXAMPLES:,} more" if len(differences) > _EXAMPLES else ""
+    return Finding(Verdict(False, "; ".join(differences[:_EXAMPLES]) + more), numbers)
+
+
+def _report(
+    context: dg.AssetCheckExecutionContext,
+    check: dg.AssetCheckKey,
+    findings: Mapping[date, Finding],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> Iterator[dg.AssetCheckResult]:
+    """Record each day's finding as that day's result.
+
+    A run without a partition cannot yield results for partitioned assets (Dagster 1.13.27 raises), and they
+    would belong to no day; so it logs one evaluation per day.
+    """
+    for day, finding in findings.items():
+        if context.has_partition_key:
+            yield dg.AssetCheckResult(
+                asset_key=check.asset_key,
+                check_name=check.name,
+                passed=finding.verdict.passed,
+                severity=severity,
+                description=finding.verdict.why,
+                metadata=finding.numbers,
+            )
+        else:
+            context.op_execution_context.log_event(
+                dg.AssetCheckEvaluation(  # type: ignore[arg-type] # it takes any event; typed for three of them
+                    asset_key=check.asset_key,
+                    check_name=check.name,
+                    passed=finding.verdict.passed,
+                    severity=severity,
+                    description=finding.verdict.why,
+                    metadata=finding.numbers,
+                    partition=day.isoformat(),
+                )
+            )
+
+
+def _days_to_check(
+    context: dg.AssetCheckExecutionContext, storage: LocalStorage, project: ArchivedProject
+) -> list[date]:
+    if context.has_partition_key:
+        return [date.fromisoformat(context.partition_key)]
+    return storage.days.dates(project.configured_name)
+
+
+def _was_restored(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:
+    """Whether the day's latest materialization came from Drive."""
+    latest = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day.isoformat()]), limit=1
+    ).records
+    if not latest or latest[0].asset_materialization is None:
+        return False
+    source = latest[0].asset_materialization.metadata.get(SOURCE_METADATA)
+    return source is not None and source.value == "drive"

@@ -1,0 +1,76 @@
+"""`lse dev`: the Dagster UI on the user's `.env`, or on the sandbox when there is none."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from dotenv import dotenv_values
+
+_WORKSPACE = Path("workspace.yaml")
+_ENV = Path(".env")
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where the sandbox of the demo keeps its state. Used when there is no .env.",
+)
+@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+def dev(folder: Path, port: int) -> None:
+    """Open the Dagster UI on your accounts (.env), or on the sandbox.
+
+    Example: lse dev --port 3000
+    """
+    if not _WORKSPACE.is_file():
+        raise click.UsageError("Run this in the project's folder: there is no workspace.yaml here.")
+    if _ENV.is_file():
+        from lse_dagster.cli.instance import prepare_home
+        from lse_dagster.cli.playground import DAGSTER_YAML
+
+        # `dagster` lets .env override the environment, so its home is the one that counts.
+        configured = dotenv_values(_ENV).get("DAGSTER_HOME") or os.environ.get("DAGSTER_HOME")
+        home = Path(configured or ".dagster_home").absolute()
+        click.echo(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
+        prepare_home(home, DAGSTER_YAML)
+        sys.exit(_serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}))
+
+    from lse_dagster.cli.playground import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground
+
+    click.echo(f"There is no .env here: using the sandbox in {folder.absolute()}")
+    click.echo("Nothing leaves this machine. For your accounts: cp .env.example .env, and fill it in.")
+    with running_playground(folder) as playground:
+        playground.trace(DEMO_PROJECT, DEMO_DATE, DEMO_TRACES)
+        click.echo(f"{DEMO_PROJECT} has traces on {DEMO_DATE}: materialize that partition.")
+        status = _serve(port, playground.folder, playground.process_environment)
+    sys.exit(status)
+
+
+def _serve(port: int, folder: Path, environment: Mapping[str, str]) -> int:
+    """Run `dagster dev` until it ends or we are told to; it always ends with us."""
+    command = ["dagster", "dev", "-w", str(_WORKSPACE.absolute()), "-p", str(port)]
+    click.echo(f"$ cd {folder} && {' '.join(command)}")
+    click.echo(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+        cwd=folder,
+        env=dict(environment),
+        start_new_session=True,
+    )
+
+    def stop(*_: object) -> None:
+        process.send_signal(signal.SIGINT)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

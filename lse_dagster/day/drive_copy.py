@@ -1,0 +1,108 @@
+"""The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+from lse_dagster.day.durable import flush_folder
+from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.names import day_zip_name, project_path_part
+from lse_dagster.day.overwrite import Overwrite, compare_runs, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.unzip import extract_zip
+from lse_dagster.day.zip_file import DayZip, read_zip
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.upload import Uploaded
+from lse_dagster.errors import ArchiveError
+
+
+class NotOnDrive(ArchiveError):
+    """The day has no copy on Drive."""
+
+    def __init__(self, project: str, day: date) -> None:
+        super().__init__(
+            f"Restoring the day {day} of {project!r}",
+            f"{day_zip_name(project, day)} is not in the Drive folder.",
+            "Check GOOGLE_DRIVE_FOLDER_URL. A day that was never archived is only on LangSmith.",
+        )
+
+
+def find_copy(drive: DriveArchive, project: str, day: date) -> DriveFile | None:
+    """The day's zip on Drive, or None."""
+    return drive.find(project_path_part(project), day_zip_name(project, day))
+
+
+def upload_copy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Uploaded:
+    """Put the zip on Drive, verified. The same content is not sent twice.
+
+    Raises `OverwriteRefused` when other content is there that the policy protects, and Drive's errors.
+    """
+    project, day = zipped.project, zipped.date
+    return drive.upload(
+        zipped.path,
+        folder=project_path_part(project),
+        name=day_zip_name(project, day),
+        may_replace=_policy(drive, zipped, overwrite),
+    )
+
+
+def stage_from_drive(
+    drive: DriveArchive, store: DayStore, project: str, day: date, *, overwrite: Overwrite = "superset"
+) -> StagedDay:
+    """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
+
+    Raises `NotOnDrive`, `BrokenZip`, `InvalidSummary`, `OverwriteRefused`, `DayIsBusy`, `DiskError`, and
+    Drive's errors; the staging is gone then and the old day untouched.
+    """
+    store.refuse_if_exists(project, day, overwrite)
+    found = find_copy(drive, project, day)
+    if found is None:
+        raise NotOnDrive(project, day)
+    with store.stage(project, day) as staging:
+        drive.download(found, staging.download_path)
+        extracted = extract_zip(staging.download_path, staging.content, project=project, day=day)
+        staging.download_path.unlink()
+        flush_folder(staging.folder)
+        return StagedDay(staging, extracted)
+
+
+def compare_copy(copy: DriveFile | None, zipped: DayZip) -> Iterator[str]:
+    """Every difference between what Drive reports now and the local zip."""
+    if copy is None:
+        yield f"{zipped.path.name} is not on Drive"
+        return
+    if copy.size != zipped.bytes:
+        yield f"{copy.size:,} bytes on Drive, {zipped.bytes:,} in the zip"
+    with zipped.path.open("rb") as file:
+        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if copy.md5 != md5:
+        yield f"md5 {copy.md5} on Drive, {md5} of the zip"
+    if copy.sha256 is not None and copy.sha256 != (sha256 := zipped.sha256()):
+        yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip"
+
+
+def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
+    what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
+
+    def may_replace(existing: DriveFile) -> None:
+        if overwrite == "always":
+            return
+        if overwrite == "never":
+            raise refuse_existing(what, existing.web_view_link)
+        with tempfile.TemporaryDirectory(dir=zipped.path.parent, prefix=".compare-") as folder:
+            copy = Path(folder) / "drive.zip"
+            drive.download(existing, copy)
+            try:
+                old = read_zip(copy, project=zipped.project, day=zipped.date).run_ids()
+            except (BrokenZip, InvalidSummary) as error:
+                raise refuse_unreadable(what, existing.web_view_link, error) from error
+        replacement = compare_runs(old, zipped.run_ids())
+        if replacement.lost:
+            raise refuse_loss(what, existing.web_view_link, replacement)
+
+    return may_replace

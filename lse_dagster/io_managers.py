@@ -1,0 +1,133 @@
+"""Where each asset lives: the day folder, the day zip, the Drive copy.
+
+Between assets travels a handle (a path and a summary), never the data. Each IO manager puts a finished value
+in its place under the overwrite policy, and hands out the handle to what reads it.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from lse_dagster.day.drive_copy import upload_copy
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.zip_file import DayZip
+from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.resources import DriveResource, LocalStorage
+
+PROJECT_METADATA = "langsmith_project"
+
+
+@dataclass(frozen=True)
+class DayToPublish:
+    """What `raw_runs` gives: a staged day and what it may replace."""
+
+    staged: StagedDay
+    overwrite: Overwrite
+
+
+@dataclass(frozen=True)
+class DayToZip:
+    """What `day_zip` gives: a published day and what its zip may replace."""
+
+    day: DayFolder
+    overwrite: Overwrite
+
+
+@dataclass(frozen=True)
+class ZipToCopy:
+    """What `drive_archive` gives: a zip and what its copy on Drive may replace."""
+
+    zipped: DayZip
+    overwrite: Overwrite
+
+
+def _only_partition(context: dg.InputContext) -> tuple[str, date]:
+    upstream = context.upstream_output
+    metadata = upstream.definition_metadata if upstream is not None else {}
+    (key,) = context.asset_partition_keys
+    return str(metadata[PROJECT_METADATA]), date.fromisoformat(key)
+
+
+class DayFolderIOManager(dg.ConfigurableIOManager):
+    """Day folders below the data directory."""
+
+    storage: LocalStorage
+
+    def handle_output(self, context: dg.OutputContext, obj: DayToPublish) -> None:
+        """Publish the staged day in one step."""
+        with archive_errors_as_failures():
+            published = self.storage.days.publish(obj.staged, obj.overwrite)
+        metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(published.day.path.absolute()))}
+        if published.replaced is not None:
+            metadata |= {"runs_added": published.replaced.added, "runs_lost": published.replaced.lost}
+        context.add_output_metadata(metadata)
+
+    def load_input(self, context: dg.InputContext) -> DayFolder:
+        """The published day of the partition."""
+        with archive_errors_as_failures():
+            return self.storage.days.load(*_only_partition(context))
+
+
+class DayZipIOManager(dg.ConfigurableIOManager):
+    """Day zips in the archives directory."""
+
+    storage: LocalStorage
+
+    def handle_output(self, context: dg.OutputContext, obj: DayToZip) -> None:
+        """Zip the day to its place. The day's lock keeps it from being replaced meanwhile."""
+        started = time.monotonic()
+        with archive_errors_as_failures(), self.storage.days.locked(obj.day.project, obj.day.date):
+            zipped = self.storage.zips.archive(obj.day, obj.overwrite)
+        context.add_output_metadata(
+            {
+                "path": dg.MetadataValue.path(str(zipped.path.absolute())),
+                "bytes": zipped.bytes,
+                "sha256": zipped.sha256(),
+                "seconds": time.monotonic() - started,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> DayZip:
+        """The zip of the partition."""
+        with archive_errors_as_failures():
+            return self.storage.zips.load(*_only_partition(context))
+
+
+class DriveIOManager(dg.ConfigurableIOManager):
+    """Day zips in the project's folder on Drive."""
+
+    drive: DriveResource
+
+    def handle_output(self, context: dg.OutputContext, obj: ZipToCopy) -> None:
+        """Copy the zip to Drive and verify the copy. What is there already is not sent again."""
+        started = time.monotonic()
+        with archive_errors_as_failures(), self.drive.connect() as drive:
+            uploaded = upload_copy(drive, obj.zipped, obj.overwrite)
+        context.log.info(
+            f"{uploaded.file.name} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"
+        )
+        context.add_output_metadata(
+            {
+                "drive_link": dg.MetadataValue.url(uploaded.file.web_view_link),
+                "drive_file_id": uploaded.file.id,
+                "action": uploaded.action,
+                "bytes": uploaded.file.size,
+                "bytes_sent": uploaded.bytes_sent,
+                "md5": uploaded.file.md5,
+                "requests": uploaded.requests,
+                "retries": uploaded.retries,
+                "seconds": time.monotonic() - started,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> DayZip:
+        """Refused: what is on Drive comes back as a day, through the `restore` job."""
+        raise dg.Failure(
+            description="A Drive copy is not loaded as an input: run the `restore` job for this partition.",
+            allow_retries=False,
+        )

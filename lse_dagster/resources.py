@@ -1,0 +1,80 @@
+"""LangSmith, Drive and the local directories as Dagster resources.
+
+A resource holds configuration and connects on use; it never connects while definitions load. Secrets are
+given as `EnvVar`, so that no run, snapshot or page of the UI holds their values.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.settings import AuthType, MissingSetting
+
+
+class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One LangSmith workspace."""
+
+    api_key: str | None = None
+    endpoint: str
+    workspace_id: str | None = None
+
+    def connect(self, *, patience_seconds: float = 900.0) -> Transport:
+        """A connection, to be used as a context manager. Raises `MissingApiKey`."""
+        return Transport(
+            LangSmithSettings(
+                api_key=self.api_key or "",
+                endpoint=self.endpoint,
+                workspace_id=self.workspace_id,
+                patience=patience_seconds,
+            )
+        )
+
+
+class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One Google Drive folder and the account that reaches it."""
+
+    folder_url: str | None = None
+    auth_type: str
+    credentials_path: str | None = None
+    token_path: str | None = None
+    endpoint: str | None = None
+
+    def connect(self) -> DriveArchive:
+        """A connection, to be used as a context manager. Raises `MissingSetting` and Drive's errors."""
+        if self.folder_url is None:
+            raise MissingSetting(
+                "GOOGLE_DRIVE_FOLDER_URL",
+                "Open the folder on Google Drive and put its address into .env: GOOGLE_DRIVE_FOLDER_URL=...",
+            )
+        auth_type: AuthType = "oauth2" if self.auth_type == "oauth2" else "service_account"
+        return DriveArchive.connect(
+            DriveSettings(
+                folder_url=self.folder_url,
+                auth_type=auth_type,
+                credentials_path=Path(self.credentials_path) if self.credentials_path else None,
+                token_path=Path(self.token_path) if self.token_path else None,
+                endpoint=self.endpoint,
+            )
+        )
+
+
+class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The data directory (day folders) and the archives directory (day zips)."""
+
+    data_dir: str
+    archives_dir: str
+
+    @property
+    def days(self) -> DayStore:
+        """The day folders."""
+        return DayStore(Path(self.data_dir))
+
+    @property
+    def zips(self) -> ZipStore:
+        """The day zips."""
+        return ZipStore(Path(self.archives_dir))

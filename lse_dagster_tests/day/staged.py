@@ -1,0 +1,42 @@
+"""Staging and publishing small days, for the tests of this room."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.store import DayStore, Published
+from lse_dagster.day.writer import DayWriter, Provenance
+from lse_dagster_tests.day.runs import DATE
+
+PROJECT = "my-project"
+DAY = date.fromisoformat(DATE)
+
+
+def stage(
+    store: DayStore, runs: Iterable[bytes], *, feedback: dict[str, list[bytes]] | None = None, total: int = 0
+) -> StagedDay:
+    """A staged day of these runs."""
+    with store.stage(PROJECT, DAY) as staging:
+        writer = DayWriter(staging)
+        for raw in runs:
+            writer.add(raw)
+        provenance = Provenance("project-id", "v2", datetime(2025, 8, 30, tzinfo=UTC), total, total)
+        return writer.finish(provenance, feedback or {})
+
+
+def publish(store: DayStore, runs: Iterable[bytes], overwrite: Overwrite = "superset") -> Published:
+    """A published day of these runs."""
+    return store.publish(stage(store, runs), overwrite)
+
+
+def published_day(folder: Path, runs: Iterable[bytes]) -> DayFolder:
+    """A published day below a data directory."""
+    return publish(DayStore(folder), runs).day
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

@@ -1,0 +1,98 @@
+"""Project names as path parts: reversible, free of collisions, safe on every file system."""
+
+import string
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lse_dagster.day.names import (
+    day_zip_name,
+    is_trace_file_name,
+    parse_day_zip_name,
+    project_of_path_part,
+    project_path_part,
+    trace_file_name,
+)
+from lse_dagster_tests.day.runs import at, new_id
+
+any_name = st.text(st.characters(codec=None), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("project", "part"),
+    [
+        ("my-project", "my-project"),
+        ("My Project", "My Project"),
+        ("größe", "größe"),
+        ("a/b", "a%2Fb"),
+        ("..", "%2E%2E"),
+        (".hidden", "%2Ehidden"),
+        ("nul", "%6Eul"),
+        ("Aux.txt", "%41ux.txt"),
+        ("100%", "100%25"),
+        ("a\x00b", "a%00b"),
+        ("ends.", "ends%2E"),
+        ("", "%"),
+    ],
+)
+def test_a_name_is_kept_where_it_is_safe_and_escaped_where_it_is_not(project: str, part: str) -> None:
+    assert project_path_part(project) == part
+
+
+@given(any_name)
+def test_every_name_comes_back_from_its_path_part(project: str) -> None:
+    assert project_of_path_part(project_path_part(project)) == project
+
+
+@given(any_name)
+def test_a_path_part_is_one_visible_name_of_a_file_system(project: str) -> None:
+    part = project_path_part(project)
+
+    assert part
+    assert part not in {".", ".."}
+    assert not part.startswith(".")
+    assert not set(part) & set('/\\:*?"<>|\x00\n\t')
+    assert part[-1] not in {".", " "}
+
+
+@given(st.text(min_size=100, max_size=400), st.text(min_size=100, max_size=400))
+def test_long_names_fit_and_stay_apart(one: str, other: str) -> None:
+    parts = project_path_part(one), project_path_part(other)
+
+    assert all(len(f".{part}_2025-08-29.zip.part".encode()) <= 255 for part in parts)
+    assert (parts[0] == parts[1]) == (one == other)
+
+
+def test_two_spellings_of_one_accented_name_stay_apart_on_a_file_system_that_unites_them() -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+
+    assert project_path_part(composed) == composed
+    assert project_path_part(decomposed) == "cafe%CC%81"
+
+
+@given(any_name, st.dates())
+def test_the_name_of_a_day_zip_says_its_project_and_date(project: str, day: date) -> None:
+    parsed = parse_day_zip_name(day_zip_name(project, day))
+
+    assert parsed is not None
+    assert (parsed.project_part, parsed.day) == (project_path_part(project), day)
+
+
+def test_a_trace_file_is_named_by_trace_and_start_to_the_microsecond() -> None:
+    trace_id = new_id()
+
+    assert trace_file_name(trace_id, at("09:08:07.000006")) == f"{trace_id}_20250829T090807000006Z.json"
+
+
+@given(st.text(string.printable, max_size=20))
+def test_a_trace_file_name_holds_no_folder_whatever_the_trace_id(trace_id: str) -> None:
+    assert is_trace_file_name(trace_file_name(trace_id, at("00:00:00")))
+
+
+@pytest.mark.parametrize(
+    "name", ["../x_20250829T090807000006Z.json", "x.json", ".x_20250829T090807000006Z.json"]
+)
+def test_what_is_no_trace_file_name_is_told_apart(name: str) -> None:
+    assert not is_trace_file_name(name)

@@ -1,0 +1,228 @@
+"""Publishing a day: atomic, one writer at a time, and never at the cost of a run."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, OverwriteRefused
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster_tests.day.runs import at, root
+from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish, stage
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DayStore:
+    return DayStore(tmp_path / "data")
+
+
+ONE, TWO = root(at("10:00:00")).raw(), root(at("11:00:00")).raw()
+
+
+def hidden_folders(store: DayStore) -> list[str]:
+    folder = store.day_path(PROJECT, DAY).parent
+    return [path.name for path in folder.iterdir() if path.name.startswith(".") and path.is_dir()]
+
+
+def test_a_published_day_is_found_and_nothing_hidden_is_left(store: DayStore) -> None:
+    published = publish(store, [ONE])
+
+    found = store.load(PROJECT, DAY)
+
+    assert found == published.day
+    assert found.path == store.root / PROJECT / "2025-08-29"
+    assert hidden_folders(store) == []
+
+
+def test_a_staged_day_is_not_a_day_yet(store: DayStore) -> None:
+    stage(store, [ONE])
+
+    with pytest.raises(NoSuchDay):
+        store.load(PROJECT, DAY)
+
+
+def test_what_an_interrupted_fetch_left_behind_is_removed_by_the_next(store: DayStore) -> None:
+    leftover = store.staging_path(PROJECT, DAY) / "day"
+    leftover.mkdir(parents=True)
+    (leftover / "half.json").write_text("{")
+
+    published = publish(store, [ONE])
+
+    assert "half.json" not in content(published.day.path)
+    assert hidden_folders(store) == []
+
+
+def test_an_error_while_staging_leaves_nothing_and_lets_others_write(store: DayStore) -> None:
+    with pytest.raises(ZeroDivisionError), store.stage(PROJECT, DAY):
+        raise ZeroDivisionError
+
+    assert hidden_folders(store) == []
+    publish(store, [ONE])
+
+
+def test_a_second_writer_of_the_same_day_is_refused_and_the_first_goes_on(store: DayStore) -> None:
+    staged = stage(store, [ONE])
+
+    with pytest.raises(DayIsBusy):
+        DayStore(store.root).stage(PROJECT, DAY)
+
+    assert store.publish(staged, "superset").day.summary.counts.runs_started_in_day == 1
+
+
+def test_the_default_replaces_a_day_by_one_that_holds_every_run_and_says_what_is_new(store: DayStore) -> None:
+    publish(store, [ONE])
+
+    published = publish(store, [ONE, TWO])
+
+    assert published.replaced is not None
+    assert (published.replaced.added, published.replaced.lost) == (1, 0)
+    assert store.load(PROJECT, DAY).summary.counts.runs_started_in_day == 2
+
+
+def test_the_default_refuses_a_day_that_would_lose_runs_and_names_one(store: DayStore) -> None:
+    old = publish(store, [ONE, TWO]).day
+    before = content(old.path)
+
+    with pytest.raises(OverwriteRefused, match="1 runs that the new one lacks") as caught:
+        publish(store, [ONE])
+
+    assert "overwrite: always" in caught.value.next_step
+    assert content(old.path) == before
+    assert hidden_folders(store) == []
+
+
+def test_a_day_that_langsmith_has_forgotten_does_not_wipe_the_archive(store: DayStore) -> None:
+    publish(store, [ONE, TWO])
+
+    with pytest.raises(OverwriteRefused):
+        publish(store, [])
+
+
+def test_always_replaces_what_is_there(store: DayStore) -> None:
+    publish(store, [ONE, TWO])
+
+    publish(store, [ONE], "always")
+
+    assert store.load(PROJECT, DAY).summary.counts.runs_started_in_day == 1
+
+
+def test_never_refuses_before_and_at_publishing(store: DayStore) -> None:
+    staged = stage(store, [ONE])
+    store.publish(staged, "never")
+
+    with pytest.raises(OverwriteRefused):
+        store.refuse_if_exists(PROJECT, DAY, "never")
+    with pytest.raises(OverwriteRefused):
+        publish(store, [ONE], "never")
+
+
+def test_a_folder_without_a_summary_is_not_a_day_and_is_not_replaced_unasked(store: DayStore) -> None:
+    path = store.day_path(PROJECT, DAY)
+    path.mkdir(parents=True)
+    (path / "mine.txt").write_text("keep")
+
+    with pytest.raises(InvalidSummary):
+        store.load(PROJECT, DAY)
+    with pytest.raises(InvalidSummary):
+        publish(store, [ONE])
+
+    assert (path / "mine.txt").read_text() == "keep"
+    publish(store, [ONE], "always")
+    assert store.load(PROJECT, DAY)
+
+
+def test_the_day_of_another_project_under_this_name_is_not_taken_for_ours(store: DayStore) -> None:
+    published = publish(store, [ONE])
+    other = store.day_path("My-Project", DAY)
+    shutil.copytree(published.day.path, other)
+
+    with pytest.raises(InvalidSummary, match="'my-project'"):
+        store.load("My-Project", DAY)
+
+
+def test_an_old_day_that_cannot_be_read_is_kept_unless_told_otherwise(store: DayStore) -> None:
+    day = publish(store, [ONE]).day
+    (name,) = day.summary.files
+    (day.path / name).write_text("{}")
+
+    with pytest.raises(BrokenDay, match=name):
+        publish(store, [ONE, TWO])
+
+    assert (day.path / name).read_text() == "{}"
+
+
+def test_a_crash_between_the_two_renames_leaves_the_old_day(store: DayStore) -> None:
+    # Where two folders cannot be exchanged in one step, the old day is retired first.
+    day = publish(store, [ONE]).day
+    retired = day.path.with_name(".2025-08-29.old")
+    day.path.rename(retired)
+
+    found = store.load(PROJECT, DAY)
+
+    assert found.summary == day.summary
+    assert not retired.exists()
+
+
+def test_a_crash_after_the_second_rename_leaves_the_new_day(store: DayStore) -> None:
+    day = publish(store, [ONE]).day
+    shutil.copytree(day.path, day.path.with_name(".2025-08-29.old"))
+
+    publish(store, [ONE, TWO])
+
+    assert store.load(PROJECT, DAY).summary.counts.runs_started_in_day == 2
+    assert hidden_folders(store) == []
+
+
+def test_a_changed_a_missing_and_an_added_file_are_found(store: DayStore) -> None:
+    day = publish(store, [ONE]).day
+    (name,) = day.summary.files
+    original = (day.path / name).read_bytes()
+    day.verify_files()
+
+    (day.path / name).write_bytes(original[:-2] + b" \n")
+    with pytest.raises(BrokenDay, match="differs"):
+        day.verify_files()
+
+    (day.path / name).unlink()
+    with pytest.raises(BrokenDay, match="missing"):
+        day.verify_files()
+
+    (day.path / name).write_bytes(original)
+    (day.path / "stray.json").write_text("{}")
+    with pytest.raises(BrokenDay, match="not in the summary"):
+        day.verify_files()
+
+
+def test_an_edited_summary_is_refused(store: DayStore) -> None:
+    day = publish(store, [ONE]).day
+    (entry,) = day.summary.files.values()
+    text = day.summary_path.read_text()
+    day.summary_path.write_text(text.replace(entry.sha256, "0" * 64))
+
+    with pytest.raises(InvalidSummary, match="was changed"):
+        store.load(PROJECT, DAY)
+
+
+def test_the_dates_of_a_project_are_its_folders_in_order(store: DayStore) -> None:
+    publish(store, [ONE])
+    (store.root / PROJECT / "notes").mkdir()
+
+    assert store.dates(PROJECT) == [DAY]
+    assert store.dates("unknown") == []
+    assert [day.date for day in store.days(PROJECT)] == [DAY]
+
+
+def test_a_data_directory_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    blocked = tmp_path / "data"
+    blocked.write_text("a file where the folder should be")
+
+    with pytest.raises(DiskError, match="Nothing was changed"):
+        DayStore(blocked).stage(PROJECT, DAY)
+
+
+def test_the_summary_lies_in_the_folder_under_its_name(store: DayStore) -> None:
+    day = publish(store, [ONE]).day
+
+    assert day.summary_path == day.path / SUMMARY

@@ -1,0 +1,208 @@
+"""The day zip: deterministic, verified, and refused when it is not what its summary promises."""
+
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchZip, OverwriteRefused
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.unzip import compare_with_summary, extract_zip
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster_tests.day.runs import at, root
+from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
+
+ONE, TWO = root(at("10:00:00")).raw(), root(at("11:00:00")).raw()
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> DayFolder:
+    return published_day(tmp_path / "data", [ONE, TWO])
+
+
+@pytest.fixture
+def zips(tmp_path: Path) -> ZipStore:
+    return ZipStore(tmp_path / "archives")
+
+
+def extract(path: Path, to: Path) -> DayFolder:
+    to.mkdir()
+    return extract_zip(path, to, project=PROJECT, day=DAY)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> None:
+    """Make the zip again with other members."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in change(members).items():
+            archive.writestr(name, data)
+
+
+def test_a_zip_holds_the_files_of_the_day_flat_and_comes_back_byte_for_byte(
+    day: DayFolder, zips: ZipStore, tmp_path: Path
+) -> None:
+    zipped = zips.archive(day, "superset")
+
+    with zipfile.ZipFile(zipped.path) as archive:
+        assert archive.namelist() == sorted(content(day.path))
+        assert archive.testzip() is None
+    extract(zipped.path, tmp_path / "out")
+    assert content(tmp_path / "out") == content(day.path)
+
+
+def test_the_same_day_gives_the_same_bytes_whatever_the_files_times(day: DayFolder, zips: ZipStore) -> None:
+    first = zips.archive(day, "superset").path.read_bytes()
+    for path in day.path.iterdir():
+        path.touch()
+
+    assert zips.archive(day, "superset").path.read_bytes() == first
+
+
+def test_nothing_but_the_zip_is_left_in_the_archives_directory(day: DayFolder, zips: ZipStore) -> None:
+    (zips.root).mkdir()
+    (zips.root / ".my-project_2025-08-29.zip.part").write_text("left by a crash")
+
+    zips.archive(day, "superset")
+
+    assert [path.name for path in zips.root.iterdir()] == ["my-project_2025-08-29.zip"]
+
+
+@pytest.mark.skipif(shutil.which("unzip") is None, reason="needs Info-ZIP unzip")
+def test_info_zip_opens_it(day: DayFolder, zips: ZipStore) -> None:
+    path = zips.archive(day, "superset").path
+
+    finished = subprocess.run(["unzip", "-t", str(path)], capture_output=True, text=True, check=False)
+
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_a_fuller_zip_is_not_replaced_by_an_emptier_day(
+    tmp_path: Path, day: DayFolder, zips: ZipStore
+) -> None:
+    fuller = zips.archive(day, "superset").path.read_bytes()
+    emptier = published_day(tmp_path / "later", [ONE])
+
+    with pytest.raises(OverwriteRefused, match="1 runs"):
+        zips.archive(emptier, "superset")
+    with pytest.raises(OverwriteRefused):
+        zips.archive(emptier, "never")
+
+    assert zips.zip_path(PROJECT, DAY).read_bytes() == fuller
+    zips.archive(emptier, "always")
+
+
+def test_a_day_whose_files_were_changed_is_not_zipped(day: DayFolder, zips: ZipStore) -> None:
+    name = next(iter(day.summary.files))
+    (day.path / name).write_text("{}")
+
+    with pytest.raises(BrokenDay):
+        zips.archive(day, "superset")
+
+    assert not zips.zip_path(PROJECT, DAY).exists()
+
+
+def test_a_zip_that_is_not_there_is_named(zips: ZipStore) -> None:
+    with pytest.raises(NoSuchZip, match="day_zip"):
+        zips.load(PROJECT, DAY)
+
+
+def test_a_good_zip_has_no_differences(day: DayFolder, zips: ZipStore) -> None:
+    zipped = zips.archive(day, "superset")
+
+    assert list(compare_with_summary(zipped.path, day.summary)) == []
+    assert zips.load(PROJECT, DAY) == zipped
+    assert zipped.run_ids() == day.run_ids()
+
+
+def _dropped(members: dict[str, bytes]) -> dict[str, bytes]:
+    return dict(list(members.items())[1:])
+
+
+def _with(name: str) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
+    return lambda members: {**members, name: b"{}"}
+
+
+def _longer(members: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data + b" " * (name != SUMMARY) for name, data in members.items()}
+
+
+def _altered(members: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data.replace(b"a run", b"a RUN") for name, data in members.items()}
+
+
+HOSTILE = {
+    "a member is missing": _dropped,
+    "an absolute name": _with("/etc/passwd"),
+    "a name that climbs": _with("../escape.json"),
+    "a folder": _with("folder/"),
+    "a stray file": _with("extra.json"),
+    "a member of another size": _longer,
+    "a member of other content": _altered,
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outside(
+    change: Callable[[dict[str, bytes]], dict[str, bytes]], day: DayFolder, zips: ZipStore, tmp_path: Path
+) -> None:
+    path = zips.archive(day, "superset").path
+    rewrite(path, change)
+    before = {found.name for found in tmp_path.iterdir()}
+
+    assert list(compare_with_summary(path, day.summary))
+    with pytest.raises((BrokenZip, BrokenDay)):
+        extract(path, tmp_path / "out")
+
+    assert {found.name for found in tmp_path.iterdir()} - before == {"out"}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_is_there_twice_is_refused(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
+    path = zips.archive(day, "superset").path
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(next(iter(day.summary.files)), b"{}")
+
+    with pytest.raises(BrokenZip, match="2 times"):
+        extract(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.2, 0.5, 0.9, 0.999])
+def test_a_truncated_zip_is_refused(kept: float, day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
+    path = zips.archive(day, "superset").path
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+
+    with pytest.raises(BrokenZip):
+        extract(path, tmp_path / "out")
+
+
+def test_no_flipped_byte_goes_unnoticed(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
+    path = zips.archive(day, "superset").path
+    good = path.read_bytes()
+    expected = content(day.path)
+
+    for position in range(0, len(good), 7):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 0x55]) + good[position + 1 :])
+        out = tmp_path / f"out-{position}"
+        try:
+            extract(path, out)
+        except (BrokenZip, BrokenDay, InvalidSummary):
+            continue
+        # Bytes that say nothing about the content (times, attributes) may change.
+        assert content(out) == expected
+
+
+def test_the_zip_of_another_day_is_refused(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
+    path = zips.archive(day, "superset").path
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(InvalidSummary):
+        extract_zip(path, tmp_path / "out", project="another", day=DAY)
+
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,0 +1,93 @@
+"""A project on the sandbox's LangSmith, and a transport to it that never really waits."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import uuid4
+
+import pytest
+
+from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox
+from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+
+
+@dataclass(frozen=True)
+class TracedRun:
+    """A run that the sandbox holds."""
+
+    id: str
+    trace_id: str
+    dotted_order: str
+
+
+class TracedProject:
+    """A fresh project and the runs traced into it."""
+
+    def __init__(self, api: LangSmithApi) -> None:
+        self.api = api
+        self.name = api.project
+        self.id = api.project_id
+
+    def root(self, start: datetime, **fields: object) -> TracedRun:
+        run_id = self.api.add_run(start, **fields)
+        return TracedRun(run_id, run_id, f"{start:%Y%m%dT%H%M%S%fZ}{run_id}")
+
+    def child(self, parent: TracedRun, start: datetime, **fields: object) -> TracedRun:
+        """A run below another one, which need not exist."""
+        run_id = str(uuid4())
+        dotted_order = f"{parent.dotted_order}.{start:%Y%m%dT%H%M%S%fZ}{run_id}"
+        identity = {
+            "id": run_id,
+            "trace_id": parent.trace_id,
+            "parent_run_id": parent.id,
+            "dotted_order": dotted_order,
+        }
+        self.api.add_run(start, **(identity | fields))
+        return TracedRun(run_id, parent.trace_id, dotted_order)
+
+
+@dataclass
+class Waits:
+    """Stands in for the clock: remembers how long the transport wanted to wait."""
+
+    seconds: list[float] = field(default_factory=list)
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, langsmith_sandbox: ControlClient) -> TracedProject:
+    """A fresh project on a well-behaved LangSmith."""
+    return TracedProject(LangSmithApi(sandbox))
+
+
+@pytest.fixture
+def waits() -> Waits:
+    """What the transport of this test has waited."""
+    return Waits()
+
+
+@pytest.fixture
+def connect(sandbox: Sandbox, waits: Waits) -> Iterator[Callable[..., Transport]]:
+    """Make a transport to the sandbox; settings can be given by name."""
+    opened: list[Transport] = []
+
+    def make(**settings: object) -> Transport:
+        known = {"api_key": sandbox.env["LANGSMITH_API_KEY"], "endpoint": sandbox.langsmith_url}
+        transport = Transport(
+            LangSmithSettings(**(known | settings)),  # type: ignore[arg-type]
+            sleep=waits.seconds.append,
+            jitter=lambda: 1.0,
+        )
+        opened.append(transport)
+        return transport
+
+    yield make
+    for transport in opened:
+        transport.__exit__()
+
+
+@pytest.fixture
+def transport(connect: Callable[..., Transport]) -> Transport:
+    """A transport to the sandbox."""
+    return connect()

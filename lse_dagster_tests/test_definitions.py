@@ -1,0 +1,156 @@
+"""The definitions as Dagster sees them: names that must not change, and wiring that must not cross."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from lse_dagster.definitions import build_definitions
+from lse_dagster.project import slug
+from lse_dagster.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("my-project", "My Project ü", "my_project", "a/b, c")
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    return build_definitions(Settings(projects=NAMES))
+
+
+def test_the_first_project_has_plain_keys_and_the_others_a_prefix(defs: dg.Definitions) -> None:
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+
+    prefixes = ["", "my_project_u_7e3d21/", "my_project_a6392d/", f"{slug('a/b, c')}/"]
+    assert keys == {
+        f"{prefix}{name}" for prefix in prefixes for name in ("raw_runs", "day_zip", "drive_archive")
+    }
+
+
+def test_each_projects_chain_is_closed(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+
+    for key in graph.get_all_asset_keys():
+        for parent in graph.get(key).parent_keys:
+            assert parent.path[:-1] == key.path[:-1]
+
+
+def test_every_asset_has_its_checks_and_the_blocking_ones_block(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+
+    blocking = {(key.asset_key.path[-1], key.name): graph.get(key).blocking for key in graph.asset_check_keys}
+
+    assert blocking == {
+        ("raw_runs", "run_count_matches_langsmith"): True,
+        ("raw_runs", "trace_count_matches_langsmith"): True,
+        ("raw_runs", "traces_are_complete"): True,
+        ("raw_runs", "no_pending_runs"): False,
+        ("day_zip", "zip_matches_day"): True,
+        ("drive_archive", "drive_copy_matches_zip"): False,
+    }
+    assert len(list(graph.asset_check_keys)) == len(blocking) * len(NAMES)
+
+
+def test_jobs_and_schedules_have_stable_names(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert {"archive", "restore", "verify"} <= jobs
+    assert {"archive_my_project_u_7e3d21", "restore_my_project_a6392d"} <= jobs
+    assert "archive_schedule" in {schedule.name for schedule in repository.schedule_defs}
+
+
+def test_the_schedule_archives_yesterday_some_hours_after_midnight_utc_and_is_off(
+    defs: dg.Definitions,
+) -> None:
+    schedule = defs.get_repository_def().get_schedule_def("archive_schedule")
+    tick = datetime(2025, 8, 30, 3, 30, tzinfo=UTC)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        evaluated = schedule.evaluate_tick(
+            dg.build_schedule_context(
+                instance, scheduled_execution_time=tick, repository_def=defs.get_repository_def()
+            )
+        )
+
+    assert schedule.cron_schedule == "30 3 * * *"
+    assert schedule.execution_timezone == "UTC"
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert [request.partition_key for request in evaluated.run_requests or []] == ["2025-08-29"]
+
+
+def test_partitions_are_utc_dates_from_the_start_date_to_yesterday() -> None:
+    defs = build_definitions(Settings(start_date=datetime(2025, 8, 1, tzinfo=UTC).date()))
+    partitions = defs.resolve_asset_graph().get(dg.AssetKey("raw_runs")).partitions_def
+
+    assert isinstance(partitions, dg.DailyPartitionsDefinition)
+    assert partitions.timezone == "UTC"
+    assert partitions.get_first_partition_key() == "2025-08-01"
+    with dg.partition_loading_context(effective_dt=datetime(2025, 8, 30, 0, 0, 1, tzinfo=UTC)):
+        assert partitions.get_last_partition_key() == "2025-08-29"
+
+
+def test_definitions_load_without_any_variable(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DAGSTER_HOME": str(tmp_path)}
+
+    finished = subprocess.run(
+        [sys.executable, "-c", "import lse_dagster as m; print(type(m.defs).__name__)"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert finished.stdout == "Definitions\n", finished.stderr
+    assert "Warning" not in finished.stderr
+
+
+def test_a_setting_that_is_wrong_stops_loading_with_its_name(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "LSE_START_DATE": "yesterday"}
+
+    finished = subprocess.run(
+        [sys.executable, "-c", "import lse_dagster; lse_dagster.defs"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "LSE_START_DATE=2025-08-01" in finished.stderr
+
+
+def test_importing_the_package_does_not_import_dagster() -> None:
+    code = "import sys, lse_dagster, lse_dagster.cli; print('dagster' in sys.modules)"
+
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert finished.stdout == "False\n"
+
+
+def test_workspace_and_pyproject_name_the_same_location() -> None:
+    (location,) = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+
+    module, name = location["python_module"]["module_name"], location["python_module"]["location_name"]
+    assert (tools["dagster"]["module_name"], tools["dagster"]["code_location_name"]) == (module, name)
+    assert tools["dg"]["project"]["code_location_target_module"] == module
+    assert tools["dg"]["project"]["code_location_name"] == name
+
+
+@pytest.mark.parametrize(
+    "command", [["definitions", "validate"], ["definitions", "validate", "-w", "workspace.yaml"]]
+)
+def test_dagster_itself_finds_the_definitions_valid(command: list[str]) -> None:
+    dagster = Path(sys.executable).with_name("dagster")
+
+    finished = subprocess.run([str(dagster), *command], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert finished.returncode == 0, finished.stderr

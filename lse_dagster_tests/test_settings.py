@@ -1,0 +1,95 @@
+"""The environment as typed settings, and `.env.example` as its documentation."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lse_dagster.settings import InvalidSetting, Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = Settings.from_environment({})
+
+    assert settings.projects == ()
+    assert settings.langsmith_api_key is None
+    assert settings.langsmith_endpoint == "https://api.smith.langchain.com"
+    assert settings.data_dir == Path("data")
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert Settings.from_environment({"LANGSMITH_API_KEY": " ", "LSE_PROJECTS": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "projects"),
+    [
+        ("my-project", ("my-project",)),
+        (" a , b c ,", ("a", "b c")),
+        ('["a, b", "ü/x"]', ("a, b", "ü/x")),
+    ],
+)
+def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tuple[str, ...]) -> None:
+    assert Settings.from_environment({"LSE_PROJECTS": text}).projects == projects
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LSE_PROJECTS", "a,a"),
+        ("LSE_PROJECTS", '["a", 1]'),
+        ("LSE_PROJECTS", '["a", ""]'),
+        ("LSE_START_DATE", "2025-02-30"),
+        ("GOOGLE_DRIVE_AUTH_TYPE", "password"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_an_example(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=name) as caught:
+        Settings.from_environment({name: value})
+
+    assert f"{name}=" in caught.value.next_step
+
+
+def test_values_become_types() -> None:
+    settings = Settings.from_environment(
+        {
+            "LSE_START_DATE": "2025-08-01",
+            "LSE_DATA_DIR": "~/data",
+            "GOOGLE_DRIVE_AUTH_TYPE": "oauth2",
+        }
+    )
+
+    assert settings.start_date == date(2025, 8, 1)
+    assert settings.data_dir == Path.home() / "data"
+    assert settings.drive_auth_type == "oauth2"
+
+
+def test_the_key_is_not_in_the_repr() -> None:
+    assert "lsv2" not in repr(Settings.from_environment({"LANGSMITH_API_KEY": "lsv2_secret"}))
+
+
+def test_env_example_documents_every_variable_that_is_read() -> None:
+    read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', (ROOT / "lse_dagster" / "settings.py").read_text()))
+
+    documented = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert documented - {"DAGSTER_HOME"} == read
+
+
+def test_no_other_module_reads_the_environment() -> None:
+    readers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "lse_dagster").rglob("*.py")
+        if re.search(r"os\.(environ|getenv)", path.read_text())
+    }
+
+    # definitions.py hands the environment to settings.py; the command passes it on to what it starts.
+    assert readers <= {
+        "lse_dagster/definitions.py",
+        "lse_dagster/cli/dev.py",
+        "lse_dagster/cli/playground.py",
+        "lse_dagster/cli/sandbox.py",
+    }
