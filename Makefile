@@ -1,0 +1,40 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both set up everything they need in .venv.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test dev install check clean
+
+demo: install        ## Archive, verify, restore and compare a day on the sandbox.
+	$(BIN)/lse demo
+
+test: install-dev    ## Run the whole test suite.
+	$(BIN)/python -m pytest
+
+dev: install         ## Open the Dagster UI on .env, or on the sandbox.
+	$(BIN)/lse dev
+
+check: install-dev   ## Lint, format, types and the rule on imports.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml setup.cfg constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean:               ## Remove the environment and the demo.
+	rm -rf $(VENV) .demo
