@@ -58,6 +58,8 @@ def _serve(port: int, folder: Path, environment: Mapping[str, str]) -> int:
     command = ["dagster", "dev", "-w", str(_WORKSPACE.absolute()), "-p", str(port)]
     click.echo(f"$ cd {folder} && {' '.join(command)}")
     click.echo(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
+    # `lse dev &` in a script ignores SIGINT; Dagster would inherit that and could not be stopped.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name(command[0])), *command[1:]],
         cwd=folder,

@@ -1,0 +1,185 @@
+"""The road of a person with a browser: archive a day, backfill a range, lose it, restore it, all by clicking.
+
+`LSE_SCREENSHOTS=<folder>` keeps pictures of what the person sees.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from langsmith import Client
+from playwright.sync_api import Page, expect
+
+from lse_dagster.sandbox.conversations import demo_conversations
+from lse_dagster.sandbox.trace import trace_conversations
+from lse_dagster_tests.dagster_ui import (
+    DagsterUi,
+    choose_days,
+    find_chromium,
+    launch_from_dialog,
+    running_browser,
+    running_ui,
+)
+
+PROJECT = "my-project"
+TRACED_BY_LSE_DEV = date(2025, 8, 29)
+FIRST_DAY, *RANGE = (date(2025, 8, number) for number in range(25, 31))
+ASSETS = ("raw_runs", "day_zip", "drive_archive")
+RAW_RUNS_CHECKS = {
+    "run_count_matches_langsmith",
+    "trace_count_matches_langsmith",
+    "traces_are_complete",
+    "no_pending_runs",
+}
+ALL_CHECKS = {*RAW_RUNS_CHECKS, "zip_matches_day", "drive_copy_matches_zip"}
+
+GRAPH = f"/locations/lse_dagster/asset-groups/{PROJECT.replace('-', '_')}/lineage"
+RESTORE_JOB = "/locations/lse_dagster/jobs/restore"
+ASSET_JOB = "__ASSET_JOB"  # what Dagster calls runs that materialize assets without a job of ours
+
+ONE_DAY_SECONDS = 60.0
+RANGE_SECONDS = 240.0
+"""The backfill daemon looks every 30 seconds, and one day at a time asks LangSmith."""
+
+Screenshot = Callable[[str], None]
+
+
+@pytest.fixture
+def chromium() -> str:
+    """The system's Chromium. In CI it must be there."""
+    if (found := find_chromium()) is not None:
+        return found
+    missing = "No Chromium found: install the package `chromium` (apt-get install chromium) or Google Chrome"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture
+def ui(chromium: str, tmp_path: Path) -> Iterator[DagsterUi]:
+    """The UI on a fresh playground whose sandbox has conversations on six dates."""
+    with running_ui(tmp_path / "checkout") as running:
+        settings = dotenv_values(running.playground / ".env")
+        client = Client(api_url=settings["LANGSMITH_ENDPOINT"], api_key=settings["LANGSMITH_API_KEY"])
+        for day in (FIRST_DAY, *RANGE):
+            if day != TRACED_BY_LSE_DEV:
+                trace_conversations(client, PROJECT, day, demo_conversations(2 + day.day % 2, seed=day.day))
+        client.cleanup()
+        yield running
+
+
+@pytest.fixture
+def page(chromium: str, ui: DagsterUi) -> Iterator[Page]:
+    """A browser window on the UI, which refreshes what it shows every few seconds."""
+    expect.set_options(timeout=30_000)
+    with running_browser(chromium) as browser:
+        yield browser.new_page(base_url=ui.url, viewport={"width": 1400, "height": 800})
+
+
+@pytest.fixture
+def screenshot(page: Page) -> Screenshot:
+    """Keeps a picture of the page by name, if LSE_SCREENSHOTS says where."""
+    folder = os.environ.get("LSE_SCREENSHOTS")
+
+    def take(name: str) -> None:
+        if folder:
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+
+    return take
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_days_are_archived_lost_and_restored_by_clicking_in_the_ui(
+    ui: DagsterUi, page: Page, screenshot: Screenshot
+) -> None:
+    # given: the three assets in the graph, each with its partitions, none of them materialized
+    page.goto(GRAPH)
+    for asset in ASSETS:
+        expect(page.get_by_text(asset, exact=True)).to_be_visible()
+    expect(page.get_by_text("0% filled")).to_have_count(len(ASSETS))
+    see_partitions(page, "raw_runs", materialized=0, missing=len(RANGE))
+
+    # when: one day of all three is materialized
+    page.goto(GRAPH)
+    page.get_by_role("button", name="Materialize all").click()
+    launch_from_dialog(page, [FIRST_DAY], expected_button="Launch 1 run")
+    (run,) = ui.wait_for_success(ASSET_JOB, [FIRST_DAY], seconds=ONE_DAY_SECONDS)
+
+    # then: every check passed, and the graph shows it
+    assert ui.check_results(run) == dict.fromkeys(ALL_CHECKS, True)
+    expect(page.get_by_text("4 / 4 Passed")).to_be_visible()
+    expect(page.get_by_text("1 / 1 Passed")).to_have_count(2)
+    screenshot("asset-graph")
+
+    # when: a range is backfilled
+    page.get_by_role("button", name="Materialize all").click()
+    launch_from_dialog(page, RANGE, expected_button="Launch backfill")
+    runs = ui.wait_for_success(ASSET_JOB, RANGE, seconds=RANGE_SECONDS)
+
+    # then: every check of every day passed, and the asset's pages show it
+    assert [ui.check_results(run) for run in runs] == [dict.fromkeys(ALL_CHECKS, True)] * len(RANGE)
+    for asset in reversed(ASSETS):
+        see_partitions(page, asset, materialized=len(RANGE), missing=0)
+    page.get_by_text(RANGE[-1].isoformat(), exact=True).first.click()
+    see_source(page, "langsmith")
+    screenshot("partitions")
+    page.goto("/assets/raw_runs?view=checks&checkDetail=run_count_matches_langsmith")
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(RAW_RUNS_CHECKS))
+    screenshot("checks")
+
+    # when: the day folders are lost, and the restore job runs over the range
+    archived = {day: contents(ui, day) for day in RANGE}
+    for day in RANGE:
+        shutil.rmtree(day_folder(ui, day))
+    page.goto(RESTORE_JOB)
+    page.get_by_role("button", name="Materialize").first.click()
+    launch_from_dialog(page, RANGE, expected_button="Launch backfill")
+    restores = ui.wait_for_success("restore", RANGE, seconds=RANGE_SECONDS)
+
+    # then: they are back, byte for byte, checked, and say where they came from
+    assert {day: contents(ui, day) for day in RANGE} == archived
+    for restore in restores:
+        assert ui.check_results(restore) == dict.fromkeys(RAW_RUNS_CHECKS, True)
+        assert {"key": "lse/kind", "value": "restore"} in restore["tags"]
+        assert "source: drive" in restore["runConfigYaml"]
+    assert {ui.latest_metadata("raw_runs", day)["source"] for day in RANGE} == {"drive"}
+    assert ui.latest_metadata("raw_runs", FIRST_DAY)["source"] == "langsmith"
+    page.goto(f"{RESTORE_JOB}/runs")
+    expect(page.get_by_text("lse/kind: restore")).to_have_count(len(RANGE))
+    expect(page.get_by_text("Success", exact=True)).to_have_count(len(RANGE))
+    screenshot("restore")
+    page.goto(f"/assets/raw_runs?view=partitions&partition={RANGE[-1]}")
+    see_source(page, "drive")
+
+
+def see_partitions(page: Page, asset: str, *, materialized: int, missing: int) -> None:
+    """The asset's partitions page says so many of the range are materialized, and so many missing."""
+    page.goto(f"/assets/{asset}?view=partitions")
+    choose_days(page.get_by_role("textbox").first, RANGE)
+    expect(page.get_by_text(f"{len(RANGE)} Partitions Selected")).to_be_visible()
+    expect(page.get_by_text(f"Materialized ({materialized})")).to_be_visible()
+    expect(page.get_by_text(f"Missing ({missing})")).to_be_visible()
+    expect(page.get_by_text("Failed (0)")).to_be_visible()
+
+
+def see_source(page: Page, source: str) -> None:
+    """The partition that is open shows where its day came from."""
+    expect(page.get_by_role("row", name=f"source {source}")).to_be_attached()
+
+
+def day_folder(ui: DagsterUi, day: date) -> Path:
+    """Where the playground keeps a day."""
+    return ui.playground / "data" / PROJECT / day.isoformat()
+
+
+def contents(ui: DagsterUi, day: date) -> dict[str, bytes]:
+    """Every file of a day folder, by name. There is always at least a trace and the summary."""
+    files = {path.name: path.read_bytes() for path in day_folder(ui, day).iterdir()}
+    assert len(files) > 1
+    return files
