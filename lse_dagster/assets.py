@@ -19,13 +19,16 @@ from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.failure import archive_errors_as_failures
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
-from lse_dagster.langsmith.fetch import FetchProgress, fetch_day
+from lse_dagster.langsmith.errors import IncompleteDay
+from lse_dagster.langsmith.fetch import fetch_day
+from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 
 LANGSMITH_POOL = "langsmith"
 DRIVE_POOL = "drive"
 SOURCE_METADATA = "source"
+RUN_COUNT_CHECK = "run_count_matches_langsmith"
 
 _SECONDS_BETWEEN_LOGS = 5.0
 _OVERWRITE = "never: refuse what exists. superset: replace it only if no run is lost. always: replace it."
@@ -86,8 +89,8 @@ def _raw_runs(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
             DayToPublish(staged, config.overwrite),
             data_version=dg.DataVersion(staged.day.summary.sha256),
             metadata={
-                **_day_metadata(staged),
                 SOURCE_METADATA: source,
+                **_day_metadata(staged),
                 **traffic,
                 "seconds": time.monotonic() - started,
             },
@@ -157,21 +160,54 @@ def _fetch(
     overwrite: Overwrite,
 ) -> tuple[StagedDay, dict[str, float]]:
     with langsmith.connect() as transport:
-        staged = fetch_day(
-            transport,
-            storage.days,
-            project,
-            day,
-            overwrite=overwrite,
-            on_progress=_log_now_and_then(context.log.info),
-        )
+        try:
+            fetched = fetch_day(
+                transport,
+                storage.days,
+                project,
+                day,
+                overwrite=overwrite,
+                on_progress=_log_now_and_then(context.log.info),
+            )
+        except IncompleteDay as error:
+            _record_failed_count(context, error)
+            raise
         counters = transport.counters
-    return staged, {
+    if fetched.resumed_runs:
+        context.log.info(f"Went on with an interrupted fetch: {fetched.resumed_runs:,} runs were there")
+    if fetched.surplus:
+        context.log.warning(
+            f"LangSmith counts {fetched.surplus:,} runs fewer than were fetched: deleted or expired meanwhile"
+        )
+    return fetched.staged, {
         "requests": counters.requests,
         "retries": counters.retries,
         "bytes_received": counters.bytes,
         "seconds_waited": counters.seconds_waited,
+        "resumed_runs": fetched.resumed_runs,
     }
+
+
+def _record_failed_count(context: dg.AssetExecutionContext, error: IncompleteDay) -> None:
+    """A day that stays short is not published, so its check never runs; its result is recorded here.
+
+    Straight to the instance: what a step logs before it fails is lost.
+    """
+    context.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=context.asset_key,
+            check_name=RUN_COUNT_CHECK,
+            passed=False,
+            blocking=True,
+            partition=context.partition_key,
+            description=error.why,
+            metadata={
+                "fetched": error.held,
+                "langsmith_now": error.total,
+                "missing": error.total - error.held,
+            },
+        )
+    )
 
 
 def _restore(
@@ -203,6 +239,8 @@ def _day_metadata(staged: StagedDay) -> dict[str, int | str]:
         "root_runs": counts.root_runs,
         "pending_runs": counts.pending_runs,
         "feedback": counts.feedback,
+        "attachments": counts.attachments,
+        "missing_attachments": len(summary.missing_attachments),
         "langsmith_total": summary.langsmith_total,
         "bytes": summary.bytes,
         "sha256": summary.sha256,
@@ -218,8 +256,9 @@ def _log_now_and_then(log: Callable[[str], None]) -> Callable[[FetchProgress], N
         if time.monotonic() - last >= _SECONDS_BETWEEN_LOGS:
             last = time.monotonic()
             log(
-                f"{progress.runs:,} runs so far, {progress.bytes / 1e6:,.1f} MB, "
-                f"{progress.requests:,} requests, {progress.retries:,} retries"
+                f"{progress.runs:,} runs so far, {progress.share:.0%} of the day, "
+                f"{progress.bytes / 1e6:,.1f} MB, {progress.requests:,} requests, "
+                f"{progress.retries:,} retries, {progress.seconds_waited:,.0f} s waited"
             )
 
     return on_progress

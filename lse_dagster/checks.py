@@ -10,13 +10,14 @@ from datetime import date
 
 import dagster as dg
 
-from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, SOURCE_METADATA
+from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK, SOURCE_METADATA
 from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.drive_copy import compare_copy, find_copy
+from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.proof import Verdict, compare_counts
-from lse_dagster.day.unzip import compare_with_summary
+from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import archive_errors_as_failures
 from lse_dagster.langsmith.scope import started_in
@@ -60,7 +61,7 @@ def _raw_runs_checks(
         name=project.op_name("raw_runs_checks"),
         specs=[
             dg.AssetCheckSpec(
-                "run_count_matches_langsmith",
+                RUN_COUNT_CHECK,
                 asset=key,
                 blocking=True,
                 partitions_def=partitions,
@@ -148,8 +149,11 @@ def _zip_check(
     ) -> Iterable[dg.AssetCheckResult]:
         def finding(day: date) -> Finding:
             folder = storage.days.load(project.configured_name, day)
-            path = storage.zips.load(project.configured_name, day).path
-            differences = list(compare_with_summary(path, folder.summary))
+            path = storage.zips.existing_path(project.configured_name, day)
+            try:
+                differences = list(compare_with_day(path, folder))
+            except BrokenZip as error:
+                differences = [error.why]
             members = len(folder.summary.files) + 1
             return _finding_of_differences(
                 differences, good=f"All {members:,} members match.", numbers={"members": members}
@@ -189,12 +193,12 @@ def _drive_check(
             with drive.connect() as archive:
 
                 def finding(day: date) -> Finding:
-                    zipped = storage.zips.load(project.configured_name, day)
+                    path = storage.zips.existing_path(project.configured_name, day)
                     copy = find_copy(archive, project.configured_name, day)
                     return _finding_of_differences(
-                        list(compare_copy(copy, zipped)),
+                        list(compare_copy(copy, path)),
                         good="Size and checksum on Drive are those of the local zip.",
-                        numbers={"bytes": zipped.bytes},
+                        numbers={"bytes": path.stat().st_size},
                     )
 
                 for check in context.selected_asset_check_keys:
@@ -211,7 +215,7 @@ class _LangSmithTotals:
 
     def finding(self, check: str) -> Finding:
         summary = self.folder.summary
-        if check == "run_count_matches_langsmith":
+        if check == RUN_COUNT_CHECK:
             noun, held, recorded = "runs", summary.counts.runs_started_in_day, summary.langsmith_total
             now = self.runs_now
         else:

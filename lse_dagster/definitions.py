@@ -56,6 +56,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             api_key=dg.EnvVar("LANGSMITH_API_KEY") if settings.langsmith_api_key else None,
             endpoint=settings.langsmith_endpoint,
             workspace_id=settings.langsmith_workspace_id,
+            rates=settings.langsmith_rates,
         ),
         "drive": drive,
         "storage": storage,

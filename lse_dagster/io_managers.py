@@ -64,7 +64,11 @@ class DayFolderIOManager(dg.ConfigurableIOManager):
             published = self.storage.days.publish(obj.staged, obj.overwrite)
         metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(published.day.path.absolute()))}
         if published.replaced is not None:
-            metadata |= {"runs_added": published.replaced.added, "runs_lost": published.replaced.lost}
+            metadata |= {
+                "runs_added": published.replaced.added,
+                "runs_lost": published.replaced.lost,
+                "attachments_lost": published.replaced.lost_attachments,
+            }
         context.add_output_metadata(metadata)
 
     def load_input(self, context: dg.InputContext) -> DayFolder:

@@ -12,6 +12,7 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.settings import AuthType, MissingSetting
 
@@ -22,6 +23,7 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     api_key: str | None = None
     endpoint: str
     workspace_id: str | None = None
+    rates: str = "us"
 
     def connect(self, *, patience_seconds: float = 900.0) -> Transport:
         """A connection, to be used as a context manager. Raises `MissingApiKey`."""
@@ -31,6 +33,7 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 endpoint=self.endpoint,
                 workspace_id=self.workspace_id,
                 patience=patience_seconds,
+                rates=PUBLISHED_RATES[self.rates],
             )
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 import msgspec
 
@@ -18,6 +18,7 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.transport import DEFAULT_ENDPOINT
 
 AuthType = Literal["oauth2", "service_account"]
+RatesName = Literal["us", "eu", "none"]
 
 _DEFAULT_START = date(2025, 1, 1)
 
@@ -43,6 +44,7 @@ class Settings:
     langsmith_api_key: str | None = field(default=None, repr=False)
     langsmith_endpoint: str = DEFAULT_ENDPOINT
     langsmith_workspace_id: str | None = None
+    langsmith_rates: RatesName = "us"
     projects: tuple[str, ...] = ()
     start_date: date = _DEFAULT_START
     data_dir: Path = Path("data")
@@ -68,6 +70,7 @@ class Settings:
             langsmith_api_key=text("LANGSMITH_API_KEY"),
             langsmith_endpoint=text("LANGSMITH_ENDPOINT") or DEFAULT_ENDPOINT,
             langsmith_workspace_id=text("LANGSMITH_WORKSPACE_ID"),
+            langsmith_rates=_rates(text("LSE_LANGSMITH_RATES")),
             projects=_projects(text("LSE_PROJECTS")),
             start_date=_start_date(text("LSE_START_DATE")),
             data_dir=path("LSE_DATA_DIR") or Path("data"),
@@ -108,10 +111,19 @@ def _start_date(value: str | None) -> date:
         raise InvalidSetting("LSE_START_DATE", error.why, "2025-08-01") from None
 
 
+def _rates(value: str | None) -> RatesName:
+    match value:
+        case None | "us":
+            return "us"
+        case "eu" | "none":
+            return value
+    raise InvalidSetting("LSE_LANGSMITH_RATES", f"{value!r} is not `us`, `eu` or `none`.", "us")
+
+
 def _auth_type(value: str | None) -> AuthType:
-    for known in get_args(AuthType):
-        if value == known:
-            return known  # type: ignore[no-any-return]
-    if value is None:
-        return "service_account"
+    match value:
+        case None | "service_account":
+            return "service_account"
+        case "oauth2":
+            return "oauth2"
     raise InvalidSetting("GOOGLE_DRIVE_AUTH_TYPE", f"{value!r} is not a way to sign in.", "service_account")

@@ -74,6 +74,14 @@ class DayArchive:
             raise_on_error=False,
         )
 
+    def latest_evaluation(self, asset: str, check: str) -> dg.AssetCheckEvaluation:
+        """The latest result of a check that the instance knows, whoever recorded it."""
+        key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+        record = self.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+        assert record.event is not None
+        assert record.event.dagster_event is not None
+        return record.event.dagster_event.asset_check_evaluation_data
+
 
 def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     """Whether each check passed, by name."""

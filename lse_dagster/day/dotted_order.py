@@ -6,7 +6,8 @@ segment holds the trace's start and id. Format: LangSmith documentation, "Run (s
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 
 _SEGMENT = re.compile(r"(\d{8}T\d{6})(\d{0,9})Z(.+)", re.ASCII)
 
@@ -43,21 +44,22 @@ class DottedOrder:
 
 def parse_dotted_order(text: str) -> DottedOrder | None:
     """Read a dotted order; None when it does not follow the format."""
-    segments = [_parse_segment(part) for part in text.split(".")]
+    segments = [parse_segment(part) for part in text.split(".")]
     if any(segment is None for segment in segments):
         return None
     return DottedOrder(tuple(segment for segment in segments if segment is not None))
 
 
-def _parse_segment(text: str) -> Segment | None:
+@lru_cache(maxsize=4096)  # the runs of a trace share their first segments
+def parse_segment(text: str) -> Segment | None:
+    """Read one segment; None when it does not follow the format."""
     match = _SEGMENT.fullmatch(text)
     if match is None:
         return None
     seconds, fraction, run_id = match.groups()
     try:
-        start = datetime.strptime(seconds, "%Y%m%dT%H%M%S").replace(
-            microsecond=int(fraction[:6].ljust(6, "0")), tzinfo=UTC
-        )
+        # A tenth of the time of `strptime`, which matters for a million segments.
+        start = datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
     except ValueError:
         return None
     return Segment(start, run_id)

@@ -5,11 +5,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.names import day_zip_name, project_path_part
-from lse_dagster.day.overwrite import Overwrite, compare_runs, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite import Overwrite, compare_days, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
@@ -71,19 +72,24 @@ def stage_from_drive(
         return StagedDay(staging, extracted)
 
 
-def compare_copy(copy: DriveFile | None, zipped: DayZip) -> Iterator[str]:
-    """Every difference between what Drive reports now and the local zip."""
+def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:
+    """Every difference between what Drive reports now and the local zip at `path`."""
     if copy is None:
-        yield f"{zipped.path.name} is not on Drive"
+        yield f"{path.name} is not on Drive"
         return
-    if copy.size != zipped.bytes:
-        yield f"{copy.size:,} bytes on Drive, {zipped.bytes:,} in the zip"
-    with zipped.path.open("rb") as file:
-        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    size = path.stat().st_size
+    if copy.size != size:
+        yield f"{copy.size:,} bytes on Drive, {size:,} in the zip"
+    md5 = _checksum(path, "md5")
     if copy.md5 != md5:
         yield f"md5 {copy.md5} on Drive, {md5} of the zip"
-    if copy.sha256 is not None and copy.sha256 != (sha256 := zipped.sha256()):
+    if copy.sha256 is not None and copy.sha256 != (sha256 := _checksum(path, "sha256")):
         yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip"
+
+
+def _checksum(path: Path, algorithm: Literal["md5", "sha256"]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
@@ -98,11 +104,11 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
             copy = Path(folder) / "drive.zip"
             drive.download(existing, copy)
             try:
-                old = read_zip(copy, project=zipped.project, day=zipped.date).run_ids()
+                old = read_zip(copy, project=zipped.project, day=zipped.date).holdings()
             except (BrokenZip, InvalidSummary) as error:
                 raise refuse_unreadable(what, existing.web_view_link, error) from error
-        replacement = compare_runs(old, zipped.run_ids())
-        if replacement.lost:
+        replacement = compare_days(old, zipped.holdings())
+        if replacement.loses_anything:
             raise refuse_loss(what, existing.web_view_link, replacement)
 
     return may_replace

@@ -13,6 +13,7 @@ import msgspec
 
 from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
@@ -44,7 +45,7 @@ class DayFolder:
 
     def traces(self) -> Iterator[TraceFile]:
         """Every trace, one in memory at a time. Raises `BrokenDay` for a file that cannot be read."""
-        for name in sorted(self.summary.files):
+        for name in self.summary.trace_names:
             try:
                 yield read_trace_file(self.path / name)
             except (OSError, msgspec.MsgspecError) as error:
@@ -62,6 +63,10 @@ class DayFolder:
     def run_ids(self) -> set[str]:
         """The ids of all runs."""
         return {run.id for run in self.identities()}
+
+    def holdings(self) -> Holdings:
+        """What replacing this day could lose. Raises `BrokenDay` as `traces` does."""
+        return Holdings(frozenset(self.run_ids()), frozenset(self.summary.attachment_names))
 
     def verify_files(self) -> None:
         """Compare every file with the summary. Raises `BrokenDay` with the first difference.

@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from lse_dagster.errors import ArchiveError
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class InvalidDate(ArchiveError):
     """A text that should be a UTC date is not one."""
@@ -56,6 +58,16 @@ def parse_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(number: int) -> datetime:
+    """The aware UTC datetime of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=number)
 
 
 def iso_z(moment: datetime) -> str:

@@ -25,19 +25,33 @@ _DAY_ZIP = re.compile(r"(?P<project>.+)_(?P<date>\d{4}-\d{2}-\d{2})\.zip", re.AS
 
 def project_path_part(project: str) -> str:
     """The path part of a project: `my-project` stays `my-project`, `a/b` becomes `a%2Fb`."""
+    part = escape_name(project)
+    if len(part.encode()) > _LONGEST:
+        mark = hash_mark(project)
+        return cut_name(part, _LONGEST - len(mark)) + mark
+    return part
+
+
+def escape_name(text: str) -> str:
+    """A text as one name that is safe on every file system but may be too long for it; never empty."""
     # Two spellings of one text (NFC, NFD) are one name to some file systems: only NFC keeps its letters.
-    keeps_letters = unicodedata.is_normalized("NFC", project)
-    part = "".join(_escape(char, keep_letter=keeps_letters) for char in project)
+    keeps_letters = unicodedata.is_normalized("NFC", text)
+    part = "".join(_escape(char, keep_letter=keeps_letters) for char in text)
     if part[:1] in {".", "-", " "} or _WINDOWS_DEVICES.match(part):
         part = _percent(part[0]) + part[1:]
     if part[-1:] in {".", " "}:
         part = part[:-1] + _percent(part[-1])
-    if not part:
-        return "%"
-    if len(part.encode()) > _LONGEST:
-        digest = hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return _cut(part, _LONGEST - 18) + "%~" + digest
-    return part
+    return part or "%"
+
+
+def hash_mark(text: str) -> str:
+    """`%~` and a hash of the text: what tells names apart that are too long or too similar."""
+    return "%~" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def cut_name(part: str, size: int) -> str:
+    """The beginning of a name, at most so many bytes."""
+    return part.encode()[:size].decode("utf-8", "ignore")
 
 
 def project_of_path_part(part: str) -> str | None:
@@ -98,7 +112,3 @@ def _escape(char: str, *, keep_letter: bool) -> str:
 
 def _percent(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
-
-
-def _cut(part: str, size: int) -> str:
-    return part.encode()[:size].decode("utf-8", "ignore")

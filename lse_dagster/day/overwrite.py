@@ -1,10 +1,9 @@
 """The overwrite policy: three words that hold for a local day, a zip, the Drive copy and a restore.
 
 LangSmith forgets. A day fetched again after its retention ended comes back emptier, so the default replaces
-a day only by one that holds every run of the old.
+a day only by one that holds every run and every attachment of the old.
 """
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,22 +11,42 @@ from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.errors import ArchiveError
 
 Overwrite = Literal["never", "superset", "always"]
-"""`never` refuses an existing day, `superset` allows one that keeps every run, `always` asks nothing."""
+"""`never` refuses an existing day, `superset` allows one that loses no run and no attachment, `always` asks
+nothing."""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a day holds that must not be lost: the ids of its runs and the names of its attachment files."""
+
+    runs: frozenset[str]
+    attachments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """What replacing an old day by a new one does to its runs."""
+    """What replacing an old day by a new one does: `added` and `lost` count runs."""
 
     added: int
     lost: int
+    lost_attachments: int
     lost_examples: tuple[str, ...]
 
+    @property
+    def loses_anything(self) -> bool:
+        """Whether the old day holds what the new one lacks."""
+        return bool(self.lost or self.lost_attachments)
 
-def compare_runs(old: AbstractSet[str], new: AbstractSet[str]) -> Replacement:
-    """Compare the run ids of an old and a new day."""
-    lost = old - new
-    return Replacement(added=len(new - old), lost=len(lost), lost_examples=tuple(sorted(lost)[:3]))
+
+def compare_days(old: Holdings, new: Holdings) -> Replacement:
+    """Compare what an old and a new day hold."""
+    lost, lost_attachments = old.runs - new.runs, old.attachments - new.attachments
+    return Replacement(
+        added=len(new.runs - old.runs),
+        lost=len(lost),
+        lost_attachments=len(lost_attachments),
+        lost_examples=tuple((sorted(lost) or sorted(lost_attachments))[:3]),
+    )
 
 
 def refuse_existing(what: str, where: str) -> OverwriteRefused:
@@ -40,12 +59,15 @@ def refuse_existing(what: str, where: str) -> OverwriteRefused:
 
 
 def refuse_loss(what: str, where: str, replacement: Replacement) -> OverwriteRefused:
-    """The error of `superset` when runs would be lost."""
+    """The error of `superset` when runs or attachments would be lost."""
+    counts = ((replacement.lost, "runs"), (replacement.lost_attachments, "attachments"))
+    lost = " and ".join(f"{count:,} {noun}" for count, noun in counts if count)
+    these = "runs" if replacement.lost else "attachments"
     return OverwriteRefused(
         what,
-        f"{where} holds {replacement.lost:,} runs that the new one lacks, for example "
+        f"{where} holds {lost} that the new one lacks, for example "
         f"{', '.join(replacement.lost_examples)}. LangSmith may have forgotten them.",
-        "Keep it (or restore it from Drive). To give these runs up, run again with `overwrite: always`.",
+        f"Keep it (or restore it from Drive). To give these {these} up, run again with `overwrite: always`.",
     )
 
 

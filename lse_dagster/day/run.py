@@ -9,10 +9,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from lse_dagster.day.dotted_order import DottedOrder, parse_dotted_order
-from lse_dagster.day.interval import parse_time
+from lse_dagster.day.dotted_order import DottedOrder, Segment, parse_dotted_order, parse_segment
+from lse_dagster.day.interval import microseconds, parse_time
 
 _WIRE_PRECISION = timedelta(milliseconds=1)
+
+
+_NULL = msgspec.Raw(b"null")
+_NOTHING = frozenset({b"null", b"{}"})
 
 
 class _Head(msgspec.Struct):
@@ -23,7 +27,11 @@ class _Head(msgspec.Struct):
     end_time: str | None = None
     status: str | None = None
     parent_run_id: str | None = None
-    feedback_stats: msgspec.Raw = msgspec.Raw(b"null")
+    feedback_stats: msgspec.Raw = _NULL
+    attachments: msgspec.Raw = _NULL
+    s3_urls: msgspec.Raw = _NULL
+    inputs_s3_urls: msgspec.Raw = _NULL
+    outputs_s3_urls: msgspec.Raw = _NULL
 
 
 class InvalidRun(ValueError):
@@ -44,11 +52,23 @@ class RunIdentity:
     parent_run_id: str | None
     pending: bool
     has_feedback: bool
+    names_files: bool
+    """Whether it names attachments or fields that LangSmith keeps elsewhere."""
 
     @property
     def is_root(self) -> bool:
         """Whether this is the root run of its trace."""
         return self.id == self.trace_id
+
+    @property
+    def start_us(self) -> int:
+        """The start in microseconds since 1970."""
+        return microseconds(self.start)
+
+    @property
+    def trace_start_us(self) -> int:
+        """The trace's start in microseconds since 1970."""
+        return microseconds(self.trace_start)
 
     def path(self) -> DottedOrder | None:
         """The parsed dotted order, or None when LangSmith's does not follow the format."""
@@ -64,10 +84,13 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
         head = _DECODER.decode(raw)
     except msgspec.MsgspecError as error:
         raise InvalidRun(f"not a run: {error}") from None
-    path = parse_dotted_order(head.dotted_order) if head.dotted_order else None
-    wire_start = parse_time(head.start_time) if head.start_time else None
-    trace_id = head.trace_id or (path.root.run_id if path else None)
-    start = _exact_start(wire_start, path)
+    # Only the ends of the path: this runs for every run, and traces can be deep.
+    parts = head.dotted_order.split(".") if head.dotted_order else []
+    root = parse_segment(parts[0]) if parts else None
+    own = parse_segment(parts[-1]) if parts else None
+    parent = parse_segment(parts[-2]) if len(parts) > 1 else None
+    trace_id = head.trace_id or (root.run_id if root else None)
+    start = _exact_start(parse_time(head.start_time) if head.start_time else None, own)
     if trace_id is None or start is None:
         raise InvalidRun(f"run {head.id} has neither a trace id and start time nor a dotted order")
     return RunIdentity(
@@ -75,18 +98,21 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
         trace_id=trace_id,
         dotted_order=head.dotted_order or "",
         start=start,
-        trace_start=path.root.start if path else start,
-        parent_run_id=head.parent_run_id or (path.parent.run_id if path and path.parent else None),
+        trace_start=root.start if root else start,
+        parent_run_id=head.parent_run_id or (parent.run_id if parent else None),
         pending=head.status.lower() == "pending" if head.status else head.end_time is None,
-        has_feedback=bytes(head.feedback_stats) not in (b"null", b"{}"),
+        has_feedback=bytes(head.feedback_stats) not in _NOTHING,
+        names_files=not _NOTHING.issuperset(
+            map(bytes, (head.attachments, head.s3_urls, head.inputs_s3_urls, head.outputs_s3_urls))
+        ),
     )
 
 
-def _exact_start(wire: datetime | None, path: DottedOrder | None) -> datetime | None:
+def _exact_start(wire: datetime | None, own: Segment | None) -> datetime | None:
     """v2 cuts start times to the millisecond; the dotted order keeps the microseconds.
 
     The start time decides when the two disagree by more than that, because LangSmith counts by it.
     """
-    if path is None or wire is None:
-        return path.own.start if path else wire
-    return path.own.start if abs(path.own.start - wire) <= _WIRE_PRECISION else wire
+    if own is None or wire is None:
+        return own.start if own else wire
+    return own.start if abs(own.start - wire) <= _WIRE_PRECISION else wire

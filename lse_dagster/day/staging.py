@@ -1,6 +1,7 @@
 """The hidden folder in which one new day is written, and the complete day that waits in it.
 
-Whoever stages a day holds its lock until the staging is published or discarded.
+Whoever stages a day holds its lock until the staging is published, discarded, or left for a later process
+to go on with.
 """
 
 import shutil
@@ -14,12 +15,16 @@ from lse_dagster.day.folder import DayFolder
 
 
 class Staging:
-    """Made by `DayStore.stage` and used once. As a context manager it is discarded on any error."""
+    """Made by `DayStore.stage` and used once. As a context manager it ends on any error.
+
+    An error discards what was staged, unless `resumable` was set: then it stays for the next fetch.
+    """
 
     def __init__(self, project: str, day: date, folder: Path, lock: BaseFileLock) -> None:
         self.project = project
         self.date = day
         self.folder = folder
+        self.resumable = False
         self._lock = lock
 
     @property
@@ -33,6 +38,11 @@ class Staging:
         return self.folder / "runs.spool"
 
     @property
+    def checkpoint_path(self) -> Path:
+        """What an interrupted fetch has completed. Not part of the day."""
+        return self.folder / "checkpoint.jsonl"
+
+    @property
     def download_path(self) -> Path:
         """Where a zip from Drive waits until it is verified. Not part of the day."""
         return self.folder / "download.zip"
@@ -41,8 +51,17 @@ class Staging:
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        if error_type is not None:
+        if error_type is None:
+            return
+        if self.resumable:
+            self._lock.release()
+        else:
             self.discard()
+
+    def empty_content(self) -> None:
+        """Begin the day folder anew."""
+        shutil.rmtree(self.content, ignore_errors=True)
+        self.content.mkdir(parents=True)
 
     def discard(self) -> None:
         """Remove what was staged and let others write the day."""

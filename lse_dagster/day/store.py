@@ -6,7 +6,7 @@ the staging is published or discarded, and ends with the process that holds it.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,7 @@ from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
-from lse_dagster.day.overwrite import Overwrite, Replacement, compare_runs, refuse_existing, refuse_loss
+from lse_dagster.day.overwrite import Overwrite, Replacement, compare_days, refuse_existing, refuse_loss
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary
 
@@ -89,17 +89,18 @@ class DayStore:
             if found is not None:
                 yield found
 
-    def stage(self, project: str, day: date) -> Staging:
+    def stage(self, project: str, day: date, *, keeps: Callable[[Staging], bool] | None = None) -> Staging:
         """Begin a new day. Raises `DayIsBusy` when another process writes it, `DiskError`.
 
-        What an interrupted run left behind is removed first.
+        What an interrupted run left behind is removed first, unless `keeps` says that it is of use.
         """
         lock = self._acquire(project, day)
         staging = Staging(project, day, self.staging_path(project, day), lock)
         try:
             self._settle_retired(project, day)
-            shutil.rmtree(staging.folder, ignore_errors=True)
-            staging.content.mkdir(parents=True)
+            if keeps is None or not keeps(staging):
+                shutil.rmtree(staging.folder, ignore_errors=True)
+            staging.empty_content()
         except OSError as error:
             lock.release()
             raise DiskError(f"Staging the day {day} of {project!r}", error) from error
@@ -143,13 +144,13 @@ class DayStore:
         self.refuse_if_exists(project, day, overwrite)
         try:
             old = self.find(project, day)
-            replacement = compare_runs(old.run_ids(), staged.day.run_ids()) if old is not None else None
+            replacement = compare_days(old.holdings(), staged.day.holdings()) if old is not None else None
         except (InvalidSummary, BrokenDay):
             # What a broken day held cannot be told, so only `always` removes it.
             if overwrite == "always":
                 return None
             raise
-        if replacement is not None and replacement.lost and overwrite != "always":
+        if replacement is not None and replacement.loses_anything and overwrite != "always":
             raise refuse_loss(what, str(path), replacement)
         return replacement
 

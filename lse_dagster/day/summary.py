@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from lse_dagster.day.attachment import MissingAttachment, is_attachment_file_name, is_day_file_name
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.errors import ArchiveError
 
@@ -24,7 +25,10 @@ class InvalidSummary(ArchiveError):
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """One file of the day: its size in bytes, its sha256 in hex, and how many runs it holds."""
+    """One file of the day: its size in bytes, its sha256 in hex, and how many runs it holds.
+
+    An attachment holds none.
+    """
 
     bytes: int
     sha256: str
@@ -35,7 +39,8 @@ class Counts(msgspec.Struct, frozen=True):
     """How many runs, traces and records a day holds.
 
     `runs_started_in_day` is what LangSmith counts. `tail_runs` started later, in traces that began in the
-    day; `carried_over_runs` are those of `runs_started_in_day` whose trace began earlier.
+    day; `carried_over_runs` are those of `runs_started_in_day` whose trace began earlier. `attachments` are
+    the files kept beside the traces; those that could not be had are in `Summary.missing_attachments`.
     """
 
     runs_started_in_day: int
@@ -48,8 +53,8 @@ class Counts(msgspec.Struct, frozen=True):
     attachments: int
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """The content of `_summary.json`."""
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The content of `_summary.json`; a day that lacks no attachment says nothing about missing ones."""
 
     schema: Literal["lse.day/1"]
     project: str
@@ -63,11 +68,22 @@ class Summary(msgspec.Struct, frozen=True):
     files: dict[str, FileEntry]
     sha256: str
     """Of the sorted list of files: the hash of the day's content, whoever fetched it and when."""
+    missing_attachments: list[MissingAttachment] = []
 
     @property
     def bytes(self) -> int:
         """The size of all files together, without the summary."""
         return sum(entry.bytes for entry in self.files.values())
+
+    @property
+    def trace_names(self) -> list[str]:
+        """The names of the trace files, sorted."""
+        return sorted(name for name in self.files if is_trace_file_name(name))
+
+    @property
+    def attachment_names(self) -> list[str]:
+        """The names of all other files, sorted."""
+        return sorted(name for name in self.files if is_attachment_file_name(name))
 
 
 def content_sha256(files: Mapping[str, FileEntry]) -> str:
@@ -99,7 +115,7 @@ def decode_summary(raw: bytes, *, project: str, day: date, origin: str) -> Summa
             f"{SUMMARY} says it is the day {summary.date} of {summary.project!r}.",
             "Move it to where it belongs, then run this again.",
         )
-    wrong = next((name for name in summary.files if not is_trace_file_name(name)), None)
+    wrong = next((name for name in summary.files if not is_day_file_name(name)), None)
     if wrong is not None or content_sha256(summary.files) != summary.sha256:
         why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match its list of files"
         raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", _REPAIR)

@@ -21,16 +21,18 @@ from lse_dagster.day.zip_file import DAMAGE, broken_zip, open_zip, read_member, 
 _ENCRYPTED = 0x1
 
 
-def compare_with_summary(path: Path, summary: Summary) -> Iterator[str]:
-    """Every difference between the members of a zip and a summary: names, sizes, CRCs, hashes.
+def compare_with_day(path: Path, day: DayFolder) -> Iterator[str]:
+    """Every difference between a zip and the day it was made of: names, sizes, CRCs, hashes, the summary.
 
     Raises `BrokenZip` for a file that is no zip at all.
     """
+    hashes = {name: entry.sha256 for name, entry in day.summary.files.items()}
+    hashes[SUMMARY] = hashlib.sha256(day.summary_path.read_bytes()).hexdigest()
     with open_zip(path) as archive:
-        yield from _compare_members(archive, summary)
+        yield from _compare_members(archive, day.summary)
         for info in archive.infolist():
-            if info.filename in summary.files:
-                yield from _compare_content(archive, info, summary.files[info.filename].sha256)
+            if info.filename in hashes:
+                yield from _compare_content(archive, info, hashes[info.filename])
 
 
 def extract_zip(path: Path, folder: Path, *, project: str, day: date) -> DayFolder:
@@ -82,7 +84,7 @@ def _compare_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, sha256: st
         yield f"{info.filename!r}: {error}"
         return
     if digest.hexdigest() != sha256:
-        yield f"{info.filename!r} differs from its hash in the summary"
+        yield f"{info.filename!r} differs from the day's"
 
 
 def _undamaged(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[bytes]:

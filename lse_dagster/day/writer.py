@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
+from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import DayInterval, iso_z
+from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.run import RunIdentity, read_identity
-from lse_dagster.day.spool import RunSpool
+from lse_dagster.day.spool import RunSpool, SpooledRun
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import SCHEMA, Counts, FileEntry, Summary, content_sha256, encode_summary
 from lse_dagster.day.trace_file import write_trace_file
+
+_IN_DAY = "start_us >= ? AND start_us < ?"
 
 
 @dataclass(frozen=True)
@@ -32,71 +37,122 @@ class Provenance:
     langsmith_root_total: int
 
 
-class DayWriter:
-    """Takes the runs of one day in any order and any number of times."""
+@dataclass(frozen=True)
+class Added:
+    """What was learned from runs that arrived."""
 
-    def __init__(self, staging: Staging) -> None:
+    starts: list[datetime]
+    """The start times of all, in the order they came."""
+    naming_files: list[bytes]
+    """Those kept that name attachments or offloaded fields."""
+
+
+class DayWriter:
+    """Takes the runs of one day in any order, any number of times, from any number of threads."""
+
+    def __init__(self, staging: Staging, *, recover: int = 0) -> None:
+        """Begin, or go on with the first `recover` bytes of the spool that an earlier process left."""
         self._staging = staging
         self._interval = DayInterval.of(staging.date)
-        self._spool = RunSpool(staging.spool_path)
+        self._bounds = microseconds(self._interval.start), microseconds(self._interval.end)
+        self._spool = RunSpool(staging.spool_path, recover=recover)
 
     def __len__(self) -> int:
         return len(self._spool)
 
-    def add(self, raw: bytes) -> bool:
-        """Keep one run if it belongs to the day. Raises `InvalidRun` for what is no run."""
-        run = read_identity(raw)
-        if not (self.started_in_day(run) or self.is_tail(run)):
-            return False
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._spool
+
+    def add(self, raws: Iterable[bytes | msgspec.Raw]) -> Added:
+        """Keep those runs that belong to the day. Raises `InvalidRun` for what is no run, `DiskError`."""
+        runs = [(read_identity(raw), raw) for raw in raws]
+        kept = [(run, bytes(raw)) for run, raw in runs if self._belongs(run)]
         try:
-            self._spool.add(run, raw)
+            self._spool.add(kept)
         except OSError as error:
             raise self._disk_error(error) from error
-        return True
+        return Added([run.start for run, _ in runs], [raw for run, raw in kept if run.names_files])
 
-    def started_in_day(self, run: RunIdentity) -> bool:
-        """Whether LangSmith counts the run for this day."""
-        return run.start in self._interval
-
-    def is_tail(self, run: RunIdentity) -> bool:
-        """Whether the run started later, in a trace that began in this day."""
+    def _belongs(self, run: RunIdentity) -> bool:
+        """Whether the run started in the day, or later in a trace that began in it."""
+        if run.start in self._interval:
+            return True
         return run.start >= self._interval.end and run.trace_start in self._interval
 
-    def runs_with_feedback(self) -> Iterator[str]:
-        """The ids of the runs that have feedback records to fetch."""
-        return (run.identity.id for run in self._spool if run.identity.has_feedback)
-
-    def finish(self, provenance: Provenance, feedback: Mapping[str, Iterable[bytes]]) -> StagedDay:
-        """Write every trace file and the summary, and flush them. `feedback` is by run id.
-
-        Raises `DiskError`; the staging is the caller's to discard.
-        """
+    def flush(self) -> int:
+        """Bring all runs so far to the disk; the size to recover them by. Raises `DiskError`."""
         try:
-            files = dict(self._write_traces(provenance, feedback))
-            self._spool.close()
-            self._staging.spool_path.unlink()
-            return self._write_summary(provenance, files, sum(len(list(r)) for r in feedback.values()))
+            return self._spool.flush()
         except OSError as error:
             raise self._disk_error(error) from error
+
+    def count_started_in_day(self) -> int:
+        """How many of the runs LangSmith counts for the day."""
+        return self._spool.count(_IN_DAY, *self._bounds)
+
+    def runs_with_feedback(self) -> list[str]:
+        """The ids of the runs that have feedback records to fetch."""
+        return self._spool.ids_with_feedback()
+
+    def recovered_naming_files(self) -> Iterator[bytes]:
+        """The runs of an earlier process that name attachments or offloaded fields."""
+        return map(self._spool.read, self._spool.runs_naming_files())
+
+    def finish(
+        self,
+        provenance: Provenance,
+        feedback: Mapping[str, Iterable[bytes]],
+        *,
+        attachments: Mapping[str, FileEntry] | None = None,
+        missing_attachments: Iterable[MissingAttachment] = (),
+    ) -> StagedDay:
+        """Write every trace file and the summary, and flush them. `feedback` is by run id.
+
+        `attachments` lie in the staging folder already, by name. Raises `DiskError`; the staging is the
+        caller's to discard.
+        """
+        try:
+            self._spool.flush()
+            traces = dict(self._write_traces(provenance, feedback))
+            records = sum(len(list(of_run)) for of_run in feedback.values())
+            counts = self._counts(len(traces), records, len(attachments or {}))
+            files = {**traces, **(attachments or {})}
+            staged = self._write_summary(provenance, files, counts, list(missing_attachments))
+        except OSError as error:
+            raise self._disk_error(error) from error
+        self._spool.close()
+        return staged
 
     def _write_traces(
         self, provenance: Provenance, feedback: Mapping[str, Iterable[bytes]]
     ) -> Iterator[tuple[str, FileEntry]]:
-        for runs in self._spool.traces():
-            first = runs[0].identity
-            name = trace_file_name(first.trace_id, first.trace_start)
+        for trace_id, start_us, runs in self._spool.traces():
+            start = from_microseconds(start_us)
+            name = trace_file_name(trace_id, start)
+            run_ids: list[str] = []
             entry = write_trace_file(
                 self._staging.content / name,
                 project=self._staging.project,
-                trace_id=first.trace_id,
-                start=first.trace_start,
+                trace_id=trace_id,
+                start=start,
                 api=provenance.api,
-                runs=map(self._spool.read, runs),
-                feedback=(record for run in runs for record in feedback.get(run.identity.id, ())),
+                runs=self._read_noting_ids(runs, run_ids),
+                feedback=(record for run_id in run_ids for record in feedback.get(run_id, ())),
             )
             yield name, entry
 
-    def _write_summary(self, provenance: Provenance, files: dict[str, FileEntry], feedback: int) -> StagedDay:
+    def _read_noting_ids(self, runs: Iterable[SpooledRun], ids: list[str]) -> Iterator[bytes]:
+        for run in runs:
+            ids.append(run.id)
+            yield self._spool.read(run)
+
+    def _write_summary(
+        self,
+        provenance: Provenance,
+        files: dict[str, FileEntry],
+        counts: Counts,
+        missing_attachments: list[MissingAttachment],
+    ) -> StagedDay:
         staging = self._staging
         summary = Summary(
             schema=SCHEMA,
@@ -105,29 +161,30 @@ class DayWriter:
             project_id=provenance.project_id,
             api=provenance.api,
             fetched_at=iso_z(provenance.fetched_at),
-            counts=self._counts(len(files), feedback),
+            counts=counts,
             langsmith_total=provenance.langsmith_total,
             langsmith_root_total=provenance.langsmith_root_total,
             files={name: files[name] for name in sorted(files)},
             sha256=content_sha256(files),
+            missing_attachments=missing_attachments,
         )
         (staging.content / SUMMARY).write_bytes(encode_summary(summary))
         flush_files(staging.content / name for name in (*files, SUMMARY))
         flush_folder(staging.content)
         return StagedDay(staging, DayFolder(staging.content, summary))
 
-    def _counts(self, traces: int, feedback: int) -> Counts:
-        runs = [run.identity for run in self._spool]
-        in_day = [run for run in runs if self.started_in_day(run)]
+    def _counts(self, traces: int, feedback: int, attachments: int) -> Counts:
+        count, bounds = self._spool.count, self._bounds
+        in_day = count(_IN_DAY, *bounds)
         return Counts(
-            runs_started_in_day=len(in_day),
-            tail_runs=len(runs) - len(in_day),
-            carried_over_runs=sum(run.trace_start < self._interval.start for run in in_day),
+            runs_started_in_day=in_day,
+            tail_runs=len(self._spool) - in_day,
+            carried_over_runs=count(f"{_IN_DAY} AND trace_start_us < ?", *bounds, bounds[0]),
             traces=traces,
-            root_runs=sum(run.is_root for run in in_day),
-            pending_runs=sum(run.pending for run in runs),
+            root_runs=count(f"{_IN_DAY} AND is_root", *bounds),
+            pending_runs=count("pending"),
             feedback=feedback,
-            attachments=0,
+            attachments=attachments,
         )
 
     def _disk_error(self, error: OSError) -> DiskError:

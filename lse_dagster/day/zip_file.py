@@ -20,6 +20,7 @@ from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import decode_trace
@@ -75,11 +76,15 @@ class DayZip:
             try:
                 return {
                     read_identity(raw).id
-                    for name in self.summary.files
+                    for name in self.summary.trace_names
                     for raw in decode_trace(archive.read(name)).runs
                 }
             except (KeyError, msgspec.MsgspecError, InvalidRun, *DAMAGE) as error:
                 raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
+
+    def holdings(self) -> Holdings:
+        """What replacing this zip could lose. Raises `BrokenZip`."""
+        return Holdings(frozenset(self.run_ids()), frozenset(self.summary.attachment_names))
 
 
 def write_zip(day: DayFolder, to: Path) -> DayZip:

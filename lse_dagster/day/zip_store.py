@@ -1,7 +1,7 @@
 """The archives directory: where each day's zip lies, and how a new one takes its place.
 
 A zip is made from a day folder and replaced under the same overwrite policy: a day fetched again after
-LangSmith forgot it must not cost the zip its runs.
+LangSmith forgot it must not cost the zip its runs or attachments.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from pathlib import Path
 from lse_dagster.day.errors import BrokenZip, NoSuchZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import day_zip_name
-from lse_dagster.day.overwrite import Overwrite, compare_runs, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite import Overwrite, compare_days, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip_file import DayZip, publish_zip, read_zip, write_zip
 
@@ -27,10 +27,14 @@ class ZipStore:
 
     def load(self, project: str, day: date) -> DayZip:
         """The day's zip. Raises `NoSuchZip`, `BrokenZip`, `InvalidSummary`."""
+        return read_zip(self.existing_path(project, day), project=project, day=day)
+
+    def existing_path(self, project: str, day: date) -> Path:
+        """Where the day's zip lies, whatever is in it. Raises `NoSuchZip`."""
         path = self.zip_path(project, day)
         if not path.exists():
             raise NoSuchZip(project, day, path)
-        return read_zip(path, project=project, day=day)
+        return path
 
     def archive(self, day: DayFolder, overwrite: Overwrite) -> DayZip:
         """Zip a day and put the zip in its place. The caller holds the day's lock.
@@ -50,8 +54,8 @@ class ZipStore:
             raise refuse_existing(what, str(place))
         try:
             old = read_zip(place, project=day.project, day=day.date)
-            replacement = compare_runs(old.run_ids(), day.run_ids()) if old.summary != day.summary else None
+            replacement = compare_days(old.holdings(), day.holdings()) if old.summary != day.summary else None
         except (BrokenZip, InvalidSummary) as error:
             raise refuse_unreadable(what, str(place), error) from error
-        if replacement is not None and replacement.lost:
+        if replacement is not None and replacement.loses_anything:
             raise refuse_loss(what, str(place), replacement)

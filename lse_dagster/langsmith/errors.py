@@ -1,5 +1,8 @@
 """What can go wrong while talking to LangSmith: one type per cause, in its own words if it has any."""
 
+from collections.abc import Sequence
+from datetime import date
+
 from lse_dagster.errors import ArchiveError
 
 
@@ -50,3 +53,37 @@ class RepeatedCursor(ArchiveError):
     """A query gave a cursor that it had given before: going on would loop or lose runs."""
 
     transient = True
+
+
+class NoSuchEndpoint(RequestRefused):
+    """404, 405 or 501: this server does not have what was asked for."""
+
+
+class PageTooLarge(ArchiveError):
+    """LangSmith cannot send even a single run in one answer."""
+
+
+class IncompleteDay(ArchiveError):
+    """Fewer runs could be fetched than LangSmith counts. Nothing was published."""
+
+    transient = True
+
+    def __init__(self, project: str, day: date, *, held: int, total: int, missing: Sequence[str]) -> None:
+        named = f", for example {', '.join(missing[:5])}" if missing else "; no query names them"
+        super().__init__(
+            f"Fetching the day {day} of {project!r}",
+            f"{held:,} of {total:,} runs could be fetched, {total - held:,} are missing{named}. "
+            "Nothing was published.",
+            "Run this again in a few minutes. If it stays, report it to LangSmith with these numbers.",
+        )
+        self.held = held
+        self.total = total
+
+
+class Cancelled(ArchiveError):
+    """The fetch was ended before this request was sent."""
+
+    transient = True
+
+    def __init__(self) -> None:
+        super().__init__("Talking to LangSmith", "The fetch was ended.", "Run it again.")

@@ -1,40 +1,49 @@
-"""Fetching one day: every run that started in it, the tail of its traces, feedback, and LangSmith's total.
+"""Fetching one day: every run that started in it, the tail of its traces, feedback, and the proof.
 
-Nothing is published here. The result waits in its staging folder, complete and flushed, with what LangSmith
-counted after the last page in its summary.
+Nothing is published here. The result waits in its staging folder, complete and flushed, and holds at least
+as many runs as LangSmith counted after the last page; if that cannot be had, this ends with an error.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import msgspec
+
+from lse_dagster.day.errors import DiskError
 from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.overwrite import Overwrite
-from lse_dagster.day.run import InvalidRun
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.writer import DayWriter, Provenance
-from lse_dagster.langsmith.errors import InvalidAnswer
+from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
+from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
+from lse_dagster.langsmith.errors import NoSuchEndpoint
 from lse_dagster.langsmith.feedback import feedback_by_run
+from lse_dagster.langsmith.generation import choose_queries
+from lse_dagster.langsmith.page_size import PageSize
+from lse_dagster.langsmith.progress import FetchProgress, Progress
 from lse_dagster.langsmith.projects import project_id
-from lse_dagster.langsmith.query import query_pages
-from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
+from lse_dagster.langsmith.proof import prove_complete
+from lse_dagster.langsmith.query import RunQueries, V1Queries, pages_by_id
+from lse_dagster.langsmith.scope import started_in, tail_of
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.workers import fetch_runs
 
 
 @dataclass(frozen=True)
-class FetchProgress:
-    """How far a fetch has come."""
+class FetchedDay:
+    """A fetched day in its staging folder, and what is worth telling about the fetch.
 
-    runs: int
-    bytes: int
-    requests: int
-    retries: int
+    `resumed_runs` were taken over from an interrupted fetch; `surplus` counts runs that LangSmith no longer
+    counted at the end: deleted or expired meanwhile.
+    """
 
-
-def _silent(_: FetchProgress) -> None:
-    pass
+    staged: StagedDay
+    resumed_runs: int
+    surplus: int
 
 
 def _utc_now() -> datetime:
@@ -48,46 +57,132 @@ def fetch_day(
     day: date,
     *,
     overwrite: Overwrite = "superset",
-    on_progress: Callable[[FetchProgress], None] = _silent,
+    on_progress: Callable[[FetchProgress], None] | None = None,
     now: Callable[[], datetime] = _utc_now,
-) -> StagedDay:
+) -> FetchedDay:
     """Fetch one UTC day of a project into a staging folder; `store.publish` puts it in its place.
 
-    Raises `ProjectNotFound`, `OverwriteRefused`, `DayIsBusy`, `DiskError`, and what the transport raises;
-    the staging is gone then and the old day untouched.
+    Raises `ProjectNotFound`, `OverwriteRefused`, `DayIsBusy`, `DiskError`, `IncompleteDay`, and what the
+    transport raises; the old day is untouched then, and what was completed waits for the next fetch.
     """
     store.refuse_if_exists(project, day, overwrite)
-    interval = DayInterval.of(day)
-    with store.stage(project, day) as staging:
-        session = project_id(transport, project)
-        scope = started_in(session, interval)
-        fetched_at = now()
-        writer = DayWriter(staging)
-        for part in (scope, tail_of(session, interval, now=fetched_at)):
-            _keep_runs(transport, part, writer, on_progress)
-        feedback = feedback_by_run(transport, writer.runs_with_feedback())
-        provenance = Provenance(
-            project_id=session,
-            api="v2",
-            fetched_at=fetched_at,
-            langsmith_total=count_runs(transport, scope),
-            langsmith_root_total=count_runs(transport, scope, roots_only=True),
-        )
-        return writer.finish(provenance, feedback)
+    session = project_id(transport, project)
+    queries = choose_queries(transport)
+    try:
+        return _Fetch(transport, store, session, project, day, queries, now(), on_progress).run()
+    except NoSuchEndpoint:
+        if queries.name == "v1":
+            raise
+        # The server says it is new enough and has no v2 all the same.
+        queries = V1Queries(transport)
+        return _Fetch(transport, store, session, project, day, queries, now(), on_progress).run()
 
 
-def _keep_runs(
-    transport: Transport, scope: RunScope, writer: DayWriter, on_progress: Callable[[FetchProgress], None]
-) -> None:
-    for page in query_pages(transport, scope):
-        for raw in page:
+class _Fetch:
+    """One fetch of one day with one API generation."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        store: DayStore,
+        session: str,
+        project: str,
+        day: date,
+        queries: RunQueries,
+        started_at: datetime,
+        on_progress: Callable[[FetchProgress], None] | None,
+    ) -> None:
+        self._transport = transport
+        self._store = store
+        self._project = project
+        self._day = day
+        self._queries = queries
+        self._started_at = started_at
+        self._on_progress = on_progress
+        self._scope = started_in(session, DayInterval.of(day))
+        self._tail = tail_of(session, DayInterval.of(day), now=started_at)
+        self._fetch_scope = FetchScope(session, day.isoformat(), queries.name, queries.fields)
+
+    def run(self) -> FetchedDay:
+        """Fetch, prove, write."""
+        with self._store.stage(self._project, self._day, keeps=self._can_go_on) as staging:
+            staging.resumable = True
             try:
-                writer.add(raw)
-            except InvalidRun as error:
-                raise InvalidAnswer(
-                    "Reading a run that LangSmith sent",
-                    f"{error}.",
-                    "Run this again, and report it if it stays.",
-                ) from error
-        counters = transport.counters
-        on_progress(FetchProgress(len(writer), counters.bytes, counters.requests, counters.retries))
+                fetched = self._fetch_into(staging)
+            except DiskError:
+                # What was staged may be what fills the disk.
+                staging.resumable = False
+                raise
+            staging.resumable = False
+            return fetched
+
+    def _fetch_into(self, staging: Staging) -> FetchedDay:
+        checkpoint, writer = self._begin(staging)
+        resumed = len(writer)
+        try:
+            provenance, feedback, kept = self._gather(staging, checkpoint, writer)
+        except BaseException:
+            # What is in memory now must not be written later, into the spool of the next fetch.
+            writer.flush()
+            raise
+        surplus = max(0, writer.count_started_in_day() - provenance.langsmith_total)
+        staged = writer.finish(provenance, feedback, attachments=kept.files, missing_attachments=kept.missing)
+        return FetchedDay(staged, resumed, surplus)
+
+    def _gather(
+        self, staging: Staging, checkpoint: Checkpoint, writer: DayWriter
+    ) -> tuple[Provenance, dict[str, list[bytes]], AttachmentsKept]:
+        """All that a day is made of, but for the runs, which are in the writer then."""
+        with AttachmentDownloads(
+            staging.content, self._transport.configured_endpoint, refresh=self._run_again
+        ) as downloads:
+            fetch_runs(
+                self._transport,
+                self._queries,
+                writer,
+                checkpoint,
+                session=self._scope.project_id,
+                day=self._day,
+                now=self._started_at,
+                progress=Progress(self._transport, writer, self._on_progress),
+                downloads=downloads,
+            )
+            total = prove_complete(
+                self._transport,
+                self._queries,
+                writer,
+                self._scope,
+                downloads,
+                project=self._project,
+                day=self._day,
+            )
+            kept = downloads.finish()
+        provenance = Provenance(
+            project_id=self._scope.project_id,
+            api=self._queries.name,
+            fetched_at=checkpoint.started_at,
+            langsmith_total=total,
+            langsmith_root_total=count_runs(self._transport, self._scope, roots_only=True),
+        )
+        return provenance, feedback_by_run(self._transport, writer.runs_with_feedback()), kept
+
+    def _run_again(self, run_id: str) -> msgspec.Raw | None:
+        """A run as LangSmith sends it now, with URLs that are good again."""
+        for scope in (self._scope, self._tail):
+            for page in pages_by_id(self._queries, scope, [run_id], PageSize(1)):
+                if page:
+                    return page[0]
+        return None
+
+    def _can_go_on(self, staging: Staging) -> bool:
+        return Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at) is not None
+
+    def _begin(self, staging: Staging) -> tuple[Checkpoint, DayWriter]:
+        found = Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at)
+        if found is not None:
+            try:
+                return found, DayWriter(staging, recover=found.spool_bytes)
+            except (ValueError, OSError, struct.error):
+                pass  # The spool is not what the checkpoint says: begin anew.
+        checkpoint = Checkpoint.begin(staging.checkpoint_path, self._fetch_scope, self._started_at)
+        return checkpoint, DayWriter(staging)

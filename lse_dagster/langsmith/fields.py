@@ -3,6 +3,7 @@
 from typing import Final
 
 V2_LARGEST_PAGE: Final = 1000
+V1_LARGEST_PAGE: Final = 100
 FEEDBACK_LARGEST_PAGE: Final = 100
 
 V2_SELECTS: Final = (
@@ -54,3 +55,58 @@ V2_SELECTS: Final = (
     "LS_USER_ID",
 )
 """Every field of a v2 run: what is not named is not sent, and an omitted list sends only ids."""
+
+V1_SELECT: Final = (
+    "id",
+    "name",
+    "run_type",
+    "start_time",
+    "end_time",
+    "status",
+    "error",
+    "extra",
+    "events",
+    "inputs",
+    "inputs_preview",
+    "inputs_s3_urls",
+    "outputs",
+    "outputs_preview",
+    "outputs_s3_urls",
+    "s3_urls",
+    "parent_run_id",
+    "parent_run_ids",
+    "child_run_ids",
+    "trace_id",
+    "thread_id",
+    "dotted_order",
+    "session_id",
+    "serialized",
+    "manifest_id",
+    "manifest_s3_id",
+    "tags",
+    "app_path",
+    "feedback_stats",
+    "reference_example_id",
+    "reference_dataset_id",
+    "in_dataset",
+    "share_token",
+    "last_queued_at",
+    "first_token_time",
+    "total_tokens",
+    "prompt_tokens",
+    "completion_tokens",
+    "prompt_token_details",
+    "completion_token_details",
+    "total_cost",
+    "prompt_cost",
+    "completion_cost",
+    "prompt_cost_details",
+    "completion_cost_details",
+    "price_model_id",
+    "messages",
+    "trace_tier",
+    "trace_first_received_at",
+    "trace_upgrade",
+    "ttl_seconds",
+)
+"""Every field of a v1 run that can be selected; the default leaves out the s3_urls and more."""

@@ -1,59 +1,246 @@
-"""The v2 query: every run of a scope, page by page, each as the bytes LangSmith sent.
+"""Run queries in the words of both API generations: one request, one page of raw runs.
 
 Only a missing cursor ends a query. An empty page with a cursor goes on, and a cursor that comes again is an
 error: both have cost other tools runs without a word.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
 from lse_dagster.day.interval import iso_z
-from lse_dagster.langsmith.errors import RepeatedCursor
-from lse_dagster.langsmith.fields import V2_SELECTS
+from lse_dagster.langsmith.errors import InvalidAnswer, RepeatedCursor
+from lse_dagster.langsmith.fields import V1_LARGEST_PAGE, V1_SELECT, V2_LARGEST_PAGE, V2_SELECTS
+from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.scope import RunScope
 from lse_dagster.langsmith.transport import Transport
 
-_PATH = "/api/v2/runs/query"
-_PAGE_SIZE = 100
+T = TypeVar("T")
+
+_V2_PATH = "/api/v2/runs/query"
+_V1_PATH = "/api/v1/runs/query"
 
 
-class Page(msgspec.Struct, frozen=True):
-    """One answer. `items` is required: an answer without it is not an empty page."""
+@dataclass(frozen=True)
+class Page:
+    """One answer: raw runs, and the cursor of the next page if there is one."""
 
     items: list[msgspec.Raw]
+    next_cursor: str | None
+
+
+class _V2Answer(msgspec.Struct):
+    items: list[msgspec.Raw]  # required: an answer without it is not an empty page
     next_cursor: str | None = None
 
 
-def query_pages(
-    transport: Transport, scope: RunScope, *, page_size: int = _PAGE_SIZE
-) -> Iterator[list[bytes]]:
-    """The raw runs of every page of a scope, empty pages included.
+class _V1Answer(msgspec.Struct):
+    runs: list[msgspec.Raw]
+    cursors: dict[str, str | None] | None = None
 
-    Raises `RepeatedCursor`, and what `Transport.post` raises.
-    """
-    decode = msgspec.json.Decoder(Page).decode
+
+class RunQueries(Protocol):
+    """One API generation."""
+
+    name: Literal["v1", "v2"]
+    largest_page: int
+    fields: tuple[str, ...]
+
+    def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
+        """One page of whole runs. Raises what `Transport.post` raises."""
+
+    def ids(self, scope: RunScope, cursor: str | None) -> Page:
+        """One page of ids alone, as many as the API gives."""
+
+    def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
+        """One page of the runs with these ids."""
+
+
+class V2Queries:
+    """`/api/v2/runs/query`: LangSmith Cloud, and self-hosted servers from 0.16."""
+
+    name: Literal["v1", "v2"] = "v2"
+    largest_page = V2_LARGEST_PAGE
+    fields: tuple[str, ...] = V2_SELECTS
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._decode = msgspec.json.Decoder(_V2Answer).decode
+
+    def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
+        """One page of whole runs."""
+        return self._ask(_v2_body(scope, cursor, V2_SELECTS), size)
+
+    def ids(self, scope: RunScope, cursor: str | None) -> Page:
+        """One page of ids alone."""
+        return self._ask(_v2_body(scope, cursor, ("ID",)), PageSize(V2_LARGEST_PAGE, first=V2_LARGEST_PAGE))
+
+    def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
+        """One page of the runs with these ids."""
+        return self._ask({**_v2_body(scope, cursor, V2_SELECTS), "ids": list(run_ids)}, size)
+
+    def _ask(self, body: dict[str, object], size: PageSize) -> Page:
+        attempt = _Attempt(size)
+        counted = _Counting(self._decode)
+        answer = self._transport.post(
+            _V2_PATH,
+            counted,
+            body=lambda: {**body, "page_size": attempt.next()},
+            kind="v2",
+            shrink=attempt.too_large,
+        )
+        size.arrived(len(answer.items), counted.bytes)
+        return Page(answer.items, answer.next_cursor or None)
+
+
+class V1Queries:
+    """`/api/v1/runs/query`: older self-hosted servers."""
+
+    name: Literal["v1", "v2"] = "v1"
+    largest_page = V1_LARGEST_PAGE
+    fields: tuple[str, ...] = V1_SELECT
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._decode = msgspec.json.Decoder(_V1Answer).decode
+
+    def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
+        """One page of whole runs."""
+        return self._ask(_v1_body(scope, cursor, V1_SELECT), size)
+
+    def ids(self, scope: RunScope, cursor: str | None) -> Page:
+        """One page of ids alone."""
+        return self._ask(_v1_body(scope, cursor, ("id",)), PageSize(V1_LARGEST_PAGE, first=V1_LARGEST_PAGE))
+
+    def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
+        """One page of the runs with these ids."""
+        return self._ask({**_v1_body(scope, cursor, V1_SELECT), "id": list(run_ids)}, size)
+
+    def _ask(self, body: dict[str, object], size: PageSize) -> Page:
+        page, asked_for = self._ask_once(body, size)
+        if len(page.items) < asked_for or page.next_cursor or asked_for == 1:
+            return page
+        # A full page without a cursor: the end, or a cursor that got lost. One run fewer at a time must
+        # give a cursor, or the server cannot page.
+        again, asked_for = self._ask_once(body, PageSize(asked_for - 1, first=asked_for - 1))
+        if len(again.items) == asked_for and not again.next_cursor:
+            raise InvalidAnswer(
+                f"Querying the runs of {body['session']}",
+                f"LangSmith gave {asked_for} runs twice, as many as asked for, and no cursor to go on.",
+                "Run this again, and report it to LangSmith if it stays.",
+            )
+        return again
+
+    def _ask_once(self, body: dict[str, object], size: PageSize) -> tuple[Page, int]:
+        attempt = _Attempt(size)
+        counted = _Counting(self._decode)
+        answer = self._transport.post(
+            _V1_PATH,
+            counted,
+            body=lambda: {**body, "limit": attempt.next()},
+            kind="v1",
+            shrink=attempt.too_large,
+        )
+        size.arrived(len(answer.runs), counted.bytes)
+        return Page(answer.runs, (answer.cursors or {}).get("next") or None), attempt.asked_for
+
+
+def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[msgspec.Raw]]:
+    """Every page of ids of a scope. Raises `RepeatedCursor`, and what `Transport.post` raises."""
+    return _pages(scope, lambda cursor: queries.ids(scope, cursor))
+
+
+def pages_by_id(
+    queries: RunQueries, scope: RunScope, run_ids: Sequence[str], size: PageSize
+) -> Iterator[list[msgspec.Raw]]:
+    """Every page of the runs with these ids. Raises as `id_pages` does."""
+    return _pages(scope, lambda cursor: queries.by_id(scope, run_ids, cursor, size))
+
+
+def _pages(scope: RunScope, ask: Callable[[str | None], Page]) -> Iterator[list[msgspec.Raw]]:
+    cursors = Cursors(scope)
+    cursor: str | None = None
+    while True:
+        page = ask(cursor)
+        yield page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+        cursors.expect_new(cursor)
+
+
+class Cursors:
+    """The cursors that one query has given so far."""
+
+    def __init__(self, scope: RunScope) -> None:
+        self._scope = scope
+        self._seen: set[str] = set()
+
+    def expect_new(self, cursor: str) -> None:
+        """Raises `RepeatedCursor` for one that was there before."""
+        if cursor in self._seen:
+            raise RepeatedCursor(
+                f"Querying the runs of project {self._scope.project_id}",
+                f"LangSmith gave the same cursor twice, at page {len(self._seen) + 1}.",
+                "Run this again. If it stays, report it to LangSmith: the query cannot be completed.",
+            )
+        self._seen.add(cursor)
+
+
+class _Attempt:
+    """The page size of each attempt at one request."""
+
+    def __init__(self, size: PageSize) -> None:
+        self._size = size
+        self.asked_for = size.current
+
+    def next(self) -> int:
+        self.asked_for = self._size.current
+        return self.asked_for
+
+    def too_large(self) -> bool:
+        return self._size.too_large(self.asked_for)
+
+
+class _Counting(Generic[T]):
+    """A decoder that remembers how many bytes it was given."""
+
+    def __init__(self, decode: Callable[[bytes], T]) -> None:
+        self._decode = decode
+        self.bytes = 0
+
+    def __call__(self, content: bytes) -> T:
+        self.bytes = len(content)
+        return self._decode(content)
+
+
+def _v2_body(scope: RunScope, cursor: str | None, selects: Sequence[str]) -> dict[str, object]:
     body: dict[str, object] = {
         "project_ids": [scope.project_id],
-        "selects": V2_SELECTS,
-        "page_size": page_size,
+        "selects": selects,
         "min_start_time": iso_z(scope.earliest),
         "max_start_time": iso_z(scope.latest),
         "filter": scope.filter,
     }
     if scope.trace_filter is not None:
         body["trace_filter"] = scope.trace_filter
-    seen: set[str] = set()
-    while True:
-        page = transport.post(_PATH, decode, body=body)
-        yield [bytes(item) for item in page.items]
-        if not page.next_cursor:
-            return
-        if page.next_cursor in seen:
-            raise RepeatedCursor(
-                f"Querying the runs of project {scope.project_id}",
-                f"LangSmith gave the same cursor twice, at page {len(seen) + 1}.",
-                "Run this again. If it stays, report it to LangSmith: the query cannot be completed.",
-            )
-        seen.add(page.next_cursor)
-        body["cursor"] = page.next_cursor
+    if cursor is not None:
+        body["cursor"] = cursor
+    return body
+
+
+def _v1_body(scope: RunScope, cursor: str | None, select: Sequence[str]) -> dict[str, object]:
+    body: dict[str, object] = {
+        "session": [scope.project_id],
+        "select": select,
+        "order": "desc",
+        "start_time": iso_z(scope.earliest),
+        "filter": scope.filter,
+    }
+    if scope.trace_filter is not None:
+        body["trace_filter"] = scope.trace_filter
+    if cursor is not None:
+        body["cursor"] = cursor
+    return body

@@ -28,4 +28,4 @@ def count_runs(transport: Transport, scope: RunScope, *, roots_only: bool = Fals
     }
     if roots_only:
         body["is_root"] = True
-    return transport.post(_PATH, msgspec.json.Decoder(_Stats).decode, body=body).run_count
+    return transport.post(_PATH, msgspec.json.Decoder(_Stats).decode, body=body, kind="stats").run_count

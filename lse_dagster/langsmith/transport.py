@@ -1,12 +1,14 @@
-"""HTTP to LangSmith: authentication, retries, and the counters that the metadata shows.
+"""HTTP to LangSmith: authentication, rate limits, retries, and the counters that the metadata shows.
 
 What may work later is tried again, with exponential backoff and full jitter or as long as `Retry-After` says,
 until the patience is used up. What cannot work (401, 403, 404, 422, ...) fails at once. An answer counts only
-when it arrived whole and decodes.
+when it arrived whole and decodes. One transport serves all workers of a fetch.
 """
 
+import codecs
 import email.utils
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,27 +16,38 @@ from typing import Self, TypeVar
 
 import msgspec
 import requests
+import urllib3
+from requests.adapters import HTTPAdapter
 
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import (
+    Cancelled,
     InvalidAnswer,
     MissingApiKey,
+    NoSuchEndpoint,
+    PageTooLarge,
     RequestRefused,
     Unauthorized,
     Unavailable,
 )
+from lse_dagster.langsmith.limiter import PUBLISHED_RATES, Kind, RateLimiters, Rates, shared_limiters
 
 T = TypeVar("T")
+Params = Mapping[str, str | int | Sequence[str]]
 
 DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
 
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MAY_BE_TOO_LARGE = frozenset({413, 502, 503, 504})
+_NOT_THERE = frozenset({404, 405, 501})
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
 _MOST_INVALID_ANSWERS = 5
 """A cut body is worth another try; a server that keeps answering nonsense is not worth the whole patience."""
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
+_CONNECTIONS = 32
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -45,11 +58,13 @@ class LangSmithSettings:
     endpoint: str = DEFAULT_ENDPOINT
     workspace_id: str | None = None
     patience: float = 900.0
+    read_timeout: float = _READ_SECONDS
+    rates: Rates = PUBLISHED_RATES["us"]
 
 
 @dataclass
 class Counters:
-    """What this connection has done so far. Only `Transport` changes them."""
+    """What this connection has done so far. Only `Transport` changes them, under its lock."""
 
     requests: int = 0
     retries: int = 0
@@ -57,24 +72,46 @@ class Counters:
     seconds_waited: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Call:
+    """One request, as often as it is sent."""
+
+    method: str
+    path: str
+    params: Params | None = None
+    body: Callable[[], object] | Mapping[str, object] | None = None
+    kind: Kind = "other"
+    shrink: Callable[[], bool] | None = None
+
+
 class Transport:
-    """One HTTP connection to LangSmith; not for use by several threads at once."""
+    """HTTP connections to one LangSmith workspace, for any number of threads."""
 
     def __init__(
         self,
         settings: LangSmithSettings,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
+        limiters: RateLimiters | None = None,
     ) -> None:
+        """`sleep`, `jitter` and `limiters` (this process's own by default) are given by tests."""
         if not settings.api_key:
             raise MissingApiKey
+        self.configured_endpoint = settings.endpoint
         self.endpoint = _without_api_suffix(settings.endpoint)
         self.counters = Counters()
         self._patience = settings.patience
-        self._sleep = sleep
+        self._timeout = (_CONNECT_SECONDS, settings.read_timeout)
+        self._cancelled = threading.Event()
+        self._sleep = sleep or self._cancelled.wait
         self._jitter = jitter
+        self._limiters = limiters or shared_limiters(self.endpoint, settings.api_key, settings.rates)
+        self._lock = threading.Lock()
         self._session = requests.Session()
+        self._session.auth = _no_password  # requests would send one from ~/.netrc
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
         self._session.headers["x-api-key"] = settings.api_key
         if settings.workspace_id:
             self._session.headers["X-Tenant-Id"] = settings.workspace_id
@@ -85,84 +122,116 @@ class Transport:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def get(
-        self, path: str, decode: Callable[[bytes], T], *, params: Mapping[str, str | int | Sequence[str]]
-    ) -> T:
+    def cancel(self) -> None:
+        """End all waiting, now and later: every request still to be sent raises `Cancelled`."""
+        self._cancelled.set()
+
+    def get(self, path: str, decode: Callable[[bytes], T], *, params: Params) -> T:
         """GET a path below the endpoint and decode the body. Errors as for `post`."""
-        return self._request("GET", path, decode, params=params)
+        return self._request(_Call("GET", path, params=params), decode)
 
-    def post(self, path: str, decode: Callable[[bytes], T], *, body: object) -> T:
-        """POST a JSON body to a path below the endpoint and decode the answer.
-
-        Raises `Unauthorized`, `RequestRefused`, `Unavailable`, or `InvalidAnswer` (when `decode` keeps
-        raising `msgspec.MsgspecError`).
-        """
-        return self._request("POST", path, decode, data=msgspec.json.encode(body))
-
-    def _request(
+    def post(
         self,
-        method: str,
         path: str,
         decode: Callable[[bytes], T],
         *,
-        params: Mapping[str, str | int | Sequence[str]] | None = None,
-        data: bytes | None = None,
+        body: Callable[[], object] | Mapping[str, object],
+        kind: Kind = "other",
+        shrink: Callable[[], bool] | None = None,
     ) -> T:
-        what = f"{method} {self.endpoint}{path}"
+        """POST a JSON body to a path below the endpoint and decode the answer.
+
+        A callable `body` is asked again for every attempt. `shrink` is called when the answer may have been
+        too large, and says whether the next attempt asks for less.
+
+        Raises `Unauthorized`, `NoSuchEndpoint`, `RequestRefused`, `PageTooLarge`, `Unavailable`, or
+        `InvalidAnswer` (when the answer keeps being no UTF-8, or `decode` keeps
+        raising `msgspec.MsgspecError`).
+        """
+        return self._request(_Call("POST", path, body=body, kind=kind, shrink=shrink), decode)
+
+    def _request(self, call: _Call, decode: Callable[[bytes], T]) -> T:
+        what = f"{call.method} {self.endpoint}{call.path}"
         waited = 0.0
         attempt = 0
         invalid_answers = 0
         while True:
-            retry_after: float | None = None
+            pause: float | None = None
             try:
-                response = self._send(method, path, params, data)
-                if response.status_code < 300:
-                    return decode(response.content)
-                retry_after = _retry_after(response)
-                failure = _error_of(what, response)
-            except requests.RequestException as error:
+                status, headers, content = self._send(call)
+                if status < 300:
+                    _expect_utf8(content)
+                    return decode(content)
+                failure = _error_of(what, status, content)
+                pause = _retry_after(headers)
+                if status == 429:
+                    self._limiters[call.kind].refused(pause or 0.0)
+                if (
+                    status in _MAY_BE_TOO_LARGE
+                    and call.shrink is not None
+                    and call.shrink()
+                    and status == 413
+                ):
+                    pause, failure = (
+                        0.0,
+                        _unavailable(what, "413: a page was too large, and so are smaller ones"),
+                    )
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 failure = _unavailable(what, _words_of(error))
-            except msgspec.MsgspecError as error:
+                if call.shrink is not None and _is_timeout(error):
+                    call.shrink()
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 invalid_answers += 1
                 failure = InvalidAnswer(
                     what, f"The answer is not what LangSmith documents: {error}.", "Run this again later."
                 )
-            if not failure.transient:
+            pause = self._backoff(attempt) if pause is None else pause
+            out_of_patience = waited + pause > self._patience or invalid_answers == _MOST_INVALID_ANSWERS
+            if not failure.transient or out_of_patience:
                 raise failure
-            pause = self._pause(attempt, retry_after)
-            if waited + pause > self._patience or invalid_answers == _MOST_INVALID_ANSWERS:
-                raise failure
-            self.counters.retries += 1
-            self.counters.seconds_waited += pause
-            self._sleep(pause)
+            with self._lock:
+                self.counters.retries += 1
+            self._wait(pause)
             waited += pause
             attempt += 1
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int | Sequence[str]] | None,
-        data: bytes | None,
-    ) -> requests.Response:
-        self.counters.requests += 1
-        response = self._session.request(
-            method,
-            self.endpoint + path,
-            params=params,
+    def _send(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
+        self._wait(self._limiters[call.kind].reserve())
+        with self._lock:
+            self.counters.requests += 1
+        data = None
+        if call.body is not None:
+            data = msgspec.json.encode(call.body() if callable(call.body) else call.body)
+        with self._session.request(
+            call.method,
+            self.endpoint + call.path,
+            params=call.params,
             data=data,
             headers={"Content-Type": "application/json"} if data is not None else None,
-            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+            timeout=self._timeout,
             allow_redirects=False,
-        )
-        self.counters.bytes += len(response.content)
-        return response
+            stream=True,
+        ) as response:
+            # In one piece from the socket: `response.content` would join a hundred thousand small ones.
+            content: bytes = response.raw.read(decode_content=True)
+        with self._lock:
+            self.counters.bytes += len(content)
+        return response.status_code, response.headers, content
 
-    def _pause(self, attempt: int, retry_after: float | None) -> float:
-        if retry_after is not None:
-            return retry_after
-        ceiling = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0**attempt)
-        return ceiling * self._jitter()
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            with self._lock:
+                self.counters.seconds_waited += seconds
+            self._sleep(seconds)
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def _backoff(self, attempt: int) -> float:
+        return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()
+
+
+def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _without_api_suffix(endpoint: str) -> str:
@@ -174,17 +243,24 @@ def _without_api_suffix(endpoint: str) -> str:
     return base
 
 
-def _error_of(what: str, response: requests.Response) -> ArchiveError:
-    status, words = response.status_code, _shorten(response.text)
+def _error_of(what: str, status: int, content: bytes) -> ArchiveError:
+    words = _shorten(content[:2000].decode("utf-8", "replace"))
     if status in _RETRYABLE:
-        return _unavailable(what, f"{status} {response.reason}: {words}")
+        return _unavailable(what, f"{status}: {words}")
     if status in {401, 403}:
         return Unauthorized(
             what,
             f"LangSmith refuses the API key ({status}): {words}.",
             "Check LANGSMITH_API_KEY, and LANGSMITH_WORKSPACE_ID for an organisation-scoped key.",
         )
-    return RequestRefused(
+    if status == 413:
+        return PageTooLarge(
+            what,
+            f"Even one run is too large for LangSmith to send (413): {words}.",
+            "Report it to LangSmith.",
+        )
+    refused = NoSuchEndpoint if status in _NOT_THERE else RequestRefused
+    return refused(
         what,
         f"LangSmith refuses the request ({status}): {words}.",
         "Check LANGSMITH_ENDPOINT. If it is right, report this with the text above.",
@@ -197,7 +273,11 @@ def _unavailable(what: str, why: str) -> Unavailable:
     )
 
 
-def _words_of(error: requests.RequestException) -> str:
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
+
+
+def _words_of(error: Exception) -> str:
     """What happened, without the request: its headers hold the key."""
     return _shorten(f"{type(error).__name__}: {error}")
 
@@ -207,15 +287,26 @@ def _shorten(text: str) -> str:
     return line if len(line) <= 300 else line[:300] + " ..."
 
 
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds to wait, from either form of the header; None without a usable one."""
-    value = response.headers.get("Retry-After", "")
+def _expect_utf8(content: bytes) -> None:
+    """Raises `UnicodeDecodeError`. msgspec looks only at what it decodes, and runs are kept undecoded."""
+    if not content.isascii():
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for start in range(0, len(content), _PIECE):
+            decoder.decode(content[start : start + _PIECE])
+        decoder.decode(b"", final=True)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from either form of the header; None without a usable one.
+
+    No time at all is not usable: a server that keeps saying so would be asked for ever.
+    """
+    value = headers.get("Retry-After", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return seconds if seconds > 0 else None

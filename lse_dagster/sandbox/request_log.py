@@ -20,6 +20,8 @@ class RequestEntry(msgspec.Struct):
     query: str
     headers: dict[str, str]
     started: str
+    secret_headers: list[str] = []
+    """Names of the headers that came and are not kept."""
     status: int | None = None
     bytes_in: int = 0
     bytes_out: int = 0
@@ -53,6 +55,7 @@ class RequestLog:
             query=scope["query_string"].decode("latin-1"),
             headers={name: value for name, value in headers.items() if name not in _SECRET_HEADERS},
             started=datetime.now(UTC).isoformat(),
+            secret_headers=sorted(_SECRET_HEADERS & headers.keys()),
         )
         self._entries.append(entry)
         return entry

@@ -21,8 +21,7 @@ def stage(
     """A staged day of these runs."""
     with store.stage(PROJECT, DAY) as staging:
         writer = DayWriter(staging)
-        for raw in runs:
-            writer.add(raw)
+        writer.add(runs)
         provenance = Provenance("project-id", "v2", datetime(2025, 8, 30, tzinfo=UTC), total, total)
         return writer.finish(provenance, feedback or {})
 

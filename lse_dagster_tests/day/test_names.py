@@ -41,8 +41,8 @@ def test_a_name_is_kept_where_it_is_safe_and_escaped_where_it_is_not(project: st
     assert project_path_part(project) == part
 
 
-@given(any_name)
-def test_every_name_comes_back_from_its_path_part(project: str) -> None:
+@given(st.text(st.characters(codec=None), max_size=14))
+def test_every_name_that_fits_comes_back_from_its_path_part(project: str) -> None:
     assert project_of_path_part(project_path_part(project)) == project
 
 

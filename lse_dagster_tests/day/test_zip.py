@@ -12,7 +12,7 @@ from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchZip, OverwriteRef
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.unzip import compare_with_summary, extract_zip
+from lse_dagster.day.unzip import compare_with_day, extract_zip
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
@@ -115,7 +115,7 @@ def test_a_zip_that_is_not_there_is_named(zips: ZipStore) -> None:
 def test_a_good_zip_has_no_differences(day: DayFolder, zips: ZipStore) -> None:
     zipped = zips.archive(day, "superset")
 
-    assert list(compare_with_summary(zipped.path, day.summary)) == []
+    assert list(compare_with_day(zipped.path, day)) == []
     assert zips.load(PROJECT, DAY) == zipped
     assert zipped.run_ids() == day.run_ids()
 
@@ -155,7 +155,7 @@ def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outsi
     rewrite(path, change)
     before = {found.name for found in tmp_path.iterdir()}
 
-    assert list(compare_with_summary(path, day.summary))
+    assert list(compare_with_day(path, day))
     with pytest.raises((BrokenZip, BrokenDay)):
         extract(path, tmp_path / "out")
 

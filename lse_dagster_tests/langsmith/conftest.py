@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
@@ -50,9 +51,17 @@ class TracedProject:
 
 @dataclass
 class Waits:
-    """Stands in for the clock: remembers how long the transport wanted to wait."""
+    """Stands in for the clock: remembers how long the transport wanted to wait, and moves on by it."""
 
     seconds: list[float] = field(default_factory=list)
+    now: float = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
 
 
 @pytest.fixture
@@ -76,8 +85,9 @@ def connect(sandbox: Sandbox, waits: Waits) -> Iterator[Callable[..., Transport]
         known = {"api_key": sandbox.env["LANGSMITH_API_KEY"], "endpoint": sandbox.langsmith_url}
         transport = Transport(
             LangSmithSettings(**(known | settings)),  # type: ignore[arg-type]
-            sleep=waits.seconds.append,
+            sleep=waits.sleep,
             jitter=lambda: 1.0,
+            limiters=RateLimiters(PUBLISHED_RATES["none"], clock=waits.clock),
         )
         opened.append(transport)
         return transport

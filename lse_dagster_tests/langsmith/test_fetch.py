@@ -11,10 +11,12 @@ import pytest
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.errors import ProjectNotFound, RepeatedCursor
+from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, RepeatedCursor
 from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.fields import V2_SELECTS
+from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.langsmith.conftest import TracedProject
 
@@ -35,8 +37,21 @@ class Archive:
         self.project = project
         self.store = DayStore(root)
 
-    def fetch(self, day: date = DAY) -> DayFolder:
-        return self.store.publish(fetch_day(self.transport, self.store, self.project, day), "superset").day
+    def fetch(self, day: date = DAY, on_progress: Callable[[FetchProgress], None] | None = None) -> DayFolder:
+        fetched = fetch_day(self.transport, self.store, self.project, day, on_progress=on_progress)
+        return self.store.publish(fetched.staged, "superset").day
+
+
+class Late:
+    """A run that arrives in the range that has already been fetched, while the fetch goes on."""
+
+    def __init__(self, archive: Archive, project: TracedProject) -> None:
+        self._project = project
+        self.run_id = ""
+
+    def add_one(self, progress: FetchProgress) -> None:
+        if progress.runs == 10 and not self.run_id:
+            self.run_id = self._project.root(NOON).id
 
 
 @pytest.fixture
@@ -132,7 +147,7 @@ def test_a_repeated_cursor_is_an_error_and_the_old_day_stays(
     old = archive.fetch()
     for number in range(250):
         project.root(NOON + timedelta(seconds=number))
-    langsmith_sandbox.fault(path=QUERY, skip=1, times=5, repeat_cursor=True)
+    langsmith_sandbox.fault(path=QUERY, times=1000, repeat_cursor=True)
 
     with pytest.raises(RepeatedCursor):
         archive.fetch()
@@ -140,15 +155,20 @@ def test_a_repeated_cursor_is_an_error_and_the_old_day_stays(
     assert archive.store.load(project.name, DAY) == old
 
 
-def test_a_server_that_ignores_the_filters_changes_nothing(
+def test_a_server_that_ignores_the_filters_is_refused_and_the_old_day_stays(
     archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
-    kept = {project.root(FIRST_MOMENT).id, project.root(LAST_MOMENT).id}
+    project.root(FIRST_MOMENT)
+    old = archive.fetch()
     project.root(FIRST_MOMENT - timedelta(microseconds=1))
     project.root(MIDNIGHT)
     langsmith_sandbox.settings(ignore_filter=True)
 
-    assert archive.fetch().run_ids() == kept
+    # Its count ignores the filter too, so nothing can be proved.
+    with pytest.raises(IncompleteDay, match="1 of 3 runs"):
+        archive.fetch()
+
+    assert archive.store.load(project.name, DAY) == old
 
 
 def test_a_query_names_one_project_all_fields_and_both_bounds(
@@ -165,9 +185,9 @@ def test_a_query_names_one_project_all_fields_and_both_bounds(
         assert "is_root" not in body
         assert "end_time" not in body
         assert body["min_start_time"] < body["max_start_time"]
-    first = queries(langsmith_sandbox)[0]
-    assert 'gte(start_time, "2025-08-29T00:00:00.000000Z")' in first["filter"]
-    assert 'lt(start_time, "2025-08-30T00:00:00.000000Z")' in first["filter"]
+    filters = " ".join(body["filter"] for body in queries(langsmith_sandbox))
+    assert 'gte(start_time, "2025-08-29T00:00:00.000000Z")' in filters
+    assert 'lt(start_time, "2025-08-30T00:00:00.000000Z")' in filters
 
 
 def test_totals_are_asked_for_after_the_last_page_and_twice_in_all(
@@ -181,19 +201,33 @@ def test_totals_are_asked_for_after_the_last_page_and_twice_in_all(
     paths = [entry.path for entry in langsmith_sandbox.requests() if not entry.path.startswith("/_control")]
     assert paths[-2:] == ["/api/v1/runs/stats"] * 2
     assert paths.count("/api/v1/runs/stats") == 2
+    assert len(paths) == len(["project", "info", "tail"]) + WORKERS + 2
 
 
-def test_what_the_query_hides_but_the_total_counts_is_seen_in_the_summary(
+def test_a_run_that_the_query_left_out_is_found_by_its_id_and_fetched(
+    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+) -> None:
+    traced = {project.root(NOON + timedelta(seconds=number)).id for number in range(10)}
+    late = Late(archive, project)
+
+    day = archive.fetch(on_progress=late.add_one)
+
+    assert day.run_ids() == traced | {late.run_id}
+    assert day.summary.langsmith_total == 11
+
+
+def test_a_run_that_no_query_gives_fails_with_the_numbers_and_changes_nothing(
     archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
     project.root(NOON)
+    old = archive.fetch()
     hidden = project.root(NOON)
     langsmith_sandbox.settings(hidden_runs=[hidden.id])
 
-    day = archive.fetch()
+    with pytest.raises(IncompleteDay, match="1 of 2 runs could be fetched, 1 are missing"):
+        archive.fetch()
 
-    assert day.summary.counts.runs_started_in_day == 1
-    assert day.summary.langsmith_total == 2
+    assert archive.store.load(project.name, DAY) == old
 
 
 def test_feedback_records_are_kept_with_their_trace(archive: Archive, project: TracedProject) -> None:
@@ -282,18 +316,19 @@ def test_an_existing_day_is_refused_before_a_single_request_under_never(
 def test_progress_tells_the_runs_so_far(archive: Archive, project: TracedProject) -> None:
     for number in range(150):
         project.root(NOON + timedelta(seconds=number))
-    seen: list[int] = []
+    seen: list[FetchProgress] = []
 
     fetch_day(
         archive.transport,
         archive.store,
         project.name,
         DAY,
-        on_progress=lambda progress: seen.append(progress.runs),
+        on_progress=seen.append,
     )
 
-    assert seen[0] == 100
-    assert seen[-1] == 150
+    assert max(progress.runs for progress in seen) == 150
+    assert [progress.share for progress in seen] == sorted(progress.share for progress in seen)
+    assert seen[-1].share == 1.0
 
 
 FAULTS: dict[str, Callable[[ControlClient], None]] = {

@@ -1,0 +1,232 @@
+"""Downloading what runs name but do not hold, while the day is fetched: presigned URLs expire.
+
+A few threads of their own do it, behind a short queue: who adds faster than they download waits, so memory
+stays flat. What cannot be had is recorded and never fails the day; a disk that fails does.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from lse_dagster.day.attachment import MissingAttachment, attachment_file_name
+from lse_dagster.day.run import InvalidRun
+from lse_dagster.day.summary import FileEntry
+from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, remove_file
+from lse_dagster.langsmith.errors import Cancelled
+from lse_dagster.langsmith.presigned import PresignedDownload, presigned_downloads
+
+Refresh = Callable[[str], bytes | msgspec.Raw | None]
+"""Fetches a run again by its id, for URLs that are good again; None when LangSmith no longer has it."""
+
+_QUEUED_PER_WORKER: Final = 8
+_FIRST_BACKOFF: Final = 0.5
+_LONGEST_BACKOFF: Final = 30.0
+
+
+@dataclass(frozen=True)
+class AttachmentsKept:
+    """What lies in the folder now, what does not and why, and what it took."""
+
+    files: dict[str, FileEntry]
+    missing: list[MissingAttachment]
+    bytes: int
+    requests: int
+    retries: int
+
+
+class AttachmentDownloads:
+    """Files of one day on their way. As a context manager it leaves no thread behind that writes.
+
+    The threads share what is below `_lock`; nobody else touches it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        endpoint: str,
+        *,
+        refresh: Refresh | None = None,
+        workers: int = 4,
+        patience: float = 300.0,
+        sleep: Callable[[float], object] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`endpoint` is the configured one, as v1 may give URLs without a host; `patience` is in seconds of
+        waiting per file.
+
+        `refresh` is called by the threads that download; it must not wait for someone who waits in `add`.
+        """
+        self._folder = folder
+        self._endpoint = endpoint
+        self._refresh = refresh
+        self._patience = patience
+        self._jitter = jitter
+        self._cancelled = threading.Event()
+        self._sleep = sleep or self._cancelled.wait
+        self._blobs = BlobClient(connections=workers, on_bytes=self._count_bytes)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="attachment")
+        self._slots = threading.Semaphore(workers * (1 + _QUEUED_PER_WORKER))
+        self._lock = threading.Lock()
+        self._seen: set[str] = set()
+        self._files: dict[str, FileEntry] = {}
+        self._missing: list[MissingAttachment] = []
+        self._bytes = self._requests = self._retries = 0
+        self._out_of_order = False
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+        self._close()
+
+    def add(self, raw: bytes | msgspec.Raw) -> None:
+        """Begin to download what a run names; waits while too much is under way. From any thread.
+
+        The same file is downloaded once, however often its run is added. Raises `InvalidRun`, the
+        `DiskError` of an earlier download, and `Cancelled`.
+        """
+        for wanted in presigned_downloads(raw, self._endpoint):
+            self._begin(wanted)
+
+    def finish(self) -> AttachmentsKept:
+        """Wait for all downloads; the folder then holds exactly `files`, not yet flushed.
+
+        Raises `DiskError`, and `Cancelled` after `cancel`.
+        """
+        self._threads.shutdown(wait=True)
+        self._raise_if_stopped()
+        self._close()
+        missing = sorted(self._missing, key=lambda lost: (lost.run_id, lost.kind, lost.name))
+        files = {name: self._files[name] for name in sorted(self._files)}
+        return AttachmentsKept(files, missing, self._bytes, self._requests, self._retries)
+
+    def cancel(self) -> None:
+        """End all downloads and all waiting, without waiting for it. From any thread; again is harmless."""
+        self._cancelled.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _close(self) -> None:
+        self._threads.shutdown(wait=True)
+        self._blobs.close()
+
+    def _begin(self, wanted: PresignedDownload) -> None:
+        name = attachment_file_name(wanted.run_id, wanted.kind, wanted.name)
+        with self._lock:
+            if name in self._seen:
+                return
+            self._seen.add(name)
+        self._slots.acquire()
+        try:
+            self._raise_if_stopped()
+            under_way = self._threads.submit(self._work, wanted, name)
+        except (RuntimeError, ArchiveError):
+            self._slots.release()
+            self._raise_if_stopped()
+            raise
+        under_way.add_done_callback(lambda _: self._slots.release())
+
+    def _work(self, wanted: PresignedDownload, name: str) -> None:
+        try:
+            self._keep(wanted, name)
+        except Cancelled:
+            # Of `refresh` perhaps: this file is neither kept nor missing, so `finish` must not succeed.
+            self.cancel()
+        except Exception as error:
+            # The first error ends all downloads; `add` and `finish` raise it.
+            with self._lock:
+                self._failure = self._failure or error
+            self.cancel()
+
+    def _keep(self, wanted: PresignedDownload, name: str) -> None:
+        path = self._folder / name
+        try:
+            entry = self._download(wanted, path)
+        except DownloadFailed as failure:
+            remove_file(path)
+            with self._lock:
+                self._missing.append(MissingAttachment(wanted.run_id, wanted.kind, wanted.name, failure.why))
+            return
+        with self._lock:
+            self._files[name] = entry
+
+    def _download(self, wanted: PresignedDownload, path: Path) -> FileEntry:
+        """Try until it is there, it is refused with a fresh URL too, or the patience is used up."""
+        url, refreshed = wanted.url, False
+        waited, attempt = 0.0, 0
+        # While the store is out of order for others, one try will do: a day is not to wait for each file.
+        patience = 0.0 if self._out_of_order else self._patience
+        while True:
+            try:
+                entry = self._try(url, path)
+            except DownloadFailed as failure:
+                if not failure.passing:
+                    if refreshed or self._refresh is None:
+                        raise
+                    url, refreshed = self._fresh_url(wanted, failure, self._refresh), True
+                else:
+                    pause = self._pause(attempt, failure.retry_after)
+                    if waited + pause >= patience:
+                        self._out_of_order = True
+                        raise
+                    self._wait(pause)
+                    waited += pause
+                    attempt += 1
+                with self._lock:
+                    self._retries += 1
+            else:
+                self._out_of_order = False
+                return entry
+
+    def _try(self, url: str | None, path: Path) -> FileEntry:
+        if url is None:
+            raise DownloadFailed("LangSmith names it but gives no URL", passing=False)
+        with self._lock:
+            self._requests += 1
+        return self._blobs.download(url, path)
+
+    def _fresh_url(self, wanted: PresignedDownload, failure: DownloadFailed, refresh: Refresh) -> str:
+        """The URL of the same file in the run as LangSmith sends it now."""
+        try:
+            raw = refresh(wanted.run_id)
+            named = presigned_downloads(raw, self._endpoint) if raw is not None else []
+        except Cancelled:
+            raise
+        except (ArchiveError, InvalidRun) as error:
+            why = error.why if isinstance(error, ArchiveError) else str(error)
+            raise DownloadFailed(f"{failure.why}; no fresh URL could be had: {why}", passing=False) from error
+        same = (wanted.run_id, wanted.kind, wanted.name)
+        found = next((new.url for new in named if (new.run_id, new.kind, new.name) == same), None)
+        if found is None:
+            raise DownloadFailed(f"{failure.why}; LangSmith gives no other URL for it", passing=False)
+        return found
+
+    def _pause(self, attempt: int, retry_after: float | None) -> float:
+        if retry_after is not None:
+            return retry_after
+        return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()
+
+    def _wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def _count_bytes(self, count: int) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+        with self._lock:
+            self._bytes += count
+
+    def _raise_if_stopped(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._cancelled.is_set():
+            raise Cancelled

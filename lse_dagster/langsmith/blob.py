@@ -1,0 +1,165 @@
+"""One presigned URL to one file: a GET without any key, streamed to disk and hashed on the way.
+
+The object store's refusals and its bad moments are told apart here; whether to try again is decided by the
+caller. What is said about a failure never holds the URL.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from lse_dagster.day.errors import DiskError
+from lse_dagster.day.summary import FileEntry
+
+_RETRYABLE: Final = frozenset({408, 425, 429})
+"""And every 5xx."""
+_USELESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.TooManyRedirects,
+)
+_MEBIBYTE: Final = 1 << 20
+_TIMEOUT: Final = (10.0, 60.0)
+_LONGEST_WORDS: Final = 300
+_SHORTEST_SECRET: Final = 4
+
+
+class DownloadFailed(Exception):
+    """The file could not be had with this URL. `passing`: the same URL may work later."""
+
+    def __init__(self, why: str, *, passing: bool, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.passing = passing
+        self.retry_after = retry_after
+
+
+class BlobClient:
+    """HTTP to object stores, for any number of threads. It has no key, so no redirect can carry one away."""
+
+    def __init__(self, *, connections: int, on_bytes: Callable[[int], None]) -> None:
+        """`on_bytes` is told of every piece that arrived; it may raise to end the download."""
+        self._on_bytes = on_bytes
+        self._session = _KeylessSession()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # The length that is promised must be the length of what is kept.
+        self._session.headers["Accept-Encoding"] = "identity"
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def download(self, url: str, to: Path) -> FileEntry:
+        """Fetch a URL into a file, replacing it. Raises `DownloadFailed`, `DiskError`."""
+        try:
+            with self._session.get(url, stream=True, timeout=_TIMEOUT) as response:
+                if response.status_code != requests.codes.ok:
+                    raise _refusal(response, url)
+                return self._save(response, to)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # The error's own text names the URL.
+            why = (
+                f"{type(error).__name__} while talking to {urlsplit(url).hostname or 'a URL without a host'}"
+            )
+            raise DownloadFailed(why, passing=not isinstance(error, _USELESS)) from None
+
+    def _save(self, response: requests.Response, to: Path) -> FileEntry:
+        digest = hashlib.sha256()
+        size = 0
+        with _disk_errors(to):
+            file = to.open("wb")
+        try:
+            for chunk in response.iter_content(_MEBIBYTE):
+                self._on_bytes(len(chunk))
+                digest.update(chunk)
+                size += len(chunk)
+                with _disk_errors(to):
+                    file.write(chunk)
+            with _disk_errors(to):
+                file.flush()
+        finally:
+            with suppress(OSError):
+                file.close()
+        promised = response.headers.get("Content-Length")
+        arrived = response.raw.tell()
+        if promised is not None and promised.isdigit() and arrived != int(promised):
+            raise DownloadFailed(f"{arrived:,} of {int(promised):,} bytes arrived", passing=True)
+        return FileEntry(bytes=size, sha256=digest.hexdigest(), runs=0)
+
+
+def remove_file(path: Path) -> None:
+    """Remove what a failed download left. Raises `DiskError`."""
+    with _disk_errors(path):
+        path.unlink(missing_ok=True)
+
+
+class _KeylessSession(requests.Session):
+    """requests, without its habit of looking for a password in ~/.netrc, here and after each redirect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Nothing to rebuild."""
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"Keeping the attachment {path.name}", error) from error
+
+
+def _refusal(response: requests.Response, url: str) -> DownloadFailed:
+    status = response.status_code
+    body = next(response.iter_content(4096), b"").decode("utf-8", "replace")
+    words = _shorten(_without_urls(_words(body), url, response.url))
+    return DownloadFailed(
+        f"{status} {response.reason}: {words}" if words else f"{status} {response.reason}",
+        passing=status in _RETRYABLE or status >= requests.codes.server_error,
+        retry_after=_retry_after(response),
+    )
+
+
+def _words(body: str) -> str:
+    """Object stores answer in XML: a code, a message, and much that is nobody's business."""
+    found = [
+        match[1] for tag in ("Code", "Message") if (match := re.search(rf"<{tag}>(.*?)</{tag}>", body, re.S))
+    ]
+    return ": ".join(found) or body
+
+
+def _without_urls(text: str, *urls: str) -> str:
+    """The text without any URL, and without the path or a value of those that were asked for."""
+    for parts in map(urlsplit, urls):
+        secrets = {value for _, value in parse_qsl(parts.query)} | set(re.split("[&=]", parts.query))
+        for secret in sorted({parts.query, parts.path, *secrets}, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "[...]")
+    return re.sub(r"https?://[^\s\"'<>]+", "[URL]", text)
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_WORDS else line[:_LONGEST_WORDS] + " ..."
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    try:
+        return max(0.0, float(response.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,92 @@
+"""Keeping within LangSmith's rate limits: one limiter per kind of request for all workers of the process.
+
+Requests are spaced evenly, a little wider than the limit asks for, so that no ten seconds anywhere hold more
+than it allows. A 429 stops every worker for as long as LangSmith says and widens the spacing for a while.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["v2", "v1", "stats", "other"]
+
+_WINDOW = 10.0
+_MARGIN = 1.05
+"""Wider than the limit: requests may arrive closer together than they were sent."""
+_WIDENING = 1.5
+_WIDEST = 8.0
+_RECOVERY = 0.98
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Requests allowed in ten seconds; None for no limit. `other` requests have none."""
+
+    v2: int | None
+    v1: int | None
+    stats: int | None
+
+    def of(self, kind: Kind) -> int | None:
+        """The limit of one kind of request."""
+        return None if kind == "other" else {"v2": self.v2, "v1": self.v1, "stats": self.stats}[kind]
+
+
+PUBLISHED_RATES: Final = {
+    "us": Rates(v2=300, v1=10, stats=1),
+    "eu": Rates(v2=300, v1=10, stats=20),
+    "none": Rates(v2=None, v1=None, stats=None),
+}
+"""LangSmith Cloud's limits (documentation, November 2026), and none for self-hosted servers without any."""
+
+
+class RateLimiter:
+    """Gives each request its moment. Thread-safe; only its own methods change it."""
+
+    def __init__(
+        self, requests_in_window: int | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._spacing = _WINDOW / requests_in_window * _MARGIN if requests_in_window else 0.0
+        self._stretch = 1.0
+        self._next = 0.0
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def reserve(self) -> float:
+        """Take the next free moment; the seconds until then."""
+        with self._lock:
+            now = self._clock()
+            moment = max(now, self._next)
+            self._next = moment + self._spacing * self._stretch
+            self._stretch = max(1.0, self._stretch * _RECOVERY)
+            return moment - now
+
+    def refused(self, pause: float) -> None:
+        """LangSmith answered 429: nobody sends for `pause` seconds, and all a little slower afterwards."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + pause)
+            self._stretch = min(_WIDEST, self._stretch * _WIDENING)
+
+
+class RateLimiters:
+    """The limiters of one LangSmith account."""
+
+    def __init__(self, rates: Rates, *, clock: Callable[[], float] = time.monotonic) -> None:
+        kinds: tuple[Kind, ...] = ("v2", "v1", "stats", "other")
+        self._limiters = {kind: RateLimiter(rates.of(kind), clock=clock) for kind in kinds}
+
+    def __getitem__(self, kind: Kind) -> RateLimiter:
+        return self._limiters[kind]
+
+
+_shared: dict[tuple[str, str, Rates], RateLimiters] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_limiters(endpoint: str, api_key: str, rates: Rates) -> RateLimiters:
+    """The one set of limiters that this process has for an account, made on first use."""
+    account = (endpoint, hashlib.sha256(api_key.encode()).hexdigest(), rates)
+    with _shared_lock:
+        return _shared.setdefault(account, RateLimiters(rates))

@@ -1,0 +1,108 @@
+"""What a run names but does not hold: its attachments, and fields that LangSmith keeps in its object store.
+
+Each has a presigned URL, which is a secret as long as it works: it is never logged, recorded or shown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from lse_dagster.day.attachment import WHOLE_FIELD, Kind
+from lse_dagster.day.run import InvalidRun
+
+_NOTHING = (b"null", b"{}", b"[]", b'""')
+_LONGEST_NOTHING = max(map(len, _NOTHING))
+_ATTACHMENT = "attachment."
+
+
+@dataclass(frozen=True)
+class PresignedDownload:
+    """One file to fetch. `url` is None when LangSmith names the file without saying where it is."""
+
+    run_id: str
+    kind: Kind
+    name: str
+    url: str | None = field(repr=False)
+
+
+class _Head(msgspec.Struct):
+    id: str
+    attachments: msgspec.Raw = msgspec.Raw(b"null")
+    s3_urls: msgspec.Raw = msgspec.Raw(b"null")
+    inputs_s3_urls: msgspec.Raw = msgspec.Raw(b"null")
+    outputs_s3_urls: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run holds everything itself, as nearly all do."""
+        named = (self.attachments, self.s3_urls, self.inputs_s3_urls, self.outputs_s3_urls)
+        return all(_is_nothing(urls) for urls in named)
+
+
+_DECODER = msgspec.json.Decoder(_Head)
+
+
+def presigned_downloads(raw: bytes | msgspec.Raw, endpoint: str) -> list[PresignedDownload]:
+    """Everything that is to be fetched for a run, in the words of either API generation.
+
+    `endpoint` is the configured one, with its `/api/v1` if it has that: v1 may give URLs without a host.
+    Raises `InvalidRun` for what is no run.
+    """
+    try:
+        head = _DECODER.decode(raw)
+        if head.is_whole:
+            return []
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        named = list(_named(head, fields))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # msgspec lets the latter through
+        raise InvalidRun(f"not a run: {error}") from None
+    return [
+        PresignedDownload(head.id, kind, name, None if url is None else _absolute(url, endpoint))
+        for kind, name, url in named
+    ]
+
+
+def _named(head: _Head, fields: dict[str, msgspec.Raw]) -> Iterator[tuple[Kind, str, str | None]]:
+    for name, url in _urls(head.attachments):
+        yield "attachment", name, url
+    for key, url in _urls(head.s3_urls):
+        if key.startswith(_ATTACHMENT):
+            yield "attachment", key.removeprefix(_ATTACHMENT), url
+        elif _is_nothing(fields.get(key)):
+            yield "field", key, url
+    # A field that LangSmith put back into the run needs no second copy.
+    if _is_nothing(fields.get("inputs")):
+        yield from (("inputs", name, url) for name, url in _urls(head.inputs_s3_urls))
+    if _is_nothing(fields.get("outputs")):
+        yield from (("outputs", name, url) for name, url in _urls(head.outputs_s3_urls))
+
+
+def _urls(raw: msgspec.Raw) -> Iterator[tuple[str, str | None]]:
+    """`{name: url}` (v2) or `{name: {"presigned_url": url}}` (v1); anything else has no URL."""
+    named = msgspec.json.decode(raw)
+    if not isinstance(named, dict):
+        # Something is there that nobody understands: better a record of it than silence.
+        named = {WHOLE_FIELD: None} if named else {}
+    for name, value in named.items():
+        url = value.get("presigned_url") if isinstance(value, dict) else value
+        yield name, url if isinstance(url, str) and url else None
+
+
+def _is_nothing(value: msgspec.Raw | None) -> bool:
+    # Inputs can be many megabytes: only what is as short as nothing is looked at.
+    return value is None or (len(memoryview(value)) <= _LONGEST_NOTHING and bytes(value) in _NOTHING)
+
+
+def _absolute(url: str, endpoint: str) -> str:
+    """As the SDK joins them (langsmith 0.15.0, `_construct_url`): `api/...` is meant from the host's root."""
+    if url.startswith(("http://", "https://")):
+        return url
+    base = endpoint.strip().rstrip("/")
+    path = url.lstrip("/")
+    if path.startswith("api/"):
+        for suffix in ("/api/v1", "/api"):
+            if base.endswith(suffix):
+                base = base.removesuffix(suffix)
+                break
+    return f"{base}/{path}"

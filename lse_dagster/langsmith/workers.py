@@ -1,0 +1,149 @@
+"""The workers of a fetch: threads that follow the cursors of time ranges side by side.
+
+All concurrency of this room is here. The threads share the transport, the writer and the board of ranges,
+each of which guards itself; the checkpoint is guarded here. The first error stops all of them and is raised.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Final
+
+from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.writer import DayWriter
+from lse_dagster.langsmith.arrivals import keep_runs
+from lse_dagster.langsmith.attachments import AttachmentDownloads
+from lse_dagster.langsmith.checkpoint import Checkpoint
+from lse_dagster.langsmith.page_size import PageSize
+from lse_dagster.langsmith.progress import Progress
+from lse_dagster.langsmith.query import Cursors, Page, RunQueries
+from lse_dagster.langsmith.ranges import RangeBoard, TimeRange, gaps, slices
+from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
+from lse_dagster.langsmith.transport import Transport
+
+WORKERS: Final = 6
+"""Enough to hide 300 ms of latency at the rate limit; each costs a few pages of memory."""
+
+
+def fetch_runs(
+    transport: Transport,
+    queries: RunQueries,
+    writer: DayWriter,
+    checkpoint: Checkpoint,
+    *,
+    session: str,
+    day: date,
+    now: datetime,
+    progress: Progress,
+    downloads: AttachmentDownloads,
+) -> None:
+    """Fetch every run of the day that the checkpoint does not have, and the tail of its traces.
+
+    Raises what the transport raises, `RepeatedCursor`, `InvalidAnswer`, `DiskError`.
+    """
+    interval = DayInterval.of(day)
+    fresh = not checkpoint.ranges
+    left = (
+        slices(interval.start, interval.end, WORKERS)
+        if fresh
+        else gaps(interval.start, interval.end, checkpoint.ranges)
+    )
+    for raw in () if fresh else writer.recovered_naming_files():
+        downloads.add(raw)
+    crew = _Crew(transport, queries, writer, checkpoint, RangeBoard(left), session, progress, downloads)
+    crew.run(tail_of(session, interval, now=now))
+
+
+class _Crew:
+    """The threads of one fetch and what they share."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        queries: RunQueries,
+        writer: DayWriter,
+        checkpoint: Checkpoint,
+        board: RangeBoard,
+        session: str,
+        progress: Progress,
+        downloads: AttachmentDownloads,
+    ) -> None:
+        self._downloads = downloads
+        self._transport = transport
+        self._queries = queries
+        self._writer = writer
+        self._checkpoint = checkpoint
+        self._board = board
+        self._session = session
+        self._progress = progress
+        self._size = PageSize(queries.largest_page)
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+
+    def run(self, tail: RunScope) -> None:
+        """Work until nothing is left. One worker begins with the tail."""
+        jobs = [lambda: self._follow_tail(tail)] + [self._follow_ranges] * WORKERS
+        threads = [
+            threading.Thread(target=self._guard, args=(job,), name="fetch", daemon=True) for job in jobs
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            # Ctrl+C, or Dagster ending the run: nobody may write to the staging after we return.
+            self._board.stop()
+            self._transport.cancel()
+            self._downloads.cancel()
+            for thread in threads:
+                thread.join()
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def _guard(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            with self._lock:
+                self._error = self._error or error
+            self._board.stop()
+            self._downloads.cancel()
+
+    def _follow_ranges(self) -> None:
+        while (taken := self._board.take()) is not None:
+            if self._follow_range(taken):
+                low, high = self._board.finish(taken)
+                self._progress.report(self._board)
+                with self._lock:
+                    self._checkpoint.complete(low, high, self._writer.flush)
+
+    def _follow_range(self, working_on: TimeRange) -> bool:
+        """Whether the range was completed; not when another worker's error stopped it."""
+        scope = started_in(self._session, DayInterval(working_on.asked_from, working_on.high))
+        cursors = Cursors(scope)
+        cursor: str | None = None
+        while not self._board.stopped:
+            page = self._queries.page(scope, cursor, self._size)
+            needs_more = self._board.arrived(working_on, self._keep(page))
+            self._progress.report(self._board)
+            cursor = page.next_cursor
+            if cursor is None or not needs_more:
+                return True
+            cursors.expect_new(cursor)
+        return False
+
+    def _follow_tail(self, scope: RunScope) -> None:
+        cursors = Cursors(scope)
+        cursor: str | None = None
+        while not self._board.stopped:
+            page = self._queries.page(scope, cursor, self._size)
+            self._keep(page)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+            cursors.expect_new(cursor)
+
+    def _keep(self, page: Page) -> list[datetime]:
+        return keep_runs(page.items, self._writer, self._downloads)

@@ -1,0 +1,40 @@
+"""Days that hold attachment files, for the tests of this room."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from lse_dagster.day.attachment import MissingAttachment, is_attachment_file_name
+from lse_dagster.day.durable import flush_files
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import FileEntry, Summary, content_sha256, encode_summary
+from lse_dagster_tests.day.staged import stage
+
+
+def stage_with(
+    store: DayStore,
+    runs: Iterable[bytes],
+    attachments: Mapping[str, bytes],
+    missing: Iterable[MissingAttachment] = (),
+) -> StagedDay:
+    """A staged day of these runs and files."""
+    staged = stage(store, runs)
+    files = dict(staged.day.summary.files)
+    for name, data in attachments.items():
+        assert is_attachment_file_name(name)
+        (staged.day.path / name).write_bytes(data)
+        files[name] = FileEntry(len(data), hashlib.sha256(data).hexdigest(), 0)
+    summary: Summary = msgspec.structs.replace(
+        staged.day.summary,
+        files={name: files[name] for name in sorted(files)},
+        sha256=content_sha256(files),
+        counts=msgspec.structs.replace(staged.day.summary.counts, attachments=len(attachments)),
+        missing_attachments=list(missing),
+    )
+    (staged.day.path / SUMMARY).write_bytes(encode_summary(summary))
+    flush_files([staged.day.path / SUMMARY])
+    return StagedDay(staged.staging, DayFolder(staged.day.path, summary))
