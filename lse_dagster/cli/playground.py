@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import click
+
 from lse_dagster.cli.instance import prepare_home
 from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.environment import write_env_file
@@ -63,6 +65,8 @@ class Playground:
 @contextlib.contextmanager
 def running_playground(folder: Path) -> Iterator[Playground]:
     """Start the sandbox of a playground; it ends with the block, its state stays in the folder."""
+    if not DAGSTER_YAML.is_file():
+        raise click.UsageError(f"Run this in the project's folder: there is no {DAGSTER_YAML} here.")
     folder = folder.absolute()
     langsmith_port, drive_port = (_port_if_free(port) for port in _PORTS)
     with running_sandbox(folder / "sandbox", langsmith_port=langsmith_port, drive_port=drive_port) as sandbox:
