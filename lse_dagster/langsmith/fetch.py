@@ -4,6 +4,8 @@ Nothing is published here. The result waits in its staging folder, complete and 
 as many runs as LangSmith counted after the last page; if that cannot be had, this ends with an error.
 """
 
+import errno
+import sqlite3
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,6 +115,9 @@ class _Fetch:
                 # What was staged may be what fills the disk.
                 staging.resumable = False
                 raise
+            except sqlite3.Error as error:
+                staging.resumable = False
+                raise self._disk_error(OSError(errno.EIO, str(error))) from error
             staging.resumable = False
             return fetched
 
@@ -185,4 +190,10 @@ class _Fetch:
             except (ValueError, OSError, struct.error):
                 pass  # The spool is not what the checkpoint says: begin anew.
         checkpoint = Checkpoint.begin(staging.checkpoint_path, self._fetch_scope, self._started_at)
-        return checkpoint, DayWriter(staging)
+        try:
+            return checkpoint, DayWriter(staging)
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def _disk_error(self, error: OSError) -> DiskError:
+        return DiskError(f"Writing the day {self._day} of {self._project!r}", error)

@@ -125,7 +125,7 @@ class V1Queries:
         # A full page without a cursor: the end, or a cursor that got lost. One run fewer at a time must
         # give a cursor, or the server cannot page.
         again, asked_for = self._ask_once(body, PageSize(asked_for - 1, first=asked_for - 1))
-        if len(again.items) == asked_for and not again.next_cursor:
+        if len(again.items) >= asked_for and not again.next_cursor:
             raise InvalidAnswer(
                 f"Querying the runs of {body['session']}",
                 f"LangSmith gave {asked_for} runs twice, as many as asked for, and no cursor to go on.",

@@ -83,7 +83,10 @@ def test_a_limit_that_says_to_wait_no_time_at_all_is_given_up_after_the_patience
 
 
 def test_a_limit_whose_time_is_past_is_given_up_after_the_patience(
-    store: DayStore, connect: Callable[..., Transport], project: TracedProject, langsmith_sandbox: ControlClient
+    store: DayStore,
+    connect: Callable[..., Transport],
+    project: TracedProject,
+    langsmith_sandbox: ControlClient,
 ) -> None:
     past = "Wed, 21 Oct 2015 07:28:00 GMT"
     langsmith_sandbox.fault(path=QUERY, status=429, headers={"Retry-After": past}, times=100_000)

@@ -1,0 +1,118 @@
+"""A process of its own that archives one day, for tests that kill it, race it or take the disk from it.
+
+It says on stdout what happens, a word a line: `first page` (then it may wait for a line on stdin), and at the
+end `published` or the name of the error.
+"""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+from lse_dagster.day.store import DayStore
+from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.fetch import fetch_day
+from lse_dagster.langsmith.limiter import PUBLISHED_RATES
+from lse_dagster.langsmith.progress import FetchProgress
+from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to archive, and under what conditions."""
+
+    endpoint: str
+    project: str
+    root: str
+    day: str
+    waits_after_first_page: bool = False
+    largest_file: int | None = None
+    """Bytes that a file can have; more is as if the disk were full."""
+
+
+class Archiver:
+    """One such process. As a context manager it is gone at the end."""
+
+    def __init__(self, order: Order, api_key: str) -> None:
+        command = [sys.executable, "-m", __name__, json.dumps(asdict(order))]
+        self._process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).parents[2],
+            env={"LANGSMITH_API_KEY": api_key, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "Archiver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def says(self) -> str:
+        """Its next word; waits for it. Empty when it has ended without another."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def go_on(self) -> None:
+        """End its wait after the first page."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def outcome(self) -> str:
+        """Its last word."""
+        words = self._process.communicate()[0].split("\n")
+        return words[-2] if len(words) > 1 else ""
+
+    def kill(self) -> bool:
+        """kill -9, and wait until it is gone. Whether it had not ended by itself before."""
+        self._process.kill()
+        self._process.communicate()
+        return self._process.returncode == -signal.SIGKILL
+
+
+def main(order: Order, api_key: str) -> str:
+    """Archive the day; the last word to say."""
+    if order.largest_file is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest_file, resource.RLIM_INFINITY))
+    settings = LangSmithSettings(api_key=api_key, endpoint=order.endpoint, rates=PUBLISHED_RATES["none"])
+    store = DayStore(Path(order.root))
+    waiting = [order.waits_after_first_page]
+
+    def on_progress(progress: FetchProgress) -> None:
+        if waiting and waiting.pop():
+            say("first page")
+            sys.stdin.readline()
+
+    try:
+        with Transport(settings) as transport:
+            day = date.fromisoformat(order.day)
+            fetched = fetch_day(transport, store, order.project, day, on_progress=on_progress)
+            store.publish(fetched.staged, "superset")
+    except ArchiveError as error:
+        return type(error).__name__
+    return "published"
+
+
+def say(word: str) -> None:
+    """Say a word to the parent."""
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    import os
+
+    say(main(Order(**json.loads(sys.argv[1])), os.environ["LANGSMITH_API_KEY"]))

@@ -1,0 +1,83 @@
+"""A day whose fetch can be interrupted in the middle and taken up again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lse_dagster.day.store import DayStore
+from lse_dagster.langsmith.errors import Unavailable
+from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
+from lse_dagster.langsmith.progress import FetchProgress
+from lse_dagster.langsmith.transport import Transport
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster_tests.langsmith.conftest import TracedProject
+from lse_dagster_tests.langsmith.planned import DAY, PlannedRun, Planner, expect_whole, hidden_files, ingest
+
+NOW = datetime(2025, 9, 1, tzinfo=UTC)
+QUERY = r"/runs/query$"
+SOME_RANGES = 4
+"""Queries that are answered before the server goes down: of six ranges and the tail, three at least."""
+
+
+@dataclass
+class Interrupted:
+    """A project with a day whose fetch can be interrupted and taken up again."""
+
+    project: TracedProject
+    control: ControlClient
+    connect: Callable[..., Transport]
+    store: DayStore
+    runs: list[PlannedRun]
+
+    @property
+    def staging(self) -> Path:
+        """What an interrupted fetch leaves."""
+        return self.store.staging_path(self.project.name, DAY)
+
+    def fetch(
+        self, *, now: datetime = NOW, on_progress: Callable[[FetchProgress], None] | None = None
+    ) -> FetchedDay:
+        """Fetch the day with little patience."""
+        transport = self.connect(patience=5.0)
+        name = self.project.name
+        return fetch_day(transport, self.store, name, DAY, on_progress=on_progress, now=lambda: now)
+
+    def interrupt(self, *, after: int = SOME_RANGES) -> None:
+        """Let a fetch fail in the middle, because the server goes down after so many queries."""
+        self.control.fault(path=QUERY, status=503, skip=after, times=100_000)
+        with pytest.raises(Unavailable):
+            self.fetch()
+        self.control.clear()
+
+    def expect_published(self, fetched: FetchedDay) -> None:
+        """The day is whole and nothing is left beside it."""
+        day = self.store.publish(fetched.staged, "superset").day
+        expect_whole(day, self.runs)
+        assert hidden_files(day.path.parent) == {f".{DAY}.lock"}
+
+    def completed(self) -> list[tuple[str, str]]:
+        """The intervals of start times that the checkpoint calls complete."""
+        lines = (self.staging / "checkpoint.jsonl").read_text().splitlines()[1:]
+        return [(done["low"], done["high"]) for done in map(json.loads, lines)]
+
+    def asked(self) -> list[tuple[str, str]]:
+        """The intervals that run queries asked for since the log was cleared, without the tail."""
+        bodies: list[dict[str, Any]] = [
+            entry.json for entry in self.control.requests() if entry.path.endswith("/runs/query")
+        ]
+        filters = [body["filter"].split('"') for body in bodies if "trace_filter" not in body]
+        return [(parts[1], parts[3]) for parts in filters]
+
+
+def interrupted_day(
+    project: TracedProject, control: ControlClient, connect: Callable[..., Transport], root: Path
+) -> Interrupted:
+    """240 runs: 40 in each of the six ranges that a fetch begins with."""
+    runs = Planner(f"resume {project.name}").spread(240)
+    ingest(project.api, runs)
+    return Interrupted(project, control, connect, DayStore(root), runs)
