@@ -48,7 +48,7 @@ class DayFolder:
         for name in self.summary.trace_names:
             try:
                 yield read_trace_file(self.path / name)
-            except (OSError, msgspec.MsgspecError) as error:
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise self._broken(f"{name} cannot be read: {error}") from error
 
     def identities(self) -> Iterator[RunIdentity]:

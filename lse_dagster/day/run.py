@@ -82,7 +82,7 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
     """Read a run's identity. Raises `InvalidRun` with the reason."""
     try:
         head = _DECODER.decode(raw)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRun(f"not a run: {error}") from None
     # Only the ends of the path: this runs for every run, and traces can be deep.
     parts = head.dotted_order.split(".") if head.dotted_order else []

@@ -57,7 +57,9 @@ def test_a_run_without_feedback_is_not_asked_about(stats: object) -> None:
     assert read_identity(run.raw(feedback_stats={"score": {"n": 1}})).has_feedback
 
 
-@pytest.mark.parametrize("raw", [b"{}", b"[]", b'"run"', b'{"id": 7}', b'{"id": "x"}', b"\xff", b""])
+@pytest.mark.parametrize(
+    "raw", [b"{}", b"[]", b'"run"', b'{"id": 7}', b'{"id": "x"}', b'{"id": "\xff"}', b"\xff", b""]
+)
 def test_what_is_no_run_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidRun):
         read_identity(raw)

@@ -145,12 +145,13 @@ def test_the_day_of_another_project_under_this_name_is_not_taken_for_ours(store:
 def test_an_old_day_that_cannot_be_read_is_kept_unless_told_otherwise(store: DayStore) -> None:
     day = publish(store, [ONE]).day
     (name,) = day.summary.files
-    (day.path / name).write_text("{}")
+    for damaged in (b"{}", (day.path / name).read_bytes().replace(b'"trace_id":"', b'"trace_id":"\xff')):
+        (day.path / name).write_bytes(damaged)
 
-    with pytest.raises(BrokenDay, match=name):
-        publish(store, [ONE, TWO])
+        with pytest.raises(BrokenDay):
+            publish(store, [ONE, TWO])
 
-    assert (day.path / name).read_text() == "{}"
+        assert (day.path / name).read_bytes() == damaged
 
 
 def test_a_crash_between_the_two_renames_leaves_the_old_day(store: DayStore) -> None:

@@ -169,7 +169,7 @@ def scenario_of(
     return lambda seed: Scenario(seed, project, langsmith_sandbox, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(110))
 def test_a_day_under_faults_is_whole_or_a_typed_error_that_leaves_the_old_one(
     seed: int, scenario_of: Callable[[int], Scenario], connect: Connect
 ) -> None:

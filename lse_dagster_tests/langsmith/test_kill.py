@@ -26,7 +26,7 @@ from lse_dagster_tests.langsmith.planned import (
     kept,
 )
 
-OLD_RUNS, NEW_RUNS = 25, 250
+NEW_RUNS = 250
 
 
 @dataclass
@@ -90,7 +90,7 @@ def test_a_fetch_that_is_killed_harms_nothing(
     older_day: OlderDay, langsmith_sandbox: ControlClient, tmp_path: Path
 ) -> None:
     chance = random.Random("kill while fetching")
-    for attempt in range(8):
+    for attempt in range(7):
         langsmith_sandbox.settings(max_page_bytes=60_000)
         langsmith_sandbox.latency({"/runs/": 0.03})
         enough = chance.randrange(1, 18)
@@ -111,7 +111,7 @@ def test_a_fetch_that_is_killed_while_it_writes_the_day_harms_nothing(
     older_day: OlderDay, tmp_path: Path
 ) -> None:
     chance = random.Random("kill while writing")
-    for attempt in range(4):
+    for attempt in range(3):
         enough = chance.randrange(1, NEW_RUNS)
 
         def enough_files(staging: Path, place: Path, enough: int = enough) -> bool:
