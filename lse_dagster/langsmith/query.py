@@ -4,9 +4,10 @@ Only a missing cursor ends a query. An empty page with a cursor goes on, and a c
 error: both have cost other tools runs without a word.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -41,45 +42,67 @@ class _V1Answer(msgspec.Struct):
     cursors: dict[str, str | None] | None = None
 
 
-class RunQueries(Protocol):
+class RunQueries(ABC):
     """One API generation."""
 
-    name: Literal["v1", "v2"]
-    largest_page: int
-    fields: tuple[str, ...]
-
-    def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
-        """One page of whole runs. Raises what `Transport.post` raises."""
-
-    def ids(self, scope: RunScope, cursor: str | None) -> Page:
-        """One page of ids alone, as many as the API gives."""
-
-    def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
-        """One page of the runs with these ids."""
-
-
-class V2Queries:
-    """`/api/v2/runs/query`: LangSmith Cloud, and self-hosted servers from 0.16."""
-
-    name: Literal["v1", "v2"] = "v2"
-    largest_page = V2_LARGEST_PAGE
-    fields: tuple[str, ...] = V2_SELECTS
+    name: ClassVar[Literal["v1", "v2"]]
+    largest_page: ClassVar[int]
+    fields: ClassVar[tuple[str, ...]]
+    scans_cheaply: ClassVar[bool]
+    """Whether a page of ids holds far more runs than a page of whole runs."""
+    _id_field: ClassVar[str]
+    _ids_parameter: ClassVar[str]
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._decode = msgspec.json.Decoder(_V2Answer).decode
 
     def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
-        """One page of whole runs."""
-        return self._ask(_v2_body(scope, cursor, V2_SELECTS), size)
+        """One page of whole runs. Raises what `Transport.post` raises."""
+        return self._ask(self._body(scope, cursor, self.fields), size)
 
     def ids(self, scope: RunScope, cursor: str | None) -> Page:
-        """One page of ids alone."""
-        return self._ask(_v2_body(scope, cursor, ("ID",)), PageSize(V2_LARGEST_PAGE, first=V2_LARGEST_PAGE))
+        """One page of ids alone, as many as the API gives."""
+        size = PageSize(self.largest_page, first=self.largest_page)
+        return self._ask(self._body(scope, cursor, (self._id_field,)), size)
 
     def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
         """One page of the runs with these ids."""
-        return self._ask({**_v2_body(scope, cursor, V2_SELECTS), "ids": list(run_ids)}, size)
+        return self._ask({**self._body(scope, cursor, self.fields), self._ids_parameter: list(run_ids)}, size)
+
+    @abstractmethod
+    def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]: ...
+
+    @abstractmethod
+    def _ask(self, body: dict[str, object], size: PageSize) -> Page: ...
+
+
+class V2Queries(RunQueries):
+    """`/api/v2/runs/query`: LangSmith Cloud, and self-hosted servers from 0.16."""
+
+    name = "v2"
+    largest_page = V2_LARGEST_PAGE
+    fields = V2_SELECTS
+    scans_cheaply = True
+    _id_field = "ID"
+    _ids_parameter = "ids"
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._decode = msgspec.json.Decoder(_V2Answer).decode
+
+    def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
+        body: dict[str, object] = {
+            "project_ids": [scope.project_id],
+            "selects": fields,
+            "min_start_time": iso_z(scope.earliest),
+            "max_start_time": iso_z(scope.latest),
+            "filter": scope.filter,
+        }
+        if scope.trace_filter is not None:
+            body["trace_filter"] = scope.trace_filter
+        if cursor is not None:
+            body["cursor"] = cursor
+        return body
 
     def _ask(self, body: dict[str, object], size: PageSize) -> Page:
         attempt = _Attempt(size)
@@ -95,28 +118,33 @@ class V2Queries:
         return Page(answer.items, answer.next_cursor or None)
 
 
-class V1Queries:
+class V1Queries(RunQueries):
     """`/api/v1/runs/query`: older self-hosted servers."""
 
-    name: Literal["v1", "v2"] = "v1"
+    name = "v1"
     largest_page = V1_LARGEST_PAGE
-    fields: tuple[str, ...] = V1_SELECT
+    fields = V1_SELECT
+    scans_cheaply = False
+    _id_field = "id"
+    _ids_parameter = "id"
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._decode = msgspec.json.Decoder(_V1Answer).decode
 
-    def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
-        """One page of whole runs."""
-        return self._ask(_v1_body(scope, cursor, V1_SELECT), size)
-
-    def ids(self, scope: RunScope, cursor: str | None) -> Page:
-        """One page of ids alone."""
-        return self._ask(_v1_body(scope, cursor, ("id",)), PageSize(V1_LARGEST_PAGE, first=V1_LARGEST_PAGE))
-
-    def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
-        """One page of the runs with these ids."""
-        return self._ask({**_v1_body(scope, cursor, V1_SELECT), "id": list(run_ids)}, size)
+    def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
+        body: dict[str, object] = {
+            "session": [scope.project_id],
+            "select": fields,
+            "order": "desc",
+            "start_time": iso_z(scope.earliest),
+            "filter": scope.filter,
+        }
+        if scope.trace_filter is not None:
+            body["trace_filter"] = scope.trace_filter
+        if cursor is not None:
+            body["cursor"] = cursor
+        return body
 
     def _ask(self, body: dict[str, object], size: PageSize) -> Page:
         page, asked_for = self._ask_once(body, size)
@@ -214,33 +242,3 @@ class _Counting(Generic[T]):
     def __call__(self, content: bytes) -> T:
         self.bytes = len(content)
         return self._decode(content)
-
-
-def _v2_body(scope: RunScope, cursor: str | None, selects: Sequence[str]) -> dict[str, object]:
-    body: dict[str, object] = {
-        "project_ids": [scope.project_id],
-        "selects": selects,
-        "min_start_time": iso_z(scope.earliest),
-        "max_start_time": iso_z(scope.latest),
-        "filter": scope.filter,
-    }
-    if scope.trace_filter is not None:
-        body["trace_filter"] = scope.trace_filter
-    if cursor is not None:
-        body["cursor"] = cursor
-    return body
-
-
-def _v1_body(scope: RunScope, cursor: str | None, select: Sequence[str]) -> dict[str, object]:
-    body: dict[str, object] = {
-        "session": [scope.project_id],
-        "select": select,
-        "order": "desc",
-        "start_time": iso_z(scope.earliest),
-        "filter": scope.filter,
-    }
-    if scope.trace_filter is not None:
-        body["trace_filter"] = scope.trace_filter
-    if cursor is not None:
-        body["cursor"] = cursor
-    return body

@@ -66,12 +66,16 @@ class Interrupted:
         return [(done["low"], done["high"]) for done in map(json.loads, lines)]
 
     def asked(self) -> list[tuple[str, str]]:
-        """The intervals that run queries asked for since the log was cleared, without the tail."""
+        """The intervals that queries for whole runs asked for since the log was cleared, without the tail."""
         bodies: list[dict[str, Any]] = [
             entry.json for entry in self.control.requests() if entry.path.endswith("/runs/query")
         ]
-        filters = [body["filter"].split('"') for body in bodies if "trace_filter" not in body]
+        filters = [body["filter"].split('"') for body in bodies if _is_for_runs_of_the_day(body)]
         return [(parts[1], parts[3]) for parts in filters]
+
+
+def _is_for_runs_of_the_day(body: dict[str, Any]) -> bool:
+    return "trace_filter" not in body and body.get("selects", body.get("select")) not in (["ID"], ["id"])
 
 
 def interrupted_day(

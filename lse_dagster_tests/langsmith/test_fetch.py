@@ -60,8 +60,9 @@ def archive(transport: Transport, project: TracedProject, tmp_path: Path) -> Arc
 
 
 def queries(control: ControlClient) -> list[dict[str, Any]]:
-    """The bodies of the run queries that the sandbox got."""
-    return [entry.json for entry in control.requests() if entry.path == QUERY]
+    """The bodies of the queries for whole runs that the sandbox got."""
+    bodies = [entry.json for entry in control.requests() if entry.path == QUERY]
+    return [body for body in bodies if body["selects"] != ["ID"]]
 
 
 def test_children_are_fetched_like_roots_over_as_many_pages_as_it_takes(
@@ -201,7 +202,7 @@ def test_totals_are_asked_for_after_the_last_page_and_twice_in_all(
     paths = [entry.path for entry in langsmith_sandbox.requests() if not entry.path.startswith("/_control")]
     assert paths[-2:] == ["/api/v1/runs/stats"] * 2
     assert paths.count("/api/v1/runs/stats") == 2
-    assert len(paths) == len(["project", "info", "tail"]) + WORKERS + 2
+    assert len(paths) == len(["project", "info", "tail", "ids"]) + WORKERS + 2
 
 
 def test_a_run_that_the_query_left_out_is_found_by_its_id_and_fetched(
@@ -214,6 +215,23 @@ def test_a_run_that_the_query_left_out_is_found_by_its_id_and_fetched(
 
     assert day.run_ids() == traced | {late.run_id}
     assert day.summary.langsmith_total == 11
+
+
+def test_a_late_run_is_not_lost_when_a_deleted_one_makes_the_counts_agree(
+    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+) -> None:
+    traced = [project.root(NOON + timedelta(seconds=number)).id for number in range(10)]
+    late = Late(archive, project)
+
+    def one_comes_and_one_goes(progress: FetchProgress) -> None:
+        if progress.runs == 10 and not late.run_id:
+            langsmith_sandbox.settings(delete_runs=traced[:1])
+        late.add_one(progress)
+
+    day = archive.fetch(on_progress=one_comes_and_one_goes)
+
+    assert day.summary.langsmith_total == 10
+    assert day.run_ids() == {*traced, late.run_id}
 
 
 def test_a_run_that_no_query_gives_fails_with_the_numbers_and_changes_nothing(
