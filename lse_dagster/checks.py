@@ -4,7 +4,7 @@ Checks read the summary and the files through the storage, never the asset's val
 the assets. Run without a partition they look at every local day.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -29,6 +29,21 @@ _PATIENCE_FOR_RESTORED_DAYS = 30.0
 """Seconds. A restored day has its summary to be compared with; LangSmith only adds to that."""
 
 _EXAMPLES = 5
+
+_COMPLETENESS_CHECK = "traces_are_complete"
+_PENDING_CHECK = "no_pending_runs"
+
+_RAW_RUNS_CHECKS = (
+    (RUN_COUNT_CHECK, True, "The runs that started in the day are as many as LangSmith counts now."),
+    (
+        "trace_count_matches_langsmith",
+        True,
+        "The root runs that started in the day are as many as LangSmith counts.",
+    ),
+    (_COMPLETENESS_CHECK, True, "Every parent is there and every identity agrees with `dotted_order`."),
+    (_PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
+)
+"""Name, whether it blocks, description."""
 
 Numbers = Mapping[str, int | float | str]
 
@@ -61,32 +76,9 @@ def _raw_runs_checks(
         name=project.op_name("raw_runs_checks"),
         specs=[
             dg.AssetCheckSpec(
-                RUN_COUNT_CHECK,
-                asset=key,
-                blocking=True,
-                partitions_def=partitions,
-                description="The runs that started in the day are as many as LangSmith counts now.",
-            ),
-            dg.AssetCheckSpec(
-                "trace_count_matches_langsmith",
-                asset=key,
-                blocking=True,
-                partitions_def=partitions,
-                description="The root runs that started in the day are as many as LangSmith counts.",
-            ),
-            dg.AssetCheckSpec(
-                "traces_are_complete",
-                asset=key,
-                blocking=True,
-                partitions_def=partitions,
-                description="Every parent is there and every identity agrees with `dotted_order`.",
-            ),
-            dg.AssetCheckSpec(
-                "no_pending_runs",
-                asset=key,
-                partitions_def=partitions,
-                description="No run was still unfinished when the day was fetched.",
-            ),
+                name, asset=key, blocking=blocking, partitions_def=partitions, description=description
+            )
+            for name, blocking, description in _RAW_RUNS_CHECKS
         ],
         can_subset=True,
         pool=LANGSMITH_POOL,
@@ -94,34 +86,26 @@ def _raw_runs_checks(
     def raw_runs_checks(
         context: dg.AssetCheckExecutionContext, langsmith: LangSmithResource, storage: LocalStorage
     ) -> Iterable[dg.AssetCheckResult]:
-        def find(check: str) -> Callable[[date], Finding]:
-            def finding(day: date) -> Finding:
-                folder = storage.days.load(project.configured_name, day)
-                if check == "traces_are_complete":
-                    return _find_incomplete_traces(folder)
-                if check == "no_pending_runs":
-                    return _find_pending_runs(folder)
-                return totals_of(folder).finding(check)
-
-            return finding
-
         totals: dict[date, _LangSmithTotals] = {}
 
-        def totals_of(folder: DayFolder) -> _LangSmithTotals:
-            if folder.date not in totals:
-                restored = _was_restored(context.instance, key, folder.date)
-                totals[folder.date] = _ask_totals(langsmith, folder, restored=restored)
-            return totals[folder.date]
+        def finding(check: str, day: date) -> Finding:
+            folder = storage.days.load(project.configured_name, day)
+            if check == _COMPLETENESS_CHECK:
+                return _find_incomplete_traces(folder)
+            if check == _PENDING_CHECK:
+                return _find_pending_runs(folder)
+            if day not in totals:
+                restored = _was_restored(context.instance, key, day)
+                totals[day] = _ask_totals(langsmith, folder, restored=restored)
+            return totals[day].finding(check)
 
         with archive_errors_as_failures():
             days = _days_to_check(context, storage, project)
             for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name):
-                severity = (
-                    dg.AssetCheckSeverity.WARN
-                    if check.name == "no_pending_runs"
-                    else dg.AssetCheckSeverity.ERROR
-                )
-                yield from _report(context, check, {day: find(check.name)(day) for day in days}, severity)
+                warns = check.name == _PENDING_CHECK
+                severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+                findings = {day: finding(check.name, day) for day in days}
+                yield from _report(context, check, findings, severity)
 
     return raw_runs_checks
 

@@ -8,10 +8,7 @@ summary.
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import date, datetime
-
-from lse_dagster.day.interval import InvalidDate, parse_date
 
 SUMMARY = "_summary.json"
 
@@ -20,7 +17,6 @@ _LONGEST = 180
 
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _TRACE_FILE = re.compile(r"(?P<trace>[^/\\\x00]+)_(?P<start>\d{8}T\d{12}Z)\.json", re.ASCII)
-_DAY_ZIP = re.compile(r"(?P<project>.+)_(?P<date>\d{4}-\d{2}-\d{2})\.zip", re.ASCII | re.DOTALL)
 
 
 def project_path_part(project: str) -> str:
@@ -83,25 +79,6 @@ def is_trace_file_name(name: str) -> bool:
 def day_zip_name(project: str, day: date) -> str:
     """`<project>_<YYYY-MM-DD>.zip`."""
     return f"{project_path_part(project)}_{day.isoformat()}.zip"
-
-
-@dataclass(frozen=True)
-class DayZipName:
-    """What the name of a day zip says."""
-
-    project_part: str
-    day: date
-
-
-def parse_day_zip_name(name: str) -> DayZipName | None:
-    """Read the name of a day zip; None when it is not one."""
-    match = _DAY_ZIP.fullmatch(name)
-    if match is None:
-        return None
-    try:
-        return DayZipName(match["project"], parse_date(match["date"]))
-    except InvalidDate:
-        return None
 
 
 def _escape(char: str, *, keep_letter: bool) -> str:
