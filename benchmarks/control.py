@@ -17,7 +17,7 @@ class Start(msgspec.Struct):
 
 
 class Counters(msgspec.Struct):
-    """What the server saw since the start. `queries` are requests for a page of runs."""
+    """What the server saw since the start. `queries` are requests for a page of whole runs, not of ids."""
 
     requests: int = 0
     queries: int = 0

@@ -90,8 +90,9 @@ class LangSmithServer:
             raise ValueError(f"page_size must be between 1 and {_V2_MOST}")
         day = self._by_id[query.project_ids[0]]
         page = select_v2(day, query).page(query.cursor, query.page_size)
-        self._count_page(request, query.page_size)
         selects = set(query.selects)
+        if not selects <= _LIGHT:
+            self._count_page(request, query.page_size)
         if selects <= _LIGHT:
             items: list[Buffer] = [b"".join(day.v2_heads[at][:LIGHT_LENGTH] + b"}" for at in page.positions)]
         elif selects.isdisjoint(_HEAVY):

@@ -4,7 +4,6 @@ A run is never parsed further than this. Both API generations give these names; 
 `parent_run_id`, v2 the whole path in `parent_run_ids`.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -38,8 +37,7 @@ class InvalidRun(ValueError):
     """The bytes are not a run: no JSON object, or no id, trace or start time to file it under."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunIdentity:
+class RunIdentity(msgspec.Struct, frozen=True):
     """What the archive needs to know of a run to file it and to count it."""
 
     id: str

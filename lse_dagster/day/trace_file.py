@@ -1,11 +1,11 @@
-"""One trace as one JSON file: written run by run, read back without parsing the runs.
+"""One trace as one JSON file: written piece by piece, read back without parsing the runs.
 
 `{"schema": "lse.trace/1", "project", "trace_id", "start_time", "api", "runs": [...], "feedback": [...]}`.
 Every run and every feedback record is exactly the bytes LangSmith sent, on a line of its own.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +16,8 @@ from lse_dagster.day.interval import iso_z
 from lse_dagster.day.summary import FileEntry
 
 SCHEMA: Final = "lse.trace/1"
+
+_CHUNK: Final = 1 << 20
 
 
 class TraceFile(msgspec.Struct, frozen=True):
@@ -43,30 +45,46 @@ def write_trace_file(
     runs: Iterable[bytes],
     feedback: Iterable[bytes],
 ) -> FileEntry:
-    """Write one trace, holding one run in memory at a time. The caller flushes it to disk."""
+    """Write one trace, holding about 1 MiB of it in memory, or one run. The caller flushes it to disk."""
     head = msgspec.json.encode(
         {"schema": SCHEMA, "project": project, "trace_id": trace_id, "start_time": iso_z(start), "api": api}
     )
+    count = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal count
+        yield head[:-1] + b',"runs":['
+        for run in runs:
+            yield b",\n" if count else b"\n"
+            yield run
+            count += 1
+        yield b'\n],"feedback":['
+        for number, record in enumerate(feedback):
+            yield b",\n" if number else b"\n"
+            yield record
+        yield b"\n]}\n"
+
     digest = hashlib.sha256()
     size = 0
-    count = 0
     with path.open("xb") as file:
-
-        def write(chunk: bytes) -> None:
-            nonlocal size
+        for chunk in _chunks(pieces()):
             file.write(chunk)
             digest.update(chunk)
             size += len(chunk)
-
-        write(head[:-1] + b',"runs":[')
-        for run in runs:
-            write((b",\n" if count else b"\n") + run)
-            count += 1
-        write(b'\n],"feedback":[')
-        for number, record in enumerate(feedback):
-            write((b",\n" if number else b"\n") + record)
-        write(b"\n]}\n")
     return FileEntry(bytes=size, sha256=digest.hexdigest(), runs=count)
+
+
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces put together: a call for each run would cost more than the work on its bytes."""
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join(gathered)
 
 
 def read_trace_file(path: Path) -> TraceFile:

@@ -4,10 +4,12 @@ A day holds the runs that started in it, and the later runs of traces that began
 is neither is not kept, whatever the server sent it for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,12 +20,14 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.run import RunIdentity, read_identity
-from lse_dagster.day.spool import RunSpool, SpooledRun
+from lse_dagster.day.spool import Flushed, RunSpool, SpooledRun
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import SCHEMA, Counts, FileEntry, Summary, content_sha256, encode_summary
 from lse_dagster.day.trace_file import write_trace_file
 
-_IN_DAY = "start_us >= ? AND start_us < ?"
+_IN_DAY: Final = "start_us >= ? AND start_us < ?"
+_WRITING_THREADS: Final = 2
+_QUEUED_TRACES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,11 @@ class Added:
 class DayWriter:
     """Takes the runs of one day in any order, any number of times, from any number of threads."""
 
-    def __init__(self, staging: Staging, *, recover: int = 0) -> None:
-        """Begin, or go on with the first `recover` bytes of the spool that an earlier process left."""
+    def __init__(self, staging: Staging, *, recover: Flushed | None = None) -> None:
+        """Begin, or go on with what an earlier process flushed.
+
+        Raises `DamagedSpool`, `InvalidRun` or `OSError` when that cannot be recovered.
+        """
         self._staging = staging
         self._interval = DayInterval.of(staging.date)
         self._bounds = microseconds(self._interval.start), microseconds(self._interval.end)
@@ -66,12 +73,12 @@ class DayWriter:
     def add(self, raws: Iterable[bytes | msgspec.Raw]) -> Added:
         """Keep those runs that belong to the day. Raises `InvalidRun` for what is no run, `DiskError`."""
         runs = [(read_identity(raw), raw) for raw in raws]
-        kept = [(run, bytes(raw)) for run, raw in runs if self._belongs(run)]
+        kept = [(run, raw) for run, raw in runs if self._belongs(run)]
         try:
             self._spool.add(kept)
         except OSError as error:
             raise self._disk_error(error) from error
-        return Added([run.start for run, _ in runs], [raw for run, raw in kept if run.names_files])
+        return Added([run.start for run, _ in runs], [bytes(raw) for run, raw in kept if run.names_files])
 
     def _belongs(self, run: RunIdentity) -> bool:
         """Whether the run started in the day, or later in a trace that began in it."""
@@ -79,8 +86,8 @@ class DayWriter:
             return True
         return run.start >= self._interval.end and run.trace_start in self._interval
 
-    def flush(self) -> int:
-        """Bring all runs so far to the disk; the size to recover them by. Raises `DiskError`."""
+    def flush(self) -> Flushed:
+        """Bring all runs so far to the disk; what to recover them by. Raises `DiskError`."""
         try:
             return self._spool.flush()
         except OSError as error:
@@ -126,25 +133,29 @@ class DayWriter:
     def _write_traces(
         self, provenance: Provenance, feedback: Mapping[str, Iterable[bytes]]
     ) -> Iterator[tuple[str, FileEntry]]:
-        for trace_id, start_us, runs in self._spool.traces():
-            start = from_microseconds(start_us)
-            name = trace_file_name(trace_id, start)
-            run_ids: list[str] = []
-            entry = write_trace_file(
+        """Two at a time: hashing and writing leave the interpreter's lock alone."""
+
+        def write(trace_id: str, start: datetime, name: str, runs: Sequence[SpooledRun]) -> FileEntry:
+            return write_trace_file(
                 self._staging.content / name,
                 project=self._staging.project,
                 trace_id=trace_id,
                 start=start,
                 api=provenance.api,
-                runs=self._read_noting_ids(runs, run_ids),
-                feedback=(record for run_id in run_ids for record in feedback.get(run_id, ())),
+                runs=map(self._spool.read, runs),
+                feedback=(record for run in runs for record in feedback.get(run.id, ())),
             )
-            yield name, entry
 
-    def _read_noting_ids(self, runs: Iterable[SpooledRun], ids: list[str]) -> Iterator[bytes]:
-        for run in runs:
-            ids.append(run.id)
-            yield self._spool.read(run)
+        with ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="trace") as threads:
+            under_way: deque[tuple[str, Future[FileEntry]]] = deque()
+            for trace_id, start_us, runs in self._spool.traces():
+                start = from_microseconds(start_us)
+                name = trace_file_name(trace_id, start)
+                under_way.append((name, threads.submit(write, trace_id, start, name, runs)))
+                if len(under_way) > _QUEUED_TRACES:
+                    name, entry = under_way.popleft()
+                    yield name, entry.result()
+            yield from ((name, entry.result()) for name, entry in under_way)
 
     def _write_summary(
         self,

@@ -49,8 +49,8 @@ class InvalidAnswer(ArchiveError):
     transient = True
 
 
-class RepeatedCursor(ArchiveError):
-    """A query gave a cursor that it had given before: going on would loop or lose runs."""
+class QueryGoesInCircles(ArchiveError):
+    """A query repeats itself or never ends: going on would loop or lose runs."""
 
     transient = True
 

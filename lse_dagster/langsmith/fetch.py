@@ -4,10 +4,8 @@ Nothing is published here. The result waits in its staging folder, complete and 
 as many runs as LangSmith counted after the last page; if that cannot be had, this ends with an error.
 """
 
-import errno
-import sqlite3
-import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -68,16 +66,22 @@ def fetch_day(
     transport raises; the old day is untouched then, and what was completed waits for the next fetch.
     """
     store.refuse_if_exists(project, day, overwrite)
-    session = project_id(transport, project)
-    queries = choose_queries(transport)
+    with ThreadPoolExecutor(1, thread_name_prefix="info") as thread:
+        generation = thread.submit(choose_queries, transport)
+        session = project_id(transport, project)
+        queries_of = generation.result()
+
+    def fetch(queries_of: type[RunQueries]) -> FetchedDay:
+        own = transport.with_its_own_end()
+        return _Fetch(own, store, session, project, day, queries_of(own), now(), on_progress).run()
+
     try:
-        return _Fetch(transport, store, session, project, day, queries, now(), on_progress).run()
+        return fetch(queries_of)
     except NoSuchEndpoint:
-        if queries.name == "v1":
+        if queries_of is V1Queries:
             raise
         # The server says it is new enough and has no v2 all the same.
-        queries = V1Queries(transport)
-        return _Fetch(transport, store, session, project, day, queries, now(), on_progress).run()
+        return fetch(V1Queries)
 
 
 class _Fetch:
@@ -115,9 +119,9 @@ class _Fetch:
                 # What was staged may be what fills the disk.
                 staging.resumable = False
                 raise
-            except sqlite3.Error as error:
+            except OSError as error:
                 staging.resumable = False
-                raise self._disk_error(OSError(errno.EIO, str(error))) from error
+                raise self._disk_error(error) from error
             staging.resumable = False
             return fetched
 
@@ -156,10 +160,11 @@ class _Fetch:
                 self._transport,
                 self._queries,
                 writer,
-                self._scope,
                 downloads,
+                session=self._scope.project_id,
                 project=self._project,
                 day=self._day,
+                now=self._started_at,
             )
             kept = downloads.finish()
         provenance = Provenance(
@@ -186,8 +191,8 @@ class _Fetch:
         found = Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at)
         if found is not None:
             try:
-                return found, DayWriter(staging, recover=found.spool_bytes)
-            except (ValueError, OSError, struct.error):
+                return found, DayWriter(staging, recover=found.spool)
+            except (ValueError, OSError):
                 pass  # The spool is not what the checkpoint says: begin anew.
         checkpoint = Checkpoint.begin(staging.checkpoint_path, self._fetch_scope, self._started_at)
         try:

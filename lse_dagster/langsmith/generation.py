@@ -16,7 +16,7 @@ class _Info(msgspec.Struct):
     version: str | None = None
 
 
-def choose_queries(transport: Transport) -> RunQueries:
+def choose_queries(transport: Transport) -> type[RunQueries]:
     """v2, unless the server says that it is older than 0.16."""
     try:
         version = transport.get(_PATH, msgspec.json.Decoder(_Info).decode, params={}).version
@@ -24,5 +24,5 @@ def choose_queries(transport: Transport) -> RunQueries:
         version = None
     numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
     if numbers is not None and (int(numbers[1]), int(numbers[2])) < _FIRST_WITH_V2:
-        return V1Queries(transport)
-    return V2Queries(transport)
+        return V1Queries
+    return V2Queries

@@ -5,11 +5,21 @@ workers together; a page that the server cannot give is halved, down to one run.
 """
 
 import threading
+from typing import Final
 
-_BUDGET = 4_000_000
+_BUDGET: Final = 4_000_000
 """Bytes of a page, before decompression is over: a few of these per worker are in memory at once."""
 
-_FIRST = 100
+_FIRST: Final = 100
+_REMEMBERED_RUNS: Final = 2_000
+"""The average size of a run is that of about so many runs before: a single page says too little."""
+
+_NEAR_ENOUGH: Final = 0.2
+"""Sizes that differ by less are kept as they are: every change costs a page that is smaller than needed."""
+
+_GOOD_PAGES_BEFORE_MORE: Final = 20
+_MORE: Final = 1.25
+"""After a page was too large: finding out again costs a request, at worst the time of a timeout."""
 
 
 class PageSize:
@@ -19,6 +29,8 @@ class PageSize:
         self._largest = largest
         self._size = min(first, largest)
         self._ceiling = largest
+        self._good_pages = 0
+        self._runs = self._bytes = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -31,13 +43,27 @@ class PageSize:
         if not runs:
             return
         with self._lock:
-            wanted = max(1, int(_BUDGET / (size / runs)))
-            self._ceiling = min(self._largest, self._ceiling * 2)
-            self._size = max(1, min(wanted, self._size * 2, self._ceiling))
+            self._raise_ceiling()
+            forget = max(1.0, (self._runs + runs) / _REMEMBERED_RUNS)
+            self._runs = (self._runs + runs) / forget
+            self._bytes = (self._bytes + size) / forget
+            wanted = int(min(_BUDGET * self._runs / self._bytes, self._size * 2, self._ceiling))
+            # One page of large runs is reason enough to ask for fewer: the next may be as large.
+            if size > 2 * _BUDGET:
+                wanted = min(wanted, int(_BUDGET * runs / size))
+            if abs(wanted - self._size) > _NEAR_ENOUGH * self._size or self._ceiling < self._size:
+                self._size = max(1, wanted)
 
     def too_large(self, asked_for: int) -> bool:
         """A page of `asked_for` runs could not be given; whether a smaller one can be asked for."""
         with self._lock:
             if asked_for > 1:
                 self._ceiling = self._size = max(1, min(self._size, asked_for // 2))
+                self._good_pages = 0
             return asked_for > 1
+
+    def _raise_ceiling(self) -> None:
+        self._good_pages += 1
+        if self._good_pages >= _GOOD_PAGES_BEFORE_MORE and self._ceiling < self._largest:
+            self._ceiling = min(self._largest, max(self._ceiling + 1, int(self._ceiling * _MORE)))
+            self._good_pages = 0

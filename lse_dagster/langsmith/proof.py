@@ -1,27 +1,33 @@
 """The proof that a day is complete: LangSmith's own count after the last page, with the same scope.
 
-A scan of ids alone names what is missing, and it is fetched, a bounded number of times. A day that stays
-short is not published.
+Counts alone agree when one run arrives late and another is deleted meanwhile, so while runs may still arrive,
+and whenever the count is short, a scan of ids alone names what is missing. It is fetched, a bounded number of
+times. A day that stays short is not published. The tail after midnight is in no count: it is always scanned.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from math import ceil
 from typing import Final
 
 import msgspec
 
+from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.writer import DayWriter
 from lse_dagster.langsmith.arrivals import keep_runs
 from lse_dagster.langsmith.attachments import AttachmentDownloads
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.query import RunQueries, id_pages, pages_by_id
-from lse_dagster.langsmith.scope import RunScope
+from lse_dagster.langsmith.ranges import slices
+from lse_dagster.langsmith.scope import RunScope, may_still_grow, started_in, tail_of
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
 
 _ROUNDS: Final = 3
 _IDS_PER_REQUEST: Final = 50
+_SCANS_AT_ONCE: Final = 6
 
 
 class _Id(msgspec.Struct):
@@ -32,24 +38,31 @@ def prove_complete(
     transport: Transport,
     queries: RunQueries,
     writer: DayWriter,
-    scope: RunScope,
     downloads: AttachmentDownloads,
     *,
+    session: str,
     project: str,
     day: date,
+    now: datetime,
 ) -> int:
-    """LangSmith's total; the writer holds at least as many runs then. Raises `IncompleteDay`."""
+    """LangSmith's total; the writer holds at least as many runs then. `session` is the project's id.
+
+    Raises `IncompleteDay`, and what `Transport.post` raises.
+    """
+    interval = DayInterval.of(day)
+    whole = started_in(session, interval)
+    repair = _Repair(queries, writer, downloads)
+    repair.fetch_missing(
+        [tail_of(session, interval, now=now)], whole_scope=tail_of(session, interval, now=now)
+    )
+    scanning = may_still_grow(interval, now=now)
     missing: list[str] = []
-    # Counts alone agree when one run arrives late and another is deleted meanwhile. Where a scan is cheap it
-    # is made before the first count; where it would double the requests, only when the count says so.
-    scanning = queries.scans_cheaply
     total = held = 0
     for _ in range(_ROUNDS):
         if scanning:
-            missing = [run_id for run_id in _all_ids(queries, scope) if run_id not in writer]
-            for some in _batches(missing, _IDS_PER_REQUEST):
-                _fetch_by_id(queries, writer, scope, some, downloads)
-        total, before, held = count_runs(transport, scope), held, writer.count_started_in_day()
+            parts = _parts(session, interval, writer.count_started_in_day(), queries.largest_page)
+            missing = repair.fetch_missing(parts, whole_scope=whole)
+        total, before, held = count_runs(transport, whole), held, writer.count_started_in_day()
         if held >= total:
             return total
         if scanning and held == before:
@@ -59,22 +72,41 @@ def prove_complete(
     raise IncompleteDay(project, day, held=held, total=total, missing=still_missing)
 
 
-def _all_ids(queries: RunQueries, scope: RunScope) -> Iterator[str]:
-    for page in id_pages(queries, scope):
-        for item in page:
-            yield msgspec.json.decode(item, type=_Id).id
+def _parts(session: str, interval: DayInterval, runs: int, page: int) -> list[RunScope]:
+    """The day in parts of a page or more, so that they can be scanned side by side."""
+    count = min(_SCANS_AT_ONCE, max(1, ceil(runs / page)))
+    return [
+        started_in(session, DayInterval(low, high))
+        for low, high in slices(interval.start, interval.end, count)
+    ]
 
 
-def _fetch_by_id(
-    queries: RunQueries,
-    writer: DayWriter,
-    scope: RunScope,
-    run_ids: Sequence[str],
-    downloads: AttachmentDownloads,
-) -> None:
-    size = PageSize(min(queries.largest_page, _IDS_PER_REQUEST))
-    for page in pages_by_id(queries, scope, run_ids, size):
-        keep_runs(page, writer, downloads)
+class _Repair:
+    """Finds runs that the writer lacks by their ids, and fetches them."""
+
+    def __init__(self, queries: RunQueries, writer: DayWriter, downloads: AttachmentDownloads) -> None:
+        self._queries = queries
+        self._writer = writer
+        self._downloads = downloads
+
+    def fetch_missing(self, parts: Sequence[RunScope], *, whole_scope: RunScope) -> list[str]:
+        """Scan the parts, fetch what the writer lacks; the ids that it lacked."""
+        with ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="scan") as threads:
+            missing = [run_id for part in threads.map(self._scan, parts) for run_id in part]
+        for some in _batches(missing, _IDS_PER_REQUEST):
+            self._fetch_by_id(whole_scope, some)
+        return missing
+
+    def _scan(self, scope: RunScope) -> list[str]:
+        ids = (
+            msgspec.json.decode(item, type=_Id).id for page in id_pages(self._queries, scope) for item in page
+        )
+        return [run_id for run_id in ids if run_id not in self._writer]
+
+    def _fetch_by_id(self, scope: RunScope, run_ids: Sequence[str]) -> None:
+        size = PageSize(min(self._queries.largest_page, _IDS_PER_REQUEST))
+        for page in pages_by_id(self._queries, scope, run_ids, size):
+            keep_runs(page, self._writer, self._downloads)
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -1,7 +1,7 @@
 """Run queries in the words of both API generations: one request, one page of raw runs.
 
-Only a missing cursor ends a query. An empty page with a cursor goes on, and a cursor that comes again is an
-error: both have cost other tools runs without a word.
+Only a missing cursor ends a query. An empty page with a cursor goes on, and a cursor or a page that comes
+again is an error: both have cost other tools runs without a word.
 """
 
 from abc import ABC, abstractmethod
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
+import xxhash
 
 from lse_dagster.day.interval import iso_z
-from lse_dagster.langsmith.errors import InvalidAnswer, RepeatedCursor
+from lse_dagster.langsmith.errors import InvalidAnswer, QueryGoesInCircles
 from lse_dagster.langsmith.fields import V1_LARGEST_PAGE, V1_SELECT, V2_LARGEST_PAGE, V2_SELECTS
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.scope import RunScope
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 _V2_PATH = "/api/v2/runs/query"
 _V1_PATH = "/api/v1/runs/query"
+_MOST_EMPTY_PAGES = 100
+"""Between two pages that hold runs. One is known to happen; so many is a query that never ends."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,6 @@ class RunQueries(ABC):
     name: ClassVar[Literal["v1", "v2"]]
     largest_page: ClassVar[int]
     fields: ClassVar[tuple[str, ...]]
-    scans_cheaply: ClassVar[bool]
-    """Whether a page of ids holds far more runs than a page of whole runs."""
     _id_field: ClassVar[str]
     _ids_parameter: ClassVar[str]
 
@@ -82,7 +83,6 @@ class V2Queries(RunQueries):
     name = "v2"
     largest_page = V2_LARGEST_PAGE
     fields = V2_SELECTS
-    scans_cheaply = True
     _id_field = "ID"
     _ids_parameter = "ids"
 
@@ -124,7 +124,6 @@ class V1Queries(RunQueries):
     name = "v1"
     largest_page = V1_LARGEST_PAGE
     fields = V1_SELECT
-    scans_cheaply = False
     _id_field = "id"
     _ids_parameter = "id"
 
@@ -176,7 +175,7 @@ class V1Queries(RunQueries):
 
 
 def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[msgspec.Raw]]:
-    """Every page of ids of a scope. Raises `RepeatedCursor`, and what `Transport.post` raises."""
+    """Every page of ids of a scope. Raises `QueryGoesInCircles`, and what `Transport.post` raises."""
     return _pages(scope, lambda cursor: queries.ids(scope, cursor))
 
 
@@ -193,28 +192,49 @@ def _pages(scope: RunScope, ask: Callable[[str | None], Page]) -> Iterator[list[
     while True:
         page = ask(cursor)
         yield page.items
-        cursor = page.next_cursor
+        cursor = cursors.after(page)
         if cursor is None:
             return
-        cursors.expect_new(cursor)
 
 
 class Cursors:
-    """The cursors that one query has given so far."""
+    """The way of one query from page to page, and whether it gets anywhere."""
 
     def __init__(self, scope: RunScope) -> None:
         self._scope = scope
         self._seen: set[str] = set()
+        self._first_runs: set[str] = set()
+        self._empty_pages = 0
 
-    def expect_new(self, cursor: str) -> None:
-        """Raises `RepeatedCursor` for one that was there before."""
+    def after(self, page: Page) -> str | None:
+        """The cursor of the next page, None after the last one.
+
+        Raises `QueryGoesInCircles` for a cursor or a page that was there before, and for empty pages without
+        end.
+        """
+        cursor = page.next_cursor
+        if cursor is None:
+            return None
         if cursor in self._seen:
-            raise RepeatedCursor(
-                f"Querying the runs of project {self._scope.project_id}",
-                f"LangSmith gave the same cursor twice, at page {len(self._seen) + 1}.",
-                "Run this again. If it stays, report it to LangSmith: the query cannot be completed.",
-            )
+            raise self._goes_in_circles("the same cursor twice")
         self._seen.add(cursor)
+        if not page.items:
+            self._empty_pages += 1
+            if self._empty_pages > _MOST_EMPTY_PAGES:
+                raise self._goes_in_circles(f"{_MOST_EMPTY_PAGES} empty pages, and a cursor with each")
+            return cursor
+        first = xxhash.xxh3_128_hexdigest(page.items[0])
+        if first in self._first_runs:
+            raise self._goes_in_circles("the same page again under another cursor")
+        self._first_runs.add(first)
+        return cursor
+
+    def _goes_in_circles(self, what_came: str) -> QueryGoesInCircles:
+        return QueryGoesInCircles(
+            f"Querying the runs of project {self._scope.project_id}",
+            f"LangSmith gave {what_came}, at page {len(self._seen) + 1}.",
+            "Run this again. If it stays, report it to LangSmith: the query cannot be completed.",
+        )
 
 
 class _Attempt:

@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from lse_dagster.day.interval import DayInterval, iso_z
 
 _SLACK = timedelta(seconds=1)
+_LATEST_ARRIVAL = timedelta(hours=24)
+"""LangSmith accepts runs whose start lies up to so far from their arrival, in the past or ahead
+(documentation, November 2026)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ def started_in(project_id: str, interval: DayInterval) -> RunScope:
     return RunScope(project_id, _in(interval), interval.start - _SLACK, interval.end + _SLACK)
 
 
+def may_still_grow(interval: DayInterval, *, now: datetime) -> bool:
+    """Whether LangSmith would still accept runs that started in the interval."""
+    return now < interval.end + _LATEST_ARRIVAL
+
+
 def tail_of(project_id: str, interval: DayInterval, *, now: datetime) -> RunScope:
     """The runs that started after the interval in traces whose root started in it.
 
@@ -37,7 +45,7 @@ def tail_of(project_id: str, interval: DayInterval, *, now: datetime) -> RunScop
         project_id,
         filter=f'gte(start_time, "{iso_z(interval.end)}")',
         earliest=interval.end - _SLACK,
-        latest=max(now, interval.end) + timedelta(days=1),
+        latest=max(now, interval.end) + _LATEST_ARRIVAL,
         trace_filter=_in(interval),
     )
 

@@ -5,11 +5,9 @@ until the patience is used up. What cannot work (401, 403, 404, 422, ...) fails 
 when it arrived whole and decodes. One transport serves all workers of a fetch.
 """
 
-import codecs
-import email.utils
+import copy
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
@@ -19,27 +17,23 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.errors import (
-    Cancelled,
-    InvalidAnswer,
-    MissingApiKey,
-    NoSuchEndpoint,
-    PageTooLarge,
-    RequestRefused,
-    Unauthorized,
-    Unavailable,
+from lse_dagster.langsmith.answer import error_of, expect_utf8, is_timeout, retry_after, unavailable, words_of
+from lse_dagster.langsmith.errors import Cancelled, InvalidAnswer, MissingApiKey
+from lse_dagster.langsmith.limiter import (
+    PUBLISHED_RATES,
+    Kind,
+    RateLimiter,
+    RateLimiters,
+    Rates,
+    shared_limiters,
 )
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, Kind, RateLimiters, Rates, shared_limiters
 
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
 
 DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
 
-_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAY_BE_TOO_LARGE = frozenset({413, 502, 503, 504})
-_NOT_THERE = frozenset({404, 405, 501})
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
 _MOST_INVALID_ANSWERS = 5
@@ -47,7 +41,6 @@ _MOST_INVALID_ANSWERS = 5
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
 _CONNECTIONS = 32
-_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Transport:
         self._patience = settings.patience
         self._timeout = (_CONNECT_SECONDS, settings.read_timeout)
         self._cancelled = threading.Event()
-        self._sleep = sleep or self._cancelled.wait
+        self._given_sleep = sleep
         self._jitter = jitter
         self._limiters = limiters or shared_limiters(self.endpoint, settings.api_key, settings.rates)
         self._lock = threading.Lock()
@@ -121,6 +114,12 @@ class Transport:
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+
+    def with_its_own_end(self) -> Self:
+        """The same connections, limits and counters; `cancel` on what is returned does not reach this one."""
+        other = copy.copy(self)
+        other._cancelled = threading.Event()
+        return other
 
     def cancel(self) -> None:
         """End all waiting, now and later: every request still to be sent raises `Cancelled`."""
@@ -160,10 +159,10 @@ class Transport:
             try:
                 status, headers, content = self._send(call)
                 if status < 300:
-                    _expect_utf8(content)
+                    expect_utf8(content)
                     return decode(content)
-                failure = _error_of(what, status, content)
-                pause = _retry_after(headers)
+                failure = error_of(what, status, content)
+                pause = retry_after(headers)
                 if status == 429:
                     self._limiters[call.kind].refused(pause or 0.0)
                 if (
@@ -174,11 +173,11 @@ class Transport:
                 ):
                     pause, failure = (
                         0.0,
-                        _unavailable(what, "413: a page was too large, and so are smaller ones"),
+                        unavailable(what, "413: a page was too large, and so are smaller ones"),
                     )
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                failure = _unavailable(what, _words_of(error))
-                if call.shrink is not None and _is_timeout(error):
+                failure = unavailable(what, words_of(error))
+                if call.shrink is not None and is_timeout(error):
                     call.shrink()
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 invalid_answers += 1
@@ -196,7 +195,7 @@ class Transport:
             attempt += 1
 
     def _send(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
-        self._wait(self._limiters[call.kind].reserve())
+        self._wait_for_turn(self._limiters[call.kind])
         with self._lock:
             self.counters.requests += 1
         data = None
@@ -218,11 +217,17 @@ class Transport:
             self.counters.bytes += len(content)
         return response.status_code, response.headers, content
 
+    def _wait_for_turn(self, limiter: RateLimiter) -> None:
+        refusals = -1
+        while refusals != limiter.refusals:
+            refusals = limiter.refusals
+            self._wait(limiter.reserve())
+
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
             with self._lock:
                 self.counters.seconds_waited += seconds
-            self._sleep(seconds)
+            (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
 
@@ -241,72 +246,3 @@ def _without_api_suffix(endpoint: str) -> str:
         if base.endswith(suffix):
             return base.removesuffix(suffix)
     return base
-
-
-def _error_of(what: str, status: int, content: bytes) -> ArchiveError:
-    words = _shorten(content[:2000].decode("utf-8", "replace"))
-    if status in _RETRYABLE:
-        return _unavailable(what, f"{status}: {words}")
-    if status in {401, 403}:
-        return Unauthorized(
-            what,
-            f"LangSmith refuses the API key ({status}): {words}.",
-            "Check LANGSMITH_API_KEY, and LANGSMITH_WORKSPACE_ID for an organisation-scoped key.",
-        )
-    if status == 413:
-        return PageTooLarge(
-            what,
-            f"Even one run is too large for LangSmith to send (413): {words}.",
-            "Report it to LangSmith.",
-        )
-    refused = NoSuchEndpoint if status in _NOT_THERE else RequestRefused
-    return refused(
-        what,
-        f"LangSmith refuses the request ({status}): {words}.",
-        "Check LANGSMITH_ENDPOINT. If it is right, report this with the text above.",
-    )
-
-
-def _unavailable(what: str, why: str) -> Unavailable:
-    return Unavailable(
-        what, f"{why}.", "Check the network and https://status.smith.langchain.com, then run again."
-    )
-
-
-def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
-
-
-def _words_of(error: Exception) -> str:
-    """What happened, without the request: its headers hold the key."""
-    return _shorten(f"{type(error).__name__}: {error}")
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:300] + " ..."
-
-
-def _expect_utf8(content: bytes) -> None:
-    """Raises `UnicodeDecodeError`. msgspec looks only at what it decodes, and runs are kept undecoded."""
-    if not content.isascii():
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        for start in range(0, len(content), _PIECE):
-            decoder.decode(content[start : start + _PIECE])
-        decoder.decode(b"", final=True)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from either form of the header; None without a usable one.
-
-    No time at all is not usable: a server that keeps saying so would be asked for ever.
-    """
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
-            return None
-    return seconds if seconds > 0 else None

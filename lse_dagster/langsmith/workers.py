@@ -1,7 +1,8 @@
 """The workers of a fetch: threads that follow the cursors of time ranges side by side.
 
 All concurrency of this room is here. The threads share the transport, the writer and the board of ranges,
-each of which guards itself; the checkpoint is guarded here. The first error stops all of them and is raised.
+each of which guards itself; the checkpoint is guarded here. The first error stops all of them, whatever they
+wait for, and is raised.
 """
 
 import threading
@@ -16,7 +17,7 @@ from lse_dagster.langsmith.attachments import AttachmentDownloads
 from lse_dagster.langsmith.checkpoint import Checkpoint
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.progress import Progress
-from lse_dagster.langsmith.query import Cursors, Page, RunQueries
+from lse_dagster.langsmith.query import Cursors, RunQueries
 from lse_dagster.langsmith.ranges import RangeBoard, TimeRange, gaps, slices
 from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.transport import Transport
@@ -39,7 +40,8 @@ def fetch_runs(
 ) -> None:
     """Fetch every run of the day that the checkpoint does not have, and the tail of its traces.
 
-    Raises what the transport raises, `RepeatedCursor`, `InvalidAnswer`, `DiskError`.
+    Raises what the transport raises, `QueryGoesInCircles`, `InvalidAnswer`, `DiskError`; the transport is
+    cancelled then.
     """
     interval = DayInterval.of(day)
     fresh = not checkpoint.ranges
@@ -93,9 +95,7 @@ class _Crew:
                 thread.join()
         except BaseException:
             # Ctrl+C, or Dagster ending the run: nobody may write to the staging after we return.
-            self._board.stop()
-            self._transport.cancel()
-            self._downloads.cancel()
+            self._stop()
             for thread in threads:
                 thread.join()
             raise
@@ -108,8 +108,12 @@ class _Crew:
         except BaseException as error:
             with self._lock:
                 self._error = self._error or error
-            self._board.stop()
-            self._downloads.cancel()
+            self._stop()
+
+    def _stop(self) -> None:
+        self._board.stop()
+        self._transport.cancel()
+        self._downloads.cancel()
 
     def _follow_ranges(self) -> None:
         while (taken := self._board.take()) is not None:
@@ -125,25 +129,26 @@ class _Crew:
         cursors = Cursors(scope)
         cursor: str | None = None
         while not self._board.stopped:
-            page = self._queries.page(scope, cursor, self._size)
-            needs_more = self._board.arrived(working_on, self._keep(page))
+            starts, cursor = self._keep_page(scope, cursors, cursor)
+            needs_more = self._board.arrived(working_on, starts)
             self._progress.report(self._board)
-            cursor = page.next_cursor
             if cursor is None or not needs_more:
                 return True
-            cursors.expect_new(cursor)
         return False
 
     def _follow_tail(self, scope: RunScope) -> None:
         cursors = Cursors(scope)
         cursor: str | None = None
         while not self._board.stopped:
-            page = self._queries.page(scope, cursor, self._size)
-            self._keep(page)
-            cursor = page.next_cursor
+            _, cursor = self._keep_page(scope, cursors, cursor)
+            self._progress.report(self._board)
             if cursor is None:
                 return
-            cursors.expect_new(cursor)
 
-    def _keep(self, page: Page) -> list[datetime]:
-        return keep_runs(page.items, self._writer, self._downloads)
+    def _keep_page(
+        self, scope: RunScope, cursors: Cursors, cursor: str | None
+    ) -> tuple[list[datetime], str | None]:
+        """Keep one page and let go of it; the start times of its runs, and the cursor of the next."""
+        page = self._queries.page(scope, cursor, self._size)
+        starts = keep_runs(page.items, self._writer, self._downloads)
+        return starts, cursors.after(page)

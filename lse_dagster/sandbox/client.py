@@ -26,6 +26,7 @@ class FaultFields(TypedDict, total=False):
     corrupt: bool
     empty_page: bool
     repeat_cursor: bool
+    repeat_page: bool
 
 
 class ControlClient:

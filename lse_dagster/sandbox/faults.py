@@ -1,6 +1,6 @@
 """Fault rules: which request goes wrong, how, and how often.
 
-A rule only describes. `wire.py` carries out what happens to the connection and the bytes; the two page
+A rule only describes. `wire.py` carries out what happens to the connection and the bytes; the page
 faults are carried out by the LangSmith app, which alone knows its cursors.
 """
 
@@ -38,6 +38,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     """LangSmith queries: an empty page whose cursor leads to the runs that this page would have held."""
     repeat_cursor: bool = False
     """LangSmith queries: answer with the same page's cursor again."""
+    repeat_page: bool = False
+    """LangSmith queries: a new cursor that leads to the same page again."""
 
     def __post_init__(self) -> None:
         re.compile(self.path)

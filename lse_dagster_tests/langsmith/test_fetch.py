@@ -11,13 +11,14 @@ import pytest
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, RepeatedCursor
+from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, QueryGoesInCircles, Unauthorized
 from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.fields import V2_SELECTS
 from lse_dagster.langsmith.progress import FetchProgress
-from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.langsmith.conftest import TracedProject
 
 DAY = date(2025, 8, 29)
@@ -26,6 +27,8 @@ NOON = datetime(2025, 8, 29, 12, tzinfo=UTC)
 FIRST_MOMENT = datetime(2025, 8, 29, tzinfo=UTC)
 LAST_MOMENT = datetime(2025, 8, 29, 23, 59, 59, 999999, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 8, 30, tzinfo=UTC)
+NEXT_MORNING = datetime(2025, 8, 30, 3, 30, tzinfo=UTC)
+LONG_AFTER = datetime(2025, 9, 2, tzinfo=UTC)
 QUERY = "/api/v2/runs/query"
 
 
@@ -37,8 +40,15 @@ class Archive:
         self.project = project
         self.store = DayStore(root)
 
-    def fetch(self, day: date = DAY, on_progress: Callable[[FetchProgress], None] | None = None) -> DayFolder:
-        fetched = fetch_day(self.transport, self.store, self.project, day, on_progress=on_progress)
+    def fetch(
+        self,
+        day: date = DAY,
+        on_progress: Callable[[FetchProgress], None] | None = None,
+        now: datetime = LONG_AFTER,
+    ) -> DayFolder:
+        fetched = fetch_day(
+            self.transport, self.store, self.project, day, on_progress=on_progress, now=lambda: now
+        )
         return self.store.publish(fetched.staged, "superset").day
 
 
@@ -150,10 +160,47 @@ def test_a_repeated_cursor_is_an_error_and_the_old_day_stays(
         project.root(NOON + timedelta(seconds=number))
     langsmith_sandbox.fault(path=QUERY, times=1000, repeat_cursor=True)
 
-    with pytest.raises(RepeatedCursor):
+    with pytest.raises(QueryGoesInCircles):
         archive.fetch()
 
     assert archive.store.load(project.name, DAY) == old
+
+
+def test_a_final_error_ends_the_waiting_of_all_workers(
+    sandbox: Sandbox, project: TracedProject, langsmith_sandbox: ControlClient, tmp_path: Path
+) -> None:
+    project.root(NOON)
+    langsmith_sandbox.fault(path=QUERY, status=503, headers={"Retry-After": "600"}, times=3)
+    langsmith_sandbox.fault(path=QUERY, status=401)
+    settings = LangSmithSettings(api_key=sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url)
+
+    with Transport(settings) as transport:  # one that really waits
+        archive = Archive(transport, project.name, tmp_path)
+        with pytest.raises(Unauthorized):
+            archive.fetch()
+
+        assert archive.fetch().run_ids()
+
+
+def test_a_server_whose_pages_repeat_under_ever_new_cursors_is_refused(
+    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+) -> None:
+    for number in range(3):
+        project.root(NOON + timedelta(seconds=number))
+    langsmith_sandbox.fault(path=QUERY, times=1000, repeat_page=True)
+
+    with pytest.raises(QueryGoesInCircles, match="same page again"):
+        archive.fetch()
+
+
+def test_a_server_that_gives_empty_pages_without_end_is_refused(
+    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+) -> None:
+    project.root(NOON)
+    langsmith_sandbox.fault(path=QUERY, times=100_000, empty_page=True)
+
+    with pytest.raises(QueryGoesInCircles, match="100 empty pages"):
+        archive.fetch()
 
 
 def test_a_server_that_ignores_the_filters_is_refused_and_the_old_day_stays(
@@ -202,7 +249,19 @@ def test_totals_are_asked_for_after_the_last_page_and_twice_in_all(
     paths = [entry.path for entry in langsmith_sandbox.requests() if not entry.path.startswith("/_control")]
     assert paths[-2:] == ["/api/v1/runs/stats"] * 2
     assert paths.count("/api/v1/runs/stats") == 2
-    assert len(paths) == len(["project", "info", "tail", "ids"]) + WORKERS + 2
+    assert len(paths) == len(["project", "info", "tail", "tail's ids"]) + WORKERS + 2
+
+
+def test_while_runs_may_still_arrive_the_day_is_scanned_by_id_once(
+    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+) -> None:
+    project.root(NOON)
+    langsmith_sandbox.clear()
+
+    archive.fetch(now=NEXT_MORNING)
+
+    bodies = [entry.json for entry in langsmith_sandbox.requests() if entry.path == QUERY]
+    assert len([body for body in bodies if body["selects"] == ["ID"]]) == len(["tail", "day"])
 
 
 def test_a_run_that_the_query_left_out_is_found_by_its_id_and_fetched(
@@ -217,9 +276,11 @@ def test_a_run_that_the_query_left_out_is_found_by_its_id_and_fetched(
     assert day.summary.langsmith_total == 11
 
 
+@pytest.mark.parametrize("v2", [True, False])
 def test_a_late_run_is_not_lost_when_a_deleted_one_makes_the_counts_agree(
-    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+    v2: bool, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
+    langsmith_sandbox.settings(v2=v2)
     traced = [project.root(NOON + timedelta(seconds=number)).id for number in range(10)]
     late = Late(archive, project)
 
@@ -228,10 +289,28 @@ def test_a_late_run_is_not_lost_when_a_deleted_one_makes_the_counts_agree(
             langsmith_sandbox.settings(delete_runs=traced[:1])
         late.add_one(progress)
 
-    day = archive.fetch(on_progress=one_comes_and_one_goes)
+    day = archive.fetch(on_progress=one_comes_and_one_goes, now=NEXT_MORNING)
 
     assert day.summary.langsmith_total == 10
     assert day.run_ids() == {*traced, late.run_id}
+
+
+def test_a_run_after_midnight_that_its_query_left_out_is_found_by_its_id(
+    archive: Archive, project: TracedProject
+) -> None:
+    root = project.root(LAST_MOMENT)
+    project.child(root, MIDNIGHT)
+    late: list[str] = []
+
+    def add_one_more(progress: FetchProgress) -> None:
+        if progress.runs == 2 and not late:
+            late.append(project.child(root, MIDNIGHT + timedelta(seconds=1)).id)
+
+    day = archive.fetch(on_progress=add_one_more)
+
+    assert late
+    assert day.run_ids() >= set(late)
+    assert day.summary.counts.tail_runs == 2
 
 
 def test_a_run_that_no_query_gives_fails_with_the_numbers_and_changes_nothing(

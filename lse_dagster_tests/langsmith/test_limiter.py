@@ -112,6 +112,23 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     assert limiter.reserve() >= 60.0
 
 
+def test_a_moment_that_was_reserved_before_a_429_is_given_up(sandbox: Sandbox) -> None:
+    limiters = RateLimiters(PUBLISHED_RATES["none"])
+    limiters["other"].refused(5.0)
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 1:
+            limiters["other"].refused(600.0)  # another worker's answer comes while this one waits
+
+    settings = LangSmithSettings(api_key=sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url)
+    with Transport(settings, sleep=sleep, limiters=limiters) as transport:
+        transport.get("/api/v1/info", bytes, params={})
+
+    assert [round(seconds, -1) for seconds in waited] == [0, 600]
+
+
 def test_after_429s_requests_are_slower_for_a_while_and_then_as_fast_as_before() -> None:
     clock = FakeClock()
     limiter = RateLimiter(300, clock=clock)

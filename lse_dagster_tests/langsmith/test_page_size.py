@@ -93,16 +93,38 @@ def test_an_empty_page_says_nothing_about_the_size() -> None:
     assert size.current == 100
 
 
-def test_a_page_that_is_too_large_is_halved_down_to_one_run_and_grows_again() -> None:
+def test_a_page_that_is_too_large_is_halved_down_to_one_run() -> None:
     size = PageSize(1000)
 
     halved = []
     while size.too_large(size.current):
         halved.append(size.current)
-    size.arrived(1, 1000)
 
     assert halved == [50, 25, 12, 6, 3, 1]
-    assert size.current == 2
+
+
+def test_after_a_page_was_too_large_its_size_is_tried_again_only_after_many_good_ones() -> None:
+    size = PageSize(1000)
+    size.too_large(100)
+
+    asked = []
+    while size.current < 100:
+        asked.append(size.current)
+        size.arrived(size.current, size.current * 1000)
+
+    assert asked[:20] == [50] * 20
+    assert len(asked) >= 60
+
+
+def test_the_size_stays_as_it_is_while_runs_are_about_as_heavy_as_before() -> None:
+    size = PageSize(1000)
+
+    asked = []
+    for kilobytes in [20, 20, 20, 22, 18, 24, 17, 21, 20, 23]:
+        asked.append(size.current)
+        size.arrived(size.current, size.current * kilobytes * 1000)
+
+    assert asked == [100] + [200] * 9
 
 
 def test_workers_whose_pages_of_one_size_are_all_too_large_halve_it_once() -> None:

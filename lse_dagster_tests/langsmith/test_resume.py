@@ -122,3 +122,19 @@ def test_an_interrupted_fetch_leaves_the_old_day_as_it_was(interrupted: Interrup
     assert contents(old.path) == before
     interrupted.runs += more
     interrupted.expect_published(interrupted.fetch())
+
+
+def test_a_byte_that_changed_on_the_disk_meanwhile_is_noticed_and_nothing_is_taken_over(
+    interrupted: Interrupted,
+) -> None:
+    interrupted.interrupt()
+    spool = interrupted.staging / "runs.spool"
+    content = bytearray(spool.read_bytes())
+    inside_a_text = content.index(b'"name":"') + len(b'"name":"')
+    content[inside_a_text] ^= 1
+    spool.write_bytes(content)
+
+    fetched = interrupted.fetch()
+
+    assert fetched.resumed_runs == 0
+    interrupted.expect_published(fetched)

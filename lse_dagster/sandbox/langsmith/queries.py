@@ -232,4 +232,6 @@ def _with_page_fault(
         return [], encode_cursor(page.begin)
     if fault is not None and fault.repeat_cursor:
         return runs, came_in or encode_cursor(page.begin)
+    if fault is not None and fault.repeat_page:
+        return runs, encode_cursor(page.begin)
     return runs, encode_cursor(page.next) if page.next else None

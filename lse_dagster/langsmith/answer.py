@@ -1,0 +1,95 @@
+"""What an answer of LangSmith means: which error it is, how long to wait, whether it is text at all."""
+
+import codecs
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import requests
+import urllib3
+
+from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.errors import (
+    NoSuchEndpoint,
+    PageTooLarge,
+    RequestRefused,
+    Unauthorized,
+    Unavailable,
+)
+
+_RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_THERE: Final = frozenset({404, 405, 501})
+_PIECE: Final = 1 << 16
+
+
+def error_of(what: str, status: int, content: bytes) -> ArchiveError:
+    """The error for an answer that is none; `transient` where it may pass."""
+    words = _shorten(content[:2000].decode("utf-8", "replace"))
+    if status in _RETRYABLE:
+        return unavailable(what, f"{status}: {words}")
+    if status in {401, 403}:
+        return Unauthorized(
+            what,
+            f"LangSmith refuses the API key ({status}): {words}.",
+            "Check LANGSMITH_API_KEY, and LANGSMITH_WORKSPACE_ID for an organisation-scoped key.",
+        )
+    if status == 413:
+        return PageTooLarge(
+            what,
+            f"Even one run is too large for LangSmith to send (413): {words}.",
+            "Report it to LangSmith.",
+        )
+    refused = NoSuchEndpoint if status in _NOT_THERE else RequestRefused
+    return refused(
+        what,
+        f"LangSmith refuses the request ({status}): {words}.",
+        "Check LANGSMITH_ENDPOINT. If it is right, report this with the text above.",
+    )
+
+
+def unavailable(what: str, why: str) -> Unavailable:
+    """The error for what may work later."""
+    return Unavailable(
+        what, f"{why}.", "Check the network and https://status.smith.langchain.com, then run again."
+    )
+
+
+def is_timeout(error: Exception) -> bool:
+    """Whether the answer did not come in time."""
+    return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
+
+
+def words_of(error: Exception) -> str:
+    """What happened, without the request: its headers hold the key."""
+    return _shorten(f"{type(error).__name__}: {error}")
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:300] + " ..."
+
+
+def expect_utf8(content: bytes) -> None:
+    """Raises `UnicodeDecodeError`. msgspec looks only at what it decodes, and runs are kept undecoded."""
+    if not content.isascii():
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for start in range(0, len(content), _PIECE):
+            decoder.decode(content[start : start + _PIECE])
+        decoder.decode(b"", final=True)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from either form of the header; None without a usable one.
+
+    No time at all is not usable: a server that keeps saying so would be asked for ever.
+    """
+    value = headers.get("Retry-After", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return seconds if seconds > 0 else None
