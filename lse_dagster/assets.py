@@ -172,7 +172,6 @@ def _fetch(
         except IncompleteDay as error:
             _record_failed_count(context, error)
             raise
-        counters = transport.counters
     if fetched.resumed_runs:
         context.log.info(f"Went on with an interrupted fetch: {fetched.resumed_runs:,} runs were there")
     if fetched.surplus:
@@ -180,10 +179,10 @@ def _fetch(
             f"LangSmith counts {fetched.surplus:,} runs fewer than were fetched: deleted or expired meanwhile"
         )
     return fetched.staged, {
-        "requests": counters.requests,
-        "retries": counters.retries,
-        "bytes_received": counters.bytes,
-        "seconds_waited": counters.seconds_waited,
+        "requests": fetched.traffic.requests,
+        "retries": fetched.traffic.retries,
+        "bytes_received": fetched.traffic.bytes,
+        "seconds_waited": fetched.traffic.seconds_waited,
         "resumed_runs": fetched.resumed_runs,
     }
 

@@ -32,6 +32,8 @@ _EXAMPLES = 5
 
 _COMPLETENESS_CHECK = "traces_are_complete"
 _PENDING_CHECK = "no_pending_runs"
+_ATTACHMENTS_CHECK = "attachments_are_complete"
+_WARNINGS = frozenset({_PENDING_CHECK, _ATTACHMENTS_CHECK})
 
 _RAW_RUNS_CHECKS = (
     (RUN_COUNT_CHECK, True, "The runs that started in the day are as many as LangSmith counts now."),
@@ -42,6 +44,7 @@ _RAW_RUNS_CHECKS = (
     ),
     (_COMPLETENESS_CHECK, True, "Every parent is there and every identity agrees with `dotted_order`."),
     (_PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
+    (_ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
 )
 """Name, whether it blocks, description."""
 
@@ -94,6 +97,8 @@ def _raw_runs_checks(
                 return _find_incomplete_traces(folder)
             if check == _PENDING_CHECK:
                 return _find_pending_runs(folder)
+            if check == _ATTACHMENTS_CHECK:
+                return _find_missing_attachments(folder)
             if day not in totals:
                 restored = _was_restored(context.instance, key, day)
                 totals[day] = _ask_totals(langsmith, folder, restored=restored)
@@ -102,7 +107,7 @@ def _raw_runs_checks(
         with archive_errors_as_failures():
             days = _days_to_check(context, storage, project)
             for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name):
-                warns = check.name == _PENDING_CHECK
+                warns = check.name in _WARNINGS
                 severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
                 findings = {day: finding(check.name, day) for day in days}
                 yield from _report(context, check, findings, severity)
@@ -252,6 +257,14 @@ def _find_pending_runs(folder: DayFolder) -> Finding:
         return Finding(Verdict(True, "Every run was finished."), {"pending_runs": 0})
     why = f"{pending:,} runs were unfinished when the day was fetched. Materialize `raw_runs` again later."
     return Finding(Verdict(False, why), {"pending_runs": pending})
+
+
+def _find_missing_attachments(folder: DayFolder) -> Finding:
+    lost = folder.summary.missing_attachments
+    numbers = {"attachments": folder.summary.counts.attachments, "missing": len(lost)}
+    named = [f"{one.name!r} of run {one.run_id}: {one.why}" for one in lost]
+    good = f"All {folder.summary.counts.attachments:,} attachments that runs name are there."
+    return _finding_of_differences(named, good=good, numbers=numbers)
 
 
 def _finding_of_differences(differences: list[str], *, good: str, numbers: Numbers) -> Finding:

@@ -32,6 +32,7 @@ RAW_RUNS_CHECKS = {
     "trace_count_matches_langsmith",
     "traces_are_complete",
     "no_pending_runs",
+    "attachments_are_complete",
 }
 ALL_CHECKS = RAW_RUNS_CHECKS | {"zip_matches_day", "drive_copy_matches_zip"}
 
@@ -170,6 +171,29 @@ def test_an_unfinished_run_is_a_warning_and_travels_on(archive: DayArchive) -> N
     assert result.success
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert found.metadata["pending_runs"].value == 1
+
+
+def test_an_attachment_that_cannot_be_had_is_a_warning_and_travels_on(
+    archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
+    run_id = archive.api.add_run(NOON)
+    part = f'Content-Disposition: form-data; name="attachment.{run_id}.photo"\r\nContent-Length: 3\r\n\r\nabc'
+    answer = archive.api.session.post(
+        f"{archive.api.url}/runs/multipart",
+        data=f"--b\r\n{part}\r\n--b--\r\n".encode(),
+        headers={"content-type": "multipart/form-data; boundary=b"},
+    )
+    langsmith_sandbox.fault(path="/_blobs/", status=403, times=1000)
+
+    result = archive.materialize()
+
+    found = evaluation(result, "attachments_are_complete")
+    assert answer.ok
+    assert result.success
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.metadata["missing"].value == 1
+    assert "'photo' of run" in (found.description or "")
+    assert "403" in (found.description or "")
 
 
 def test_both_days_of_a_trace_across_midnight_are_green(archive: DayArchive) -> None:

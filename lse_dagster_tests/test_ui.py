@@ -34,6 +34,7 @@ RAW_RUNS_CHECKS = {
     "trace_count_matches_langsmith",
     "traces_are_complete",
     "no_pending_runs",
+    "attachments_are_complete",
 }
 ALL_CHECKS = {*RAW_RUNS_CHECKS, "zip_matches_day", "drive_copy_matches_zip"}
 

@@ -31,14 +31,21 @@ _LONGEST_BACKOFF: Final = 30.0
 
 
 @dataclass(frozen=True)
+class DownloadTraffic:
+    """What the downloads have taken so far."""
+
+    bytes: int
+    requests: int
+    retries: int
+
+
+@dataclass(frozen=True)
 class AttachmentsKept:
     """What lies in the folder now, what does not and why, and what it took."""
 
     files: dict[str, FileEntry]
     missing: list[MissingAttachment]
-    bytes: int
-    requests: int
-    retries: int
+    traffic: DownloadTraffic
 
 
 class AttachmentDownloads:
@@ -107,7 +114,13 @@ class AttachmentDownloads:
         self._close()
         missing = sorted(self._missing, key=lambda lost: (lost.run_id, lost.kind, lost.name))
         files = {name: self._files[name] for name in sorted(self._files)}
-        return AttachmentsKept(files, missing, self._bytes, self._requests, self._retries)
+        return AttachmentsKept(files, missing, self.traffic)
+
+    @property
+    def traffic(self) -> DownloadTraffic:
+        """What the downloads have taken so far. From any thread."""
+        with self._lock:
+            return DownloadTraffic(self._bytes, self._requests, self._retries)
 
     def cancel(self) -> None:
         """End all downloads and all waiting, without waiting for it. From any thread; again is harmless."""

@@ -23,7 +23,7 @@ from lse_dagster.langsmith.errors import NoSuchEndpoint
 from lse_dagster.langsmith.feedback import feedback_by_run
 from lse_dagster.langsmith.generation import choose_queries
 from lse_dagster.langsmith.page_size import PageSize
-from lse_dagster.langsmith.progress import FetchProgress, Progress
+from lse_dagster.langsmith.progress import FetchProgress, Progress, Traffic
 from lse_dagster.langsmith.projects import project_id
 from lse_dagster.langsmith.proof import prove_complete
 from lse_dagster.langsmith.query import RunQueries, V1Queries, pages_by_id
@@ -44,6 +44,7 @@ class FetchedDay:
     staged: StagedDay
     resumed_runs: int
     surplus: int
+    traffic: Traffic
 
 
 def _utc_now() -> datetime:
@@ -129,22 +130,23 @@ class _Fetch:
         checkpoint, writer = self._begin(staging)
         resumed = len(writer)
         try:
-            provenance, feedback, kept = self._gather(staging, checkpoint, writer)
+            provenance, feedback, kept, traffic = self._gather(staging, checkpoint, writer)
         except BaseException:
             # What is in memory now must not be written later, into the spool of the next fetch.
             writer.flush()
             raise
         surplus = max(0, writer.count_started_in_day() - provenance.langsmith_total)
         staged = writer.finish(provenance, feedback, attachments=kept.files, missing_attachments=kept.missing)
-        return FetchedDay(staged, resumed, surplus)
+        return FetchedDay(staged, resumed, surplus, traffic)
 
     def _gather(
         self, staging: Staging, checkpoint: Checkpoint, writer: DayWriter
-    ) -> tuple[Provenance, dict[str, list[bytes]], AttachmentsKept]:
+    ) -> tuple[Provenance, dict[str, list[bytes]], AttachmentsKept, Traffic]:
         """All that a day is made of, but for the runs, which are in the writer then."""
         with AttachmentDownloads(
             staging.content, self._transport.configured_endpoint, refresh=self._run_again
         ) as downloads:
+            progress = Progress(self._transport, writer, downloads, self._on_progress)
             fetch_runs(
                 self._transport,
                 self._queries,
@@ -153,7 +155,7 @@ class _Fetch:
                 session=self._scope.project_id,
                 day=self._day,
                 now=self._started_at,
-                progress=Progress(self._transport, writer, self._on_progress),
+                progress=progress,
                 downloads=downloads,
             )
             total = prove_complete(
@@ -174,7 +176,8 @@ class _Fetch:
             langsmith_total=total,
             langsmith_root_total=count_runs(self._transport, self._scope, roots_only=True),
         )
-        return provenance, feedback_by_run(self._transport, writer.runs_with_feedback()), kept
+        feedback = feedback_by_run(self._transport, writer.runs_with_feedback())
+        return provenance, feedback, kept, progress.traffic()
 
     def _run_again(self, run_id: str) -> msgspec.Raw | None:
         """A run as LangSmith sends it now, with URLs that are good again."""

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from lse_dagster.day.writer import DayWriter
+from lse_dagster.langsmith.attachments import AttachmentDownloads
 from lse_dagster.langsmith.ranges import RangeBoard
 from lse_dagster.langsmith.transport import Transport
 
@@ -13,15 +14,21 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class FetchProgress:
-    """How far a fetch has come. `share` (0 to 1) is the part of the day whose runs have come."""
+class Traffic:
+    """What a fetch has taken so far, with its attachments: bytes received, requests, seconds of pauses."""
 
-    runs: int
-    share: float
     bytes: int
     requests: int
     retries: int
     seconds_waited: float
+
+
+@dataclass(frozen=True)
+class FetchProgress(Traffic):
+    """How far a fetch has come. `share` (0 to 1) is the part of the day whose runs have come."""
+
+    runs: int
+    share: float
 
 
 class Progress:
@@ -31,10 +38,12 @@ class Progress:
         self,
         transport: Transport,
         writer: DayWriter,
+        downloads: AttachmentDownloads,
         on_progress: Callable[[FetchProgress], None] | None,
     ) -> None:
         self._transport = transport
         self._writer = writer
+        self._downloads = downloads
         self._on_progress = on_progress
         self._lock = threading.Lock()
 
@@ -42,15 +51,16 @@ class Progress:
         """Something arrived."""
         if self._on_progress is None:
             return
-        counters = self._transport.counters
         with self._lock:
-            self._on_progress(
-                FetchProgress(
-                    runs=len(self._writer),
-                    share=1 - board.time_left / _DAY,
-                    bytes=counters.bytes,
-                    requests=counters.requests,
-                    retries=counters.retries,
-                    seconds_waited=counters.seconds_waited,
-                )
-            )
+            share = 1 - board.time_left / _DAY
+            self._on_progress(FetchProgress(runs=len(self._writer), share=share, **asdict(self.traffic())))
+
+    def traffic(self) -> Traffic:
+        """What the fetch has taken so far."""
+        asked, downloaded = self._transport.counters, self._downloads.traffic
+        return Traffic(
+            bytes=asked.bytes + downloaded.bytes,
+            requests=asked.requests + downloaded.requests,
+            retries=asked.retries + downloaded.retries,
+            seconds_waited=asked.seconds_waited,
+        )

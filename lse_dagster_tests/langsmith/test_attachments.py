@@ -15,7 +15,7 @@ from langsmith.schemas import Attachment, Attachments
 from lse_dagster.day.attachment import attachment_file_name
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.run import InvalidRun
-from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
+from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept, DownloadTraffic
 from lse_dagster.langsmith.errors import Cancelled, Unavailable
 from lse_dagster.langsmith.fields import V1_SELECT, V2_SELECTS
 from lse_dagster.langsmith.presigned import PresignedDownload, presigned_downloads
@@ -157,7 +157,8 @@ def test_attachments_of_decorated_functions_are_kept_and_hashed(
     assert name.endswith(".attachment.picture")
     assert contents(folder) == {name: LARGE}
     assert (entry.bytes, entry.sha256, entry.runs) == (len(LARGE), hashlib.sha256(LARGE).hexdigest(), 0)
-    assert (kept.missing, kept.bytes, kept.requests, kept.retries) == ([], len(LARGE), 1, 0)
+    assert kept.missing == []
+    assert kept.traffic == DownloadTraffic(bytes=len(LARGE), requests=1, retries=0)
 
 
 @pytest.mark.parametrize("api", ["v1", "v2"])
@@ -197,7 +198,7 @@ def test_a_run_without_files_costs_no_request(
 
     kept = fetch(downloads(), *source.v1(), *source.v2())
 
-    assert kept == AttachmentsKept({}, [], 0, 0, 0)
+    assert kept == AttachmentsKept({}, [], DownloadTraffic(0, 0, 0))
     assert blob_requests(langsmith_sandbox) == []
 
 
@@ -208,7 +209,7 @@ def test_a_run_that_is_added_twice_is_downloaded_once(
 
     kept = fetch(downloads(), *source.v2(), *source.v2())
 
-    assert len(blob_requests(langsmith_sandbox)) == kept.requests == 1
+    assert len(blob_requests(langsmith_sandbox)) == kept.traffic.requests == 1
 
 
 def test_no_key_is_sent_to_a_presigned_url_nor_to_where_it_redirects(
@@ -266,7 +267,7 @@ def test_a_passing_fault_costs_no_byte(
 
     assert contents(folder) == {f"{run_id}.attachment.large": LARGE}
     assert kept.files[f"{run_id}.attachment.large"].sha256 == hashlib.sha256(LARGE).hexdigest()
-    assert kept.retries == kept.requests - 1 >= 2
+    assert kept.traffic.retries == kept.traffic.requests - 1 >= 2
     assert langsmith_sandbox.faults() == []
 
 
@@ -293,7 +294,7 @@ def test_an_expired_url_is_refreshed_once(
     kept = fetch(downloads(refresh=source.read), expired)
 
     assert contents(folder) == {f"{run_id}.attachment.note": b"hello"}
-    assert (kept.missing, kept.requests, kept.retries) == ([], 2, 1)
+    assert (kept.missing, kept.traffic.requests, kept.traffic.retries) == ([], 2, 1)
 
 
 def test_a_url_that_is_refused_twice_is_recorded_in_the_servers_words(
@@ -314,7 +315,7 @@ def test_a_url_that_is_refused_twice_is_recorded_in_the_servers_words(
     assert (lost.run_id, lost.kind, lost.name) == (run_id, "attachment", "a/b")
     assert lost.why == "404 Not Found: NoSuchKey"
     assert contents(folder) == {f"{run_id}.attachment.good": b"kept"}
-    assert kept.requests == 3
+    assert kept.traffic.requests == 3
 
 
 def test_without_a_way_to_refresh_an_expired_url_is_recorded(
@@ -358,7 +359,7 @@ def test_a_store_that_stays_down_is_given_up_after_the_patience_and_then_asked_o
 
     assert [lost.why for lost in kept.missing] == ["503 Service Unavailable: Slow Down"] * 5
     assert sum(waits.seconds) <= 10.0
-    assert kept.requests == 1 + len(waits.seconds) + 4
+    assert kept.traffic.requests == 1 + len(waits.seconds) + 4
     assert contents(folder) == {}
 
 
@@ -510,4 +511,4 @@ def test_a_file_that_is_named_without_a_url_is_recorded(value: str, downloads: D
     kept = fetch(downloads(), f'{{"id": "r1", "attachments": {value}}}'.encode())
 
     assert [lost.why for lost in kept.missing] == ["LangSmith names it but gives no URL"]
-    assert kept.requests == 0
+    assert kept.traffic.requests == 0
