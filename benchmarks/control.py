@@ -1,6 +1,5 @@
 """What the benchmark and its server tell each other, and the client for it."""
 
-import json
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +13,10 @@ class Start(msgspec.Struct):
     """Begin a measurement: counters at zero, every answer delayed."""
 
     latency_ms: int = 0
+    limited: bool = False
+    """Refuse what is over the limits of LangSmith Cloud (US)."""
+    v2: bool = True
+    """Whether the server has the v2 API."""
 
 
 class Counters(msgspec.Struct):
@@ -25,6 +28,11 @@ class Counters(msgspec.Struct):
     bytes: int = 0
     connections: set[int] = msgspec.field(default_factory=set)
     """The connections that asked for pages: as many as the client has workers."""
+    refused: int = 0
+    """Requests over the limit: 429."""
+    first_query: float = 0.0
+    last_query: float = 0.0
+    """When they came, in seconds of one clock."""
     cpu_at_start: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -45,8 +53,8 @@ class ServerControl:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def start(self, latency_ms: int) -> None:
-        self._call("start", json.dumps({"latency_ms": latency_ms}).encode())
+    def start(self, latency_ms: int, *, limited: bool = False, v2: bool = True) -> None:
+        self._call("start", msgspec.json.encode(Start(latency_ms, limited, v2)))
 
     def counters(self) -> Counters:
         return msgspec.json.decode(self._call("counters"), type=Counters)

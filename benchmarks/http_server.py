@@ -7,7 +7,7 @@ socket directly, many buffers at a time.
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -33,6 +33,7 @@ class Answer:
 
     buffers: Sequence[Buffer]
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,8 +69,9 @@ async def _serve_connection(connection: socket.socket, number: int, handler: Han
         try:
             while (request := await _read_request(loop, connection, number, received)) is not None:
                 answer = await handler(request)
+                more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
                 head = (
-                    f"HTTP/1.1 {answer.status} X\r\nContent-Type: application/json\r\n"
+                    f"HTTP/1.1 {answer.status} X\r\nContent-Type: application/json\r\n{more}"
                     f"Content-Length: {answer.size}\r\n\r\n"
                 )
                 await _send(loop, connection, [head.encode(), *answer.buffers])

@@ -7,6 +7,7 @@ pause before each answer. What the benchmark itself asks (`/bench/...`) is neith
 import argparse
 import asyncio
 import resource
+import time
 from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,11 +15,13 @@ import msgspec
 
 from benchmarks.control import Counters, DayFacts, Start
 from benchmarks.http_server import Answer, Buffer, Request, listen, serve
+from benchmarks.published_limits import PublishedLimits
 from benchmarks.queries import Page, V1Query, V2Query, page_cursors, select_v1, select_v2
 from benchmarks.synthetic_day import LIGHT_LENGTH, SyntheticDay
 from benchmarks.worlds import DaySpec, make_days
 
 _VERSION = "0.16.20"
+_VERSION_WITHOUT_V2 = "0.15.0"
 _FLAGS = {"sdb_query_enabled": True, "zstd_compression_enabled": True}
 _V2_MOST = 1000
 _V1_MOST = 100
@@ -31,12 +34,13 @@ class NotFound(Exception):
 
 
 class LangSmithServer:
-    """The endpoints. `latency` and `counters` are changed by `/bench/start` and by requests only."""
+    """The endpoints. What is measured now is changed by `/bench/start` and by requests only."""
 
     def __init__(self, days: Sequence[SyntheticDay]) -> None:
         self._by_name = {day.name: day for day in days}
         self._by_id = {day.project_id: day for day in days}
-        self.latency = 0.0
+        self.asked = Start()
+        self.limits = PublishedLimits()
         self.counters = Counters()
 
     async def answer(self, request: Request) -> Answer:
@@ -47,8 +51,11 @@ class LangSmithServer:
             if url.path.startswith("/bench/"):
                 return self._control(url.path.removeprefix("/bench/"), parameters, request.body)
             self.counters.requests += 1
-            if self.latency:
-                await asyncio.sleep(self.latency)
+            if self.asked.limited and (seconds := self.limits.refuse(url.path)):
+                self.counters.refused += 1
+                return Answer([b"Too Many Requests"], 429, {"Retry-After": str(seconds)})
+            if self.asked.latency_ms:
+                await asyncio.sleep(self.asked.latency_ms / 1000)
             answer = self._route(url.path, parameters, request)
         except NotFound:
             return _json({"detail": "Not Found"}, status=404)
@@ -58,11 +65,12 @@ class LangSmithServer:
         return answer
 
     def _route(self, path: str, parameters: dict[str, list[str]], request: Request) -> Answer:
-        if path in {"/api/v2/runs/query", "/v2/runs/query"}:
+        if path in {"/api/v2/runs/query", "/v2/runs/query"} and self.asked.v2:
             return self._query_v2(request)
         match path.removeprefix("/api").removeprefix("/v1").strip("/").split("/"):
             case ["info"]:
-                answer = _json({"version": _VERSION, "instance_flags": _FLAGS})
+                version = _VERSION if self.asked.v2 else _VERSION_WITHOUT_V2
+                answer = _json({"version": version, "instance_flags": _FLAGS})
             case ["sessions"]:
                 answer = self._projects(parameters)
             case ["sessions", project_id]:
@@ -108,7 +116,8 @@ class LangSmithServer:
             raise ValueError(f"Limit exceeds maximum allowed value of {_V1_MOST}")
         day = self._by_id[query.session[0]]
         page = select_v1(day, query).page(query.cursor, query.limit)
-        self._count_page(request, query.limit)
+        if query.select != ["id"]:
+            self._count_page(request, query.limit)
         return _list_of(b'{"runs":[', _v1_runs(day, page), _v1_end(page))
 
     def _run(self, run_id: str) -> Answer:
@@ -122,11 +131,14 @@ class LangSmithServer:
         self.counters.queries += 1
         self.counters.largest_page = max(self.counters.largest_page, size)
         self.counters.connections.add(request.connection)
+        self.counters.last_query = time.monotonic()
+        self.counters.first_query = self.counters.first_query or self.counters.last_query
 
     def _control(self, path: str, parameters: dict[str, list[str]], body: bytes) -> Answer:
         match path:
             case "start":
-                self.latency = msgspec.json.decode(body, type=Start).latency_ms / 1000
+                self.asked = msgspec.json.decode(body, type=Start)
+                self.limits = PublishedLimits()
                 self.counters = Counters(cpu_at_start=_cpu_seconds())
                 return _json(None)
             case "counters":

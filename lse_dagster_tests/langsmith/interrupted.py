@@ -14,6 +14,7 @@ from lse_dagster.langsmith.errors import Unavailable
 from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
 from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.planned import DAY, PlannedRun, Planner, expect_whole, hidden_files, ingest
@@ -21,7 +22,8 @@ from lse_dagster_tests.langsmith.planned import DAY, PlannedRun, Planner, expect
 NOW = datetime(2025, 9, 1, tzinfo=UTC)
 QUERY = r"/runs/query$"
 SOME_RANGES = 4
-"""Queries that are answered before the server goes down: of six ranges and the tail, three at least."""
+"""Queries that are answered before the server goes down: of all ranges and the tail, three at least."""
+RUNS_IN_A_RANGE = 40
 
 
 @dataclass
@@ -81,7 +83,7 @@ def _is_for_runs_of_the_day(body: dict[str, Any]) -> bool:
 def interrupted_day(
     project: TracedProject, control: ControlClient, connect: Callable[..., Transport], root: Path
 ) -> Interrupted:
-    """240 runs: 40 in each of the six ranges that a fetch begins with."""
-    runs = Planner(f"resume {project.name}").spread(240)
+    """The same number of runs in each of the ranges that a fetch begins with."""
+    runs = Planner(f"resume {project.name}").spread(RUNS_IN_A_RANGE * WORKERS)
     ingest(project.api, runs)
     return Interrupted(project, control, connect, DayStore(root), runs)

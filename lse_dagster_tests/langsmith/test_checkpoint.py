@@ -10,7 +10,7 @@ from lse_dagster.langsmith.errors import Unavailable
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.langsmith.conftest import TracedProject
-from lse_dagster_tests.langsmith.interrupted import NOW, Interrupted, interrupted_day
+from lse_dagster_tests.langsmith.interrupted import NOW, RUNS_IN_A_RANGE, Interrupted, interrupted_day
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def interrupted(
     connect: Callable[..., Transport],
     tmp_path: Path,
 ) -> Interrupted:
-    """A day of 240 runs."""
+    """A day that can be interrupted."""
     return interrupted_day(project, langsmith_sandbox, connect, tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_the_others_are_used(interru
 
     fetched = interrupted.fetch()
 
-    assert fetched.resumed_runs >= (ranges - 1) * 40
+    assert fetched.resumed_runs >= (ranges - 1) * RUNS_IN_A_RANGE
     interrupted.expect_published(fetched)
 
 

@@ -10,9 +10,16 @@ import pytest
 from lse_dagster.langsmith.errors import Unavailable
 from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.langsmith.conftest import TracedProject
-from lse_dagster_tests.langsmith.interrupted import QUERY, SOME_RANGES, Interrupted, interrupted_day
+from lse_dagster_tests.langsmith.interrupted import (
+    QUERY,
+    RUNS_IN_A_RANGE,
+    SOME_RANGES,
+    Interrupted,
+    interrupted_day,
+)
 from lse_dagster_tests.langsmith.planned import DAY, Planner, contents, ingest
 
 
@@ -23,7 +30,7 @@ def interrupted(
     connect: Callable[..., Transport],
     tmp_path: Path,
 ) -> Interrupted:
-    """A day of 240 runs."""
+    """A day that can be interrupted."""
     return interrupted_day(project, langsmith_sandbox, connect, tmp_path)
 
 
@@ -40,7 +47,7 @@ def test_completed_ranges_are_taken_over_and_not_asked_for_again(interrupted: In
     fetched = interrupted.fetch()
 
     assert len(completed) >= SOME_RANGES - 1
-    assert fetched.resumed_runs == len(completed) * 40
+    assert fetched.resumed_runs == len(completed) * RUNS_IN_A_RANGE
     asked = interrupted.asked()
     assert asked
     assert not [pair for pair in completed if any(overlap(pair, other) for other in asked)]
@@ -56,18 +63,18 @@ def test_a_fetch_can_be_interrupted_again(interrupted: Interrupted) -> None:
     fetched = interrupted.fetch()
 
     assert second[: len(first)] == first
-    assert fetched.resumed_runs >= len(first) * 40
+    assert fetched.resumed_runs >= len(first) * RUNS_IN_A_RANGE
     interrupted.expect_published(fetched)
 
 
 def test_ctrl_c_in_the_middle_leaves_what_was_completed_and_a_free_day(interrupted: Interrupted) -> None:
-    interrupted.runs += Planner(f"more {interrupted.project.name}").spread(960)
+    interrupted.runs += Planner(f"more {interrupted.project.name}").spread(160 * WORKERS)
     ingest(interrupted.project.api, interrupted.runs)
     pressed: list[FetchProgress] = []
 
     def press_ctrl_c(progress: FetchProgress) -> None:
-        # 200 runs in each of six ranges, 100 on a page: two ranges at least have both of theirs.
-        if progress.runs >= 900 and not pressed:
+        # 200 runs in each range, 100 on a page: two ranges at least have both of theirs.
+        if progress.runs >= 100 * (WORKERS + 3) and not pressed:
             pressed.append(progress)
             raise KeyboardInterrupt
 
