@@ -7,8 +7,6 @@ sends the token to another Google service too, in a background thread, even when
 
 import json
 import threading
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Protocol
 
 import google.auth.exceptions
@@ -16,8 +14,8 @@ import google.auth.transport
 import google.auth.transport.requests
 import requests
 
-from lse_dagster.drive.errors import CredentialsRejected, DriveError, DriveUnavailable
-from lse_dagster.drive.refusal import CONSENT_AGAIN
+from lse_dagster.drive.errors import DriveError, DriveUnavailable
+from lse_dagster.drive.rejection import Explain
 
 _WHAT = "Signing in to Google Drive"
 
@@ -25,8 +23,9 @@ _WHAT = "Signing in to Google Drive"
 class GoogleCredentials(Protocol):
     """What this room uses of google-auth's credentials."""
 
-    token: str | None
-    expiry: datetime | None
+    @property
+    def token(self) -> str | None:
+        """The access token, once there is one."""
 
     @property
     def valid(self) -> bool:
@@ -47,14 +46,17 @@ class Account:
         credentials: GoogleCredentials,
         *,
         name: str,
+        explain: Explain,
         timeout: float,
-        keep: Callable[[GoogleCredentials], None] | None = None,
+        source: str | None = None,
     ) -> None:
         self.name = name
         """How advice calls the account: its e-mail address where it is known."""
+        self.source = source
+        """Where google-auth found the credentials, if it was left to look for them."""
         self._credentials = credentials
+        self._explain = explain
         self._timeout = timeout
-        self._keep = keep
         self._lock = threading.Lock()
         self._session = bare_session()
 
@@ -90,21 +92,20 @@ class Account:
         try:
             self._credentials.refresh(self._ask)
         except google.auth.exceptions.RefreshError as error:
-            failure = _rejected(error)
+            failure = self._explain(*_code_and_words(error))
         except google.auth.exceptions.GoogleAuthError as error:
             failure = _unreachable(type(error).__name__)
         if failure is not None:  # not in the handlers: google-auth's errors quote the server's whole answer
             raise failure
-        if self._keep is not None:
-            self._keep(self._credentials)
 
     def _ask(self, **arguments: Any) -> google.auth.transport.Response:
         transport: Any = google.auth.transport.requests.Request(self._session)
         response: google.auth.transport.Response = transport(**{**arguments, "timeout": self._timeout})
         status = int(response.status)
         # google-auth would wait and try again by itself, but all waiting is done in `retry.py`; and an answer
-        # that was cut short it would take for a token.
-        if status == 429 or status >= 500 or (status == 200 and not _holds_token(response.data)):
+        # that was cut short it would take for a token. (GET is for the metadata server, which tells more.)
+        cut = arguments.get("method") == "POST" and status == 200 and not _holds_token(response.data)
+        if status == 429 or status >= 500 or cut:
             raise google.auth.exceptions.TransportError(  # type: ignore[no-untyped-call]
                 f"HTTP {status}"
             )
@@ -130,29 +131,16 @@ def _holds_token(body: bytes) -> bool:
         answer = json.loads(body)
     except ValueError:
         return False
-    return isinstance(answer, dict) and isinstance(answer.get("access_token"), str)
+    # "accessToken" is how a service account that acts as another one gets its own.
+    return isinstance(answer, dict) and bool(answer.get("access_token") or answer.get("accessToken"))
 
 
-def _rejected(error: google.auth.exceptions.RefreshError) -> DriveError:
+def _code_and_words(error: google.auth.exceptions.RefreshError) -> tuple[str, str]:
+    """What the server answered, as far as google-auth passes it on: OAuth's code, and some words."""
+    words = str(error.args[0]) if error.args else ""
     answer = error.args[1] if len(error.args) > 1 else None
     code = answer.get("error") if isinstance(answer, dict) else None
-    if code == "invalid_grant":
-        return CredentialsRejected(
-            _WHAT,
-            "Google answered invalid_grant: the refresh token or key was revoked, or it ran out. While the "
-            'OAuth consent screen is in status "Testing", tokens live for 7 days only.',
-            f'publish the app (OAuth consent screen: "In production"), then {CONSENT_AGAIN}; for a service '
-            "account check that the key still exists and that this computer's clock is right",
-        )
-    known = (
-        code if isinstance(code, str) and code.replace("_", "").isalpha() and len(code) < 40 else "an error"
-    )
-    return CredentialsRejected(
-        _WHAT,
-        f"Google's token endpoint answered {known}.",
-        "check GOOGLE_DRIVE_CREDENTIALS_PATH (the OAuth client or the key may have been deleted), then "
-        + CONSENT_AGAIN,
-    )
+    return code if isinstance(code, str) else "", words
 
 
 def _unreachable(kind: str) -> DriveUnavailable:

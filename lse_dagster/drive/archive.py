@@ -14,6 +14,7 @@ from lse_dagster.drive.download import Downloaded, download
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.folder import RootFolder, files_in, folders_named, only_file, root_folder
 from lse_dagster.drive.folder_url import parse_folder_url
+from lse_dagster.drive.limiter import CreationLimiter, shared_limiter
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.drive.service import Service
@@ -33,23 +34,31 @@ class DriveArchive:
 
     @classmethod
     def connect(
-        cls, settings: DriveSettings, *, backoff: Backoff | None = None, timeout: float = TIMEOUT
+        cls,
+        settings: DriveSettings,
+        *,
+        backoff: Backoff | None = None,
+        timeout: float = TIMEOUT,
+        creations: CreationLimiter | None = None,
     ) -> Self:
         """Sign in and look at the configured folder.
 
-        `timeout`: seconds without a sign of life after which a request has failed.
+        `timeout`: seconds without a sign of life after which a request has failed; `creations`: the pace of
+        new files, by default the one that all archives of this account in the process share.
 
         Raises `CredentialsMissing`, `CredentialsInvalid`, `CredentialsRejected`, `ScopeMissing`,
         `FolderUrlInvalid`, `FolderNotReachable`, `NotAFolder`, `FolderTrashed`; a `PassingFault` when Drive
         does not answer.
         """
         address = parse_folder_url(settings.folder_url)
+        account = open_account(settings, timeout=timeout)
         service = Service(
-            open_account(settings, timeout=timeout),
+            account,
             folder=address,
             endpoint=settings.endpoint,
             backoff=backoff or Backoff(),
             timeout=timeout,
+            creations=creations or shared_limiter(settings.endpoint, account.name),
         )
         try:
             root = root_folder(
@@ -96,6 +105,7 @@ class DriveArchive:
         folder: str,
         name: str,
         may_replace: MayReplace,
+        session_path: Path | None = None,
         on_progress: Progress | None = None,
     ) -> Uploaded:
         """Put the local file into the folder under this name, and see that Drive stored exactly its bytes.
@@ -104,10 +114,14 @@ class DriveArchive:
         called, which raises to refuse; else the same Drive file gets the new content, and keeps the old as a
         revision (30 days). `on_progress(bytes_done, bytes_in_all)`.
 
+        `session_path`: where the upload session is kept (mode 0600: it holds a secret) until the upload is
+        done. A later call with the same file and place, in any process, goes on where this one was stopped;
+        of two calls with one place at once the second is refused. Without it a stopped upload starts again.
+
         Raises `TwinFiles`, `UploadCorrupted` (a new bad file is in the trash by then; of an old file the
-        revision before is named), `LocalFileChanged`, `LocalFileUnreadable`, `NoStorage`,
-        `PermissionMissing`, `FolderFull`, `DailyLimitReached`; a `PassingFault` when all tries failed; and
-        what `may_replace` raises.
+        revision before is named), `FileTrashed`, `UploadInProgress`, `LocalFileChanged`,
+        `LocalFileUnreadable`, `NoStorage`, `PermissionMissing`, `FolderFull`, `DailyLimitReached`; a
+        `PassingFault` when all tries failed; and what `may_replace` raises.
         """
         return upload(
             Operation(self._service, f'Uploading {name} to the Drive folder "{folder}"'),
@@ -116,13 +130,16 @@ class DriveArchive:
             folder=folder,
             name=name,
             may_replace=may_replace,
+            session_path=session_path,
             on_progress=on_progress,
         )
 
     def download(self, file: DriveFile, to: Path, *, on_progress: Progress | None = None) -> Downloaded:
         """Fetch exactly the content that `file` describes and put it at `to` in one step, over what is there.
 
-        Makes the directory of `to` if needed. Raises `FileReplaced`, `FileMissing`, `DownloadCorrupted`,
+        Makes the directory of `to` if needed. Not flushed: after a loss of power the file may be broken.
+
+        Raises `FileReplaced`, `FileMissing`, `DownloadCorrupted`,
         `DownloadInProgress`, `LocalFileUnwritable`; a `PassingFault` when all tries failed. After an error
         `to` is as it was.
         """

@@ -1,42 +1,49 @@
-"""The checksums that Drive keeps of a file, computed on our side and compared."""
+"""The checksum that proves a content: the strongest one that Drive tells of a file, computed on our side.
+
+One checksum is enough and computing a second one costs: md5 alone runs slower than a fast network.
+"""
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from lse_dagster.drive.file import DriveFile
 
+Algorithm = Literal["sha256", "md5"]
+
 
 @dataclass(frozen=True)
-class Checksums:
-    """Size in bytes and checksums in lower-case hex of one content."""
+class Content:
+    """Size in bytes and a checksum in lower-case hex of one content."""
 
     size: int
-    md5: str
-    sha256: str
+    algorithm: Algorithm
+    checksum: str
 
-    def match(self, file: DriveFile) -> bool:
-        """Whether Drive has exactly this content, as far as it says; it has not always a sha256."""
-        return (
-            file.size == self.size
-            and file.md5 == self.md5
-            and (file.sha256 is None or file.sha256 == self.sha256)
-        )
+    def __str__(self) -> str:
+        return f"{self.size} bytes with {self.algorithm} {self.checksum}"
+
+
+def told_by(file: DriveFile) -> Content:
+    """The content that Drive says the file has: by its sha256, and by its md5 where Drive gives no sha256."""
+    if file.sha256 is not None:
+        return Content(file.size, "sha256", file.sha256)
+    return Content(file.size, "md5", file.md5)
 
 
 class Hasher:
     """Takes a content piece by piece. One thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, algorithm: Algorithm) -> None:
+        self._algorithm = algorithm
         self._size = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
+        self._digest = hashlib.new(algorithm, usedforsecurity=False)
 
-    def update(self, piece: bytes) -> None:
+    def update(self, piece: bytes | memoryview) -> None:
         """The next piece; the interpreter lock is free meanwhile."""
         self._size += len(piece)
-        self._md5.update(piece)
-        self._sha256.update(piece)
+        self._digest.update(piece)
 
-    def result(self) -> Checksums:
-        """The checksums of everything so far."""
-        return Checksums(self._size, self._md5.hexdigest(), self._sha256.hexdigest())
+    def content(self) -> Content:
+        """Everything so far."""
+        return Content(self._size, self._algorithm, self._digest.hexdigest())

@@ -1,12 +1,11 @@
-"""A verified download: the target appears only when every byte is there and the checksums are Drive's own.
+"""A verified download: the target appears only when every byte is there and the checksum is Drive's own.
 
 The bytes go to a hidden file beside the target and are hashed in a second thread on the way. A broken stream
-goes on where it stopped. The file on Drive must be the same revision before and after.
+goes on where it stopped. The file on Drive must be the same revision before and after. Nothing is flushed to
+disk, which would cost more than the download: what comes is read at once, and who keeps it flushes it.
 """
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from typing import BinaryIO
 
 import requests
 
-from lse_dagster.drive.checksums import Checksums, Hasher
+from lse_dagster.drive.checksums import Content, Hasher, told_by
 from lse_dagster.drive.errors import DownloadCorrupted, DownloadInProgress, FileReplaced, LocalFileUnwritable
+from lse_dagster.drive.exclusive import InUse, exclusive_file
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.local_file import PIECE
 from lse_dagster.drive.operation import Operation
@@ -29,7 +29,6 @@ class Downloaded:
 
     path: Path
     file: DriveFile
-    sha256: str
     bytes_received: int
     requests: int
     retries: int
@@ -40,18 +39,21 @@ def download(operation: Operation, file: DriveFile, to: Path, *, on_progress: Pr
     part = to.with_name(f".{to.name}.part")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        with _exclusive(part, operation.what) as out, ThreadPoolExecutor(1) as pool:
+        with exclusive_file(part, mode=0o666) as out, ThreadPoolExecutor(1) as pool:
+            out.truncate(0)  # what a crash left
             stream = _Stream(operation, file, out, pool, on_progress)
             try:
-                checksums = _fetch(operation, file, stream)
+                _fetch(operation, file, stream)
                 out.flush()
-                os.fsync(out.fileno())
                 part.replace(to)
             except BaseException:
                 with contextlib.suppress(OSError):
                     part.unlink()
                 raise
-        _sync_directory(to.parent)
+    except InUse:
+        raise DownloadInProgress(
+            operation.what, f"Another process is writing {part}.", "wait until it is done, then run again"
+        ) from None
     except OSError as error:
         raise LocalFileUnwritable(
             operation.what,
@@ -61,25 +63,22 @@ def download(operation: Operation, file: DriveFile, to: Path, *, on_progress: Pr
     return Downloaded(
         path=to,
         file=file,
-        sha256=checksums.sha256,
         bytes_received=stream.received,
         requests=operation.requests,
         retries=operation.retries,
     )
 
 
-def _fetch(operation: Operation, file: DriveFile, stream: "_Stream") -> Checksums:
+def _fetch(operation: Operation, file: DriveFile, stream: "_Stream") -> None:
     operation.again(stream.step)
-    operation.again(stream.check_revision)  # before the checksums, which a replaced file explains
-    checksums = stream.checksums()
-    if not checksums.match(file):
+    operation.again(stream.check_revision)  # before the checksum, which a replaced file explains
+    came, told = stream.content(), told_by(file)
+    if came != told:
         raise DownloadCorrupted(
             operation.what,
-            f"{checksums.size} bytes with md5 {checksums.md5} came; Drive says that it has {file.size} "
-            f"bytes with md5 {file.md5}.",
+            f"{came} came; Drive says that it has {told}.",
             "run the same step again; nothing was written",
         )
-    return checksums
 
 
 class _Stream:
@@ -101,7 +100,7 @@ class _Stream:
         self._on_progress = on_progress
         self._offset = 0
         self._furthest = 0
-        self._hasher = Hasher()
+        self._hasher = Hasher(told_by(file).algorithm)
         self._hashed: Future[None] | None = None
 
     def step(self) -> None:
@@ -121,11 +120,11 @@ class _Stream:
         if self._offset < self._file.size:
             raise self._operation.unavailable("the answer ended too soon")
 
-    def checksums(self) -> Checksums:
-        """Of everything that was written."""
+    def content(self) -> Content:
+        """Size and checksum of everything that was written."""
         if self._hashed is not None:
             self._hashed.result()
-        return self._hasher.result()
+        return self._hasher.content()
 
     def _start_at(self, response: requests.Response) -> None:
         if response.status_code == 206:
@@ -137,8 +136,8 @@ class _Stream:
             raise self._operation.error_for(response)
 
     def _restart(self) -> None:
-        self.checksums()  # the hash thread must be done with the old hasher
-        self._hasher, self._offset = Hasher(), 0
+        self.content()  # the hash thread must be done with the old hasher
+        self._hasher, self._offset = Hasher(told_by(self._file).algorithm), 0
         self._out.seek(0)
         self._out.truncate()
 
@@ -178,36 +177,3 @@ class _Stream:
                 f"{file.head_revision_id}.",
                 "run the same step again: it takes the new content",
             )
-
-
-@contextlib.contextmanager
-def _exclusive(part: Path, what: str) -> Iterator[BinaryIO]:
-    """The hidden file, empty and ours alone. What a crash left is used again, what is in use is not."""
-    while True:
-        with part.open("ab") as out:
-            try:
-                fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DownloadInProgress(
-                    what, f"Another process is writing {part}.", "wait until it is done, then run again"
-                ) from None
-            if not _is_at(out, part):
-                continue  # it was published or removed between opening and locking
-            out.truncate(0)
-            yield out
-            return
-
-
-def _is_at(out: BinaryIO, part: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(out.fileno()), part.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -38,6 +38,34 @@ class ApiDisabled(DriveError):
     """The Google Cloud project of the credentials has the Drive API switched off."""
 
 
+class SignInFailed(DriveError):
+    """`lse auth login` did not get as far as a token. Nothing was stored, nothing was changed."""
+
+
+class ConsentDenied(SignInFailed):
+    """The person said no on Google's consent screen, or their organisation does."""
+
+
+class ForeignAnswer(SignInFailed):
+    """An answer with another `state`: it belongs to another sign-in, or somebody made it up."""
+
+
+class SignInTimedOut(SignInFailed):
+    """Nobody agreed in time."""
+
+
+class PortInUse(SignInFailed):
+    """The port for Google's answer is taken."""
+
+
+class RefreshTokenMissing(SignInFailed):
+    """Google gave access for an hour only, nothing to renew it with."""
+
+
+class TokenUnwritable(SignInFailed):
+    """The place for the token cannot be written, or holds something else."""
+
+
 # --- folders ------------------------------------------------------------------------------------------
 
 
@@ -68,6 +96,12 @@ class TwinFiles(DriveError):
     """Two live files claim one name in one folder; only a person can say which one is right."""
 
 
+class FileTrashed(DriveError):
+    """Somebody put the file, or the folder around it, into the trash while it was being uploaded."""
+
+    transient = True
+
+
 class FileReplaced(DriveError):
     """Somebody put other content into the file on Drive while it was being read."""
 
@@ -86,6 +120,12 @@ class LocalFileChanged(DriveError):
 
 class UploadCorrupted(DriveError):
     """Drive stored something else than what was sent. Sending again may well succeed."""
+
+    transient = True
+
+
+class UploadInProgress(DriveError):
+    """Another process is uploading the same file to the same place now."""
 
     transient = True
 

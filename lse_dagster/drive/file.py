@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-FIELDS = "id,name,size,md5Checksum,sha256Checksum,webViewLink,headRevisionId,createdTime,modifiedTime"
+FIELDS = "id,name,size,md5Checksum,sha256Checksum,webViewLink,headRevisionId,createdTime,modifiedTime,trashed"
 """What every call asks for. `sha256Checksum` comes "if available"; the rest every binary file has."""
 
 
@@ -22,6 +22,8 @@ class DriveFile:
     head_revision_id: str
     created_time: datetime
     modified_time: datetime
+    is_trashed: bool
+    """In the trash, by itself or with its folder: gone in 30 days."""
 
     @property
     def age_order(self) -> tuple[datetime, str]:
@@ -54,4 +56,5 @@ def drive_file(described: Mapping[str, Any]) -> DriveFile:
         head_revision_id=described["headRevisionId"],
         created_time=datetime.fromisoformat(described["createdTime"]),
         modified_time=datetime.fromisoformat(described["modifiedTime"]),
+        is_trashed=bool(described.get("trashed")),
     )

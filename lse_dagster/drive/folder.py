@@ -76,8 +76,17 @@ def folders_named(operation: Operation, root: RootFolder, name: str) -> list[str
 
 def ensure_folder(operation: Operation, root: RootFolder, name: str) -> str:
     """The id of the folder of this name, made if it is not there."""
-    if found := folders_named(operation, root, name):
-        return found[0]
+    service = operation.service
+    with service.making_folders:
+        if found := folders_named(operation, root, name):
+            return found[0]
+        made = service.folders_made.get(name)
+        if made is None or not _is_live(operation, made):
+            made = service.folders_made[name] = _make_only(operation, root, name)
+        return made
+
+
+def _make_only(operation: Operation, root: RootFolder, name: str) -> str:
     ours = _make_folder(operation, root, name)
     # Another writer may have done the same a moment ago, and the list may not show ours yet.
     others = [other for other in _described_folders(operation, root, name) if other["id"] != ours["id"]]
@@ -143,10 +152,19 @@ def _make_folder(operation: Operation, root: RootFolder, name: str) -> dict[str,
     wanted_id = new_id(operation)
     body: Any = {"id": wanted_id, "name": name, "mimeType": FOLDER_TYPE, "parents": [root.id]}
     files = operation.service.files
+    operation.service.creations.wait()
     try:
         return operation.call(files.create(body=body, fields="id,createdTime", supportsAllDrives=True))
     except AlreadyExists:  # an earlier try had landed, only its answer was lost
         return operation.call(files.get(fileId=wanted_id, fields="id,createdTime", supportsAllDrives=True))
+
+
+def _is_live(operation: Operation, folder_id: str) -> bool:
+    request = operation.service.files.get(fileId=folder_id, fields="trashed", supportsAllDrives=True)
+    try:
+        return not operation.call(request)["trashed"]
+    except FileMissing:
+        return False
 
 
 def _described_folders(operation: Operation, root: RootFolder, name: str) -> list[dict[str, Any]]:

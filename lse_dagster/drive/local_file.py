@@ -1,7 +1,7 @@
 """The local side of an upload: one open file, hashed in a second thread, watched for changes.
 
-The hash thread reads the file by itself, so that an upload may go back and send a part again. Both read at
-given offsets of one descriptor, so both see the same file whatever happens to its name.
+The hash thread reads the file by itself, so that an upload may go back and send a part again, or begin in the
+middle. Both read at given offsets of one descriptor, so both see the same file whatever happens to its name.
 """
 
 import os
@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lse_dagster.drive.checksums import Checksums, Hasher
+from lse_dagster.drive.checksums import Algorithm, Content, Hasher, told_by
 from lse_dagster.drive.errors import LocalFileChanged, LocalFileUnreadable
+from lse_dagster.drive.file import DriveFile
 
 PIECE = 1 << 20
 """Bytes per read: 1 MiB keeps memory flat and is as fast as larger pieces."""
@@ -32,10 +33,12 @@ class LocalFile:
         status = os.fstat(self._descriptor)
         self.size = status.st_size
         """Bytes."""
-        self._first = _identity(status)
+        self.identity = _identity(status)
+        """Device, inode, size in bytes and mtime in nanoseconds: tells one state of a file from another."""
         self._closing = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="drive-checksums")
-        self._checksums: Future[Checksums] = self._pool.submit(self._hash)
+        # At once, beside everything else. An md5 is only wanted where Drive gives no sha256.
+        self._contents: dict[Algorithm, Future[Content]] = {"sha256": self._pool.submit(self._hash, "sha256")}
 
     def __enter__(self) -> Self:
         return self
@@ -47,21 +50,32 @@ class LocalFile:
         self._pool.shutdown()
         os.close(self._descriptor)
 
-    def pieces(self, offset: int) -> Iterator[bytes]:
-        """The content from the offset to the size. Raises `LocalFileChanged` if the file got shorter."""
+    def pieces(self, offset: int) -> Iterator[memoryview]:
+        """The content from the offset to the size; each piece is good until the next one is asked for.
+
+        Raises `LocalFileChanged` if the file got shorter.
+        """
+        buffer = memoryview(bytearray(PIECE))
         while offset < self.size:
             try:
-                piece = os.pread(self._descriptor, min(PIECE, self.size - offset), offset)
+                length = os.preadv(self._descriptor, [buffer[: self.size - offset]], offset)
             except OSError as error:
                 raise self._unreadable(error) from None
-            if not piece:
+            if not length:
                 raise self._changed()
-            offset += len(piece)
-            yield piece
+            offset += length
+            yield buffer[:length]
 
-    def checksums(self) -> Checksums:
-        """The checksums of the whole content; waits for the hash thread. Raises as `pieces` does."""
-        return self._checksums.result()
+    def content(self, algorithm: Algorithm) -> Content:
+        """Size and checksum of the whole content; waits for the hash thread. Raises as `pieces` does."""
+        if algorithm not in self._contents:
+            self._contents[algorithm] = self._pool.submit(self._hash, algorithm)
+        return self._contents[algorithm].result()
+
+    def is_content_of(self, file: DriveFile) -> bool:
+        """Whether Drive has exactly this content. Raises as `content` does."""
+        told = told_by(file)
+        return told.size == self.size and told == self.content(told.algorithm)
 
     def check_unchanged(self) -> None:
         """Raise `LocalFileChanged` unless the path still leads to the file that was opened, untouched."""
@@ -69,16 +83,16 @@ class LocalFile:
             now = (_identity(os.fstat(self._descriptor)), _identity(self._path.stat()))
         except OSError:
             raise self._changed() from None
-        if now != (self._first, self._first):
+        if now != (self.identity, self.identity):
             raise self._changed()
 
-    def _hash(self) -> Checksums:
-        hasher = Hasher()
+    def _hash(self, algorithm: Algorithm) -> Content:
+        hasher = Hasher(algorithm)
         for piece in self.pieces(0):
             if self._closing.is_set():
                 break
             hasher.update(piece)
-        return hasher.result()
+        return hasher.content()
 
     def _changed(self) -> LocalFileChanged:
         return LocalFileChanged(

@@ -7,13 +7,13 @@ Every request of this room goes through here. An attempt either gives an answer 
 import http.client
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httplib2
 import requests
 from googleapiclient.errors import HttpError
 
-from lse_dagster.drive.errors import AccessTokenRefused, DriveUnavailable, PassingFault
+from lse_dagster.drive.errors import AccessTokenRefused, DriveUnavailable, PassingFault, RateLimited
 from lse_dagster.drive.refusal import Answer, explain
 from lse_dagster.drive.retry import Patience
 from lse_dagster.drive.service import Service
@@ -58,6 +58,8 @@ class Operation:
                 self.retries += 1
                 self._renew_token()
             except PassingFault as fault:
+                if isinstance(fault, RateLimited):
+                    self.service.creations.refused()
                 self.patience.after(fault)
                 self.retries += 1
                 _log.info("%s: %s Trying again.", self.what, fault.why)
@@ -76,7 +78,7 @@ class Operation:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        data: Iterable[bytes] | bytes | None = None,
+        data: Iterable[bytes | memoryview] | bytes | None = None,
         stream: bool = False,
     ) -> requests.Response:
         """One attempt at a media request: a response of any status. Raises `DriveUnavailable` without one."""
@@ -88,7 +90,7 @@ class Operation:
                 method,
                 url,
                 headers=all_headers,
-                data=data,
+                data=cast("Iterable[bytes]", data),  # the stubs know no other buffers
                 stream=stream,
                 timeout=self.service.timeout,
                 allow_redirects=method == "GET",  # 308 means "go on" to an upload, not "go elsewhere"

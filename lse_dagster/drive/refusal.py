@@ -27,6 +27,7 @@ from lse_dagster.drive.errors import (
     RequestRefused,
     ScopeMissing,
 )
+from lse_dagster.drive.rejection import DEFAULT_LOGIN
 
 _LONGEST_WORDS = 200
 _SECRETS = re.compile(
@@ -35,7 +36,9 @@ _SECRETS = re.compile(
     re.DOTALL,
 )
 
-_RATE_REASONS = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"})
+_RATE_REASONS = frozenset(
+    {"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
+)
 _DAILY_REASONS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _FULL_REASONS = frozenset(
     {
@@ -50,10 +53,7 @@ _SCOPE_REASONS = frozenset(
 )
 _DISABLED_REASONS = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 
-CONSENT_AGAIN = (
-    "make a new token for the scope https://www.googleapis.com/auth/drive and store it at "
-    "GOOGLE_DRIVE_TOKEN_PATH"
-)
+CONSENT_AGAIN = f"sign in again: `lse auth login`; with GOOGLE_DRIVE_AUTH_TYPE=adc {DEFAULT_LOGIN}"
 _WAIT = "run the same step again later"
 
 
@@ -145,11 +145,13 @@ def _forbidden(answer: Answer, what: str, account: str) -> DriveError:
             "for a service account use a folder in a shared drive (GOOGLE_DRIVE_FOLDER_URL), or set "
             "GOOGLE_DRIVE_AUTH_TYPE=oauth2; for your own account free some storage",
         )
-    if reasons & _FULL_REASONS:
-        return FolderFull(what, words, "remove what is no longer needed there, or use another folder")
-    if reasons & _DAILY_REASONS:
-        return DailyLimitReached(
-            what, f"{words} Drive takes 750 GB per account and day.", "run again tomorrow"
+    if (limit := _limit_reached(answer, what)) is not None:
+        return limit
+    if "domainPolicy" in reasons:
+        return PermissionMissing(
+            what,
+            f"{words} The organisation's administrator has switched off Drive for apps.",
+            "ask the administrator to allow this app (Google Admin console, Security > API controls)",
         )
     if reasons & _SCOPE_REASONS:
         return ScopeMissing(
@@ -162,6 +164,23 @@ def _forbidden(answer: Answer, what: str, account: str) -> DriveError:
     return PermissionMissing(
         what, words, f"give {account} the role Editor (in a shared drive: Content manager) on the folder"
     )
+
+
+def _limit_reached(answer: Answer, what: str) -> DriveError | None:
+    reasons, words = answer.reasons, answer.words
+    if reasons & _FULL_REASONS:
+        return FolderFull(what, words, "remove what is no longer needed there, or use another folder")
+    if reasons & _DAILY_REASONS:
+        return DailyLimitReached(
+            what, f"{words} Drive takes 750 GB per account and day.", "run again tomorrow"
+        )
+    if "downloadQuotaExceeded" in reasons:
+        return DailyLimitReached(
+            what,
+            f"{words} The file was downloaded too often; Drive lifts this within a day.",
+            "run again tomorrow",
+        )
+    return None
 
 
 def _retry_after(value: str | None, now: float) -> float | None:

@@ -19,6 +19,7 @@ from googleapiclient.discovery_cache import get_static_doc
 
 from lse_dagster.drive.account import Account, bare_session
 from lse_dagster.drive.folder_url import FolderAddress
+from lse_dagster.drive.limiter import CreationLimiter
 from lse_dagster.drive.retry import Backoff
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Service:
         endpoint: str | None,
         backoff: Backoff,
         timeout: float,
+        creations: CreationLimiter,
     ) -> None:
         document = json.loads(get_static_doc("drive", "v3") or "{}")  # type: ignore[no-untyped-call]
         if endpoint is not None:
@@ -47,6 +49,12 @@ class Service:
         self.account = account
         self.backoff = backoff
         self.timeout = timeout
+        self.creations = creations
+        """Paces new files and folders."""
+        self.making_folders = threading.Lock()
+        """Held while a folder is looked for and made: threads of one archive must not make twins."""
+        self.folders_made: dict[str, str] = {}
+        """Ids by name of what this archive has made: lists can lag behind. Guarded by `making_folders`."""
         self._root: str = document["rootUrl"]
         self._base: str = document["baseUrl"]
         self._resource_keys = f"{folder.id}/{folder.resource_key}" if folder.resource_key else None
@@ -56,10 +64,19 @@ class Service:
         drive: DriveResource = build(document, http=httplib2.Http())
         self.files = drive.files()
         """The calls about files; each makes a request that `Operation.call` carries out."""
+        self.about = drive.about()
+        """The call about the account."""
+        self.drives = drive.drives()
+        """The calls about shared drives."""
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._all: list[httplib2.Http | requests.Session] = []
         _hide_upload_sessions()
+
+    @property
+    def root_url(self) -> str:
+        """Which server this is."""
+        return self._root
 
     def upload_url(self, file_id: str | None, **query: str) -> str:
         """Where a resumable upload begins: for a new file, or for new content of an old one."""

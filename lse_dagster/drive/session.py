@@ -1,7 +1,8 @@
 """Drive's resumable upload protocol: begin a session, send everything in one PUT, go on after a fault.
 
 After any fault the server is asked how much it has, which may be less than was sent. A session that the
-server has forgotten is begun anew. Whether the result is right, `upload.py` judges.
+server has forgotten is begun anew. How a session outlives its process is in `kept_session.py`; whether the
+result is right, `upload.py` judges.
 """
 
 import json
@@ -20,6 +21,8 @@ Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, about once per MiB; what is done can go back after a fault."""
 
 _RANGE = re.compile(r"bytes=0-(\d+)")
+_SESSION_GONE = frozenset({404, 410})
+_REQUEST_WRONG = frozenset({400, 409, 412, 413, 416})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +40,20 @@ class UploadSession:
 
     The state is what a broken step leaves behind: the session's address, which is a secret, and whether the
     server must be asked how much it has. Only `step` changes it.
+
+    `address` is the one of a session that an earlier process has begun for the same upload. `on_address`
+    hears of each new one, and None when the session has come to its end.
     """
 
     def __init__(
-        self, operation: Operation, local: LocalFile, target: Target, on_progress: Progress | None
+        self,
+        operation: Operation,
+        local: LocalFile,
+        target: Target,
+        *,
+        on_progress: Progress | None = None,
+        address: str | None = None,
+        on_address: Callable[[str | None], None] = lambda address: None,
     ) -> None:
         self.bytes_sent = 0
         """Bytes of content given to the network, those that had to be sent again included."""
@@ -48,8 +61,9 @@ class UploadSession:
         self._local = local
         self._target = target
         self._on_progress = on_progress
-        self._address: str | None = None
-        self._in_doubt = False
+        self._on_address = on_address
+        self._address = address
+        self._in_doubt = address is not None
         self._furthest = 0
 
     def step(self) -> dict[str, Any]:
@@ -74,6 +88,8 @@ class UploadSession:
 
     def _begin(self) -> str:
         target = self._target
+        if target.method == "POST":
+            self._operation.service.creations.wait()
         response = self._operation.send(
             target.method,
             target.url,
@@ -90,6 +106,7 @@ class UploadSession:
         if not (address := response.headers.get("Location")):
             raise self._operation.unavailable("the answer named no upload session")
         self._in_doubt = False
+        self._on_address(address)
         return address
 
     def _ask_offset(self) -> int | dict[str, Any]:
@@ -110,7 +127,7 @@ class UploadSession:
         body = _Body(self._pieces(offset), size - offset)
         return self._understood(self._operation.send("PUT", self._current(), headers=headers, data=body))
 
-    def _pieces(self, offset: int) -> Iterator[bytes]:
+    def _pieces(self, offset: int) -> Iterator[memoryview]:
         for piece in self._local.pieces(offset):
             yield piece
             # The network has taken the piece when it asks for the next one.
@@ -122,6 +139,7 @@ class UploadSession:
     def _understood(self, response: requests.Response) -> int | dict[str, Any]:
         """How many bytes the server has, or its description of the finished file."""
         if response.status_code in (200, 201):
+            self._on_address(None)
             return _described(self._operation.content(response))
         if response.status_code == 308:
             self._operation.content(response)
@@ -131,13 +149,16 @@ class UploadSession:
                 self._furthest = offset
                 self._operation.accepted()
             return min(offset, self._local.size)
-        if response.status_code in (404, 410):
+        if response.status_code in _SESSION_GONE:
             self._address = None
+            self._on_address(None)
             raise UploadSessionLost(
                 self._operation.what,
                 f"Drive forgot the upload session ({response.status_code}).",
                 "run the same step again",
             )
+        if response.status_code in _REQUEST_WRONG:
+            self._on_address(None)  # the same would be answered again, whichever process asks
         raise self._operation.error_for(response)
 
     def _current(self) -> str:
@@ -148,11 +169,11 @@ class UploadSession:
 class _Body:
     """Pieces with their length in all: requests sends a Content-Length, and takes the pieces as they are."""
 
-    def __init__(self, pieces: Iterator[bytes], length: int) -> None:
+    def __init__(self, pieces: Iterator[memoryview], length: int) -> None:
         self._pieces = pieces
         self._length = length
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[memoryview]:
         return self._pieces
 
     def __len__(self) -> int:

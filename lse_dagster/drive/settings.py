@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-AuthType = Literal["oauth2", "service_account"]
+AuthType = Literal["oauth2", "service_account", "adc"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,8 @@ class DriveSettings:
     """GOOGLE_DRIVE_AUTH_TYPE."""
     credentials_path: Path | None = None
     """GOOGLE_DRIVE_CREDENTIALS_PATH: the service-account key, or the OAuth client file."""
+    impersonate: str | None = None
+    """GOOGLE_DRIVE_IMPERSONATE: whom the service account acts as (domain-wide delegation)."""
     token_path: Path | None = None
     """GOOGLE_DRIVE_TOKEN_PATH: the OAuth token (`authorized_user` JSON); rewritten when it is refreshed."""
     endpoint: str | None = None

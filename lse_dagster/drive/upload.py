@@ -1,16 +1,23 @@
-"""A verified upload: counted as done only when Drive's size and checksums equal the local ones.
+"""A verified upload: counted as done only when Drive's size and checksum equal the local ones.
 
 Decides between create, update and nothing to do; settles twins; cleans up what came out wrong. How the bytes
-travel is `session.py`'s matter.
+travel is `session.py`'s matter, how an upload goes on in a new process `kept_session.py`'s.
 """
 
 import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from lse_dagster.drive.errors import AlreadyExists, DriveError, LocalFileChanged, UploadCorrupted
+from lse_dagster.drive.checksums import told_by
+from lse_dagster.drive.errors import (
+    AlreadyExists,
+    DriveError,
+    FileTrashed,
+    LocalFileChanged,
+    UploadCorrupted,
+)
 from lse_dagster.drive.file import FIELDS, DriveFile, drive_file, is_complete
 from lse_dagster.drive.folder import (
     RootFolder,
@@ -22,6 +29,7 @@ from lse_dagster.drive.folder import (
     only_file,
     twin_files,
 )
+from lse_dagster.drive.kept_session import KeptSession, SessionFile, SessionKey, session_file
 from lse_dagster.drive.local_file import LocalFile
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.session import Progress, Target, UploadSession
@@ -35,7 +43,8 @@ class Uploaded:
     """What an upload came to.
 
     `unchanged`: the same content was there and nothing was sent, or another writer put it there at the same
-    moment. `bytes_sent` counts bytes of content, those sent twice too; `requests` all HTTP requests but those
+    moment. `bytes_sent` counts bytes of content, those sent twice too, those that an earlier process has sent
+    not; `requests` all HTTP requests but those
     for tokens; `retries` the tries after a fault.
     """
 
@@ -54,43 +63,101 @@ def upload(
     folder: str,
     name: str,
     may_replace: MayReplace,
+    session_path: Path | None,
     on_progress: Progress | None,
 ) -> Uploaded:
     """Bring the file to Drive; see `DriveArchive.upload`."""
-    with LocalFile(path, what=operation.what) as local:
+    with (
+        session_file(session_path, what=operation.what) as kept,
+        LocalFile(path, what=operation.what) as local,
+    ):
+        sending = _Sending(operation, local, kept, on_progress)
         folder_ids = folders_named(operation, root, folder)
         existing = only_file(operation, root, folder_ids, name)
-        sent = 0
         action: Literal["created", "updated", "unchanged"]
         if existing is None:
             folder_id = folder_ids[0] if folder_ids else ensure_folder(operation, root, folder)
-            file, sent = _create(operation, local, folder_id, name, on_progress)
+            file = _create(sending, folder_id, name)
             file, action = _settle_twins(operation, root, local, folder, file)
-        elif local.size == existing.size and local.checksums().match(existing):
+        elif local.is_content_of(existing):
             local.check_unchanged()
+            kept.forget()
             file, action = existing, "unchanged"
         else:
             may_replace(existing)
-            file, sent = _update(operation, local, existing, on_progress)
-            action = "updated"
+            file, action = _update(sending, existing), "updated"
     return Uploaded(
-        file=file, action=action, bytes_sent=sent, requests=operation.requests, retries=operation.retries
+        file=file,
+        action=action,
+        bytes_sent=sending.bytes_sent,
+        requests=operation.requests,
+        retries=operation.retries,
     )
 
 
-def _create(
-    operation: Operation, local: LocalFile, folder_id: str, name: str, on_progress: Progress | None
-) -> tuple[DriveFile, int]:
-    file_id = new_id(operation)
+class _Sending:
+    """What creating and updating share: one session that may have begun earlier, and its end."""
+
+    def __init__(
+        self, operation: Operation, local: LocalFile, kept: SessionFile, on_progress: Progress | None
+    ) -> None:
+        self.operation = operation
+        self.local = local
+        self.bytes_sent = 0
+        self._kept = kept
+        self._on_progress = on_progress
+
+    def begun(self, *, folder_id: str, name: str, replaces: str) -> tuple[SessionKey, KeptSession | None]:
+        """The key of an upload, and the session that was begun for it if there is one."""
+        service = self.operation.service
+        key = SessionKey(
+            endpoint=service.root_url,
+            account=service.account.name,
+            folder_id=folder_id,
+            name=name,
+            replaces=replaces,
+            local=self.local.identity,
+        )
+        return key, self._kept.load(key, now=service.backoff.now())
+
+    def send(
+        self, target: Target, *, key: SessionKey, begun: KeptSession | None, file_id: str
+    ) -> dict[str, Any]:
+        """Drive's description of the file that it has now; `{}` if that got lost."""
+        now = self.operation.service.backoff.now
+
+        def keep(address: str | None) -> None:
+            if address is None:
+                self._kept.forget()
+            else:
+                self._kept.keep(KeptSession(key=key, file_id=file_id, began=now(), address=address))
+
+        session = UploadSession(
+            self.operation,
+            self.local,
+            target,
+            on_progress=self._on_progress,
+            address=begun.address if begun is not None else None,
+            on_address=keep,
+        )
+        try:
+            return self.operation.again(session.step)
+        finally:
+            self.bytes_sent = session.bytes_sent
+
+
+def _create(sending: _Sending, folder_id: str, name: str) -> DriveFile:
+    operation, local = sending.operation, sending.local
+    key, begun = sending.begun(folder_id=folder_id, name=name, replaces="")
+    file_id = begun.file_id if begun is not None else new_id(operation)
     target = Target(
         method="POST",
         url=operation.service.upload_url(None, fields=FIELDS),
         metadata={"id": file_id, "name": name, "parents": [folder_id]},
         media_type=_media_type(name),
     )
-    session = UploadSession(operation, local, target, on_progress)
     try:
-        described = operation.again(session.step)
+        described = sending.send(target, key=key, begun=begun, file_id=file_id)
     except AlreadyExists:
         described = {}  # an earlier session of ours had finished and only its answer was lost: look by id
     except LocalFileChanged:
@@ -107,20 +174,21 @@ def _create(
         raise UploadCorrupted(
             operation.what, f"{_difference(local, file)} {removed}", "run the same step again"
         )
-    return file, session.bytes_sent
+    _refuse_trashed(operation, file)
+    return file
 
 
-def _update(
-    operation: Operation, local: LocalFile, existing: DriveFile, on_progress: Progress | None
-) -> tuple[DriveFile, int]:
+def _update(sending: _Sending, existing: DriveFile) -> DriveFile:
+    operation, local = sending.operation, sending.local
+    replaces = f"{existing.id} {existing.head_revision_id}"
+    key, begun = sending.begun(folder_id="", name=existing.name, replaces=replaces)
     target = Target(
         method="PATCH",
         url=operation.service.upload_url(existing.id, fields=FIELDS),
         metadata={},
         media_type=_media_type(existing.name),
     )
-    session = UploadSession(operation, local, target, on_progress)
-    described = operation.again(session.step)
+    described = sending.send(target, key=key, begun=begun, file_id=existing.id)
     file = drive_file(described) if is_complete(described) else _look(operation, existing.id)
     if not _matches(local, file):
         raise UploadCorrupted(
@@ -130,21 +198,29 @@ def _update(
             "run the same step again, or restore that revision in Google Drive (Manage versions): "
             f"{existing.web_view_link}",
         )
-    return file, session.bytes_sent
+    _refuse_trashed(operation, file)
+    return file
 
 
 def _matches(local: LocalFile, file: DriveFile) -> bool:
-    checksums = local.checksums()
-    local.check_unchanged()  # a changed file explains other checksums, and is no success with equal ones
-    return checksums.match(file)
+    matches = local.is_content_of(file)
+    local.check_unchanged()  # a changed file explains another checksum, and is no success with an equal one
+    return matches
 
 
 def _difference(local: LocalFile, file: DriveFile) -> str:
-    ours = local.checksums()
-    return (
-        f"Drive stored {file.size} bytes with md5 {file.md5} and sha256 {file.sha256 or 'not given'}; the "
-        f"local file has {ours.size} bytes, md5 {ours.md5}, sha256 {ours.sha256}."
-    )
+    told = told_by(file)
+    return f"Drive stored {told}; the local file has {local.content(told.algorithm)}."
+
+
+def _refuse_trashed(operation: Operation, file: DriveFile) -> None:
+    """An upload to what somebody put into the trash meanwhile succeeds, and is gone in 30 days."""
+    if file.is_trashed:
+        raise FileTrashed(
+            operation.what,
+            f"The file, or the folder around it, was put into the trash meanwhile: {file.web_view_link}",
+            "run the same step again to make a new copy, or take it out of the trash in Google Drive",
+        )
 
 
 def _remove(operation: Operation, file_id: str) -> str:
@@ -170,7 +246,7 @@ def _settle_twins(
         [ours, *(file for file in found if file.id != ours.id)], key=lambda file: file.age_order
     )
     winner = candidates[0]
-    if any(not local.checksums().match(file) for file in candidates):
+    if not all(local.is_content_of(file) for file in candidates):
         raise twin_files(operation, ours.name, candidates)
     if winner.id == ours.id:
         return ours, "created"

@@ -16,8 +16,8 @@ import pytest
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import MediaIoBaseUpload
 
-from lse_dagster.drive import Backoff, DriveArchive, DriveFile, DriveSettings
-from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.drive import Backoff, CreationLimiter, DriveArchive, DriveFile, DriveSettings
+from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
@@ -154,7 +154,10 @@ def waits(all_waits: Waits) -> Waits:
 def connected(sandbox: Sandbox, all_waits: Waits) -> Iterator[DriveArchive]:
     """One archive for all tests: it keeps nothing between calls, and reading the key takes 0.1 s."""
     settings = _service_account(sandbox.env)
-    with DriveArchive.connect(settings, backoff=all_waits.backoff(), timeout=10) as archive:
+    unpaced = CreationLimiter(sleep=lambda seconds: None)
+    with DriveArchive.connect(
+        settings, backoff=all_waits.backoff(), timeout=10, creations=unpaced
+    ) as archive:
         yield archive
 
 
@@ -164,9 +167,15 @@ def drive(connected: DriveArchive, waits: Waits, drive_sandbox: ControlClient) -
     return connected
 
 
+@pytest.fixture(scope="session")
+def somebody(sandbox: Sandbox) -> Person:
+    """One for all tests: Google's client takes longer to build than most tests to run."""
+    return Person(sandbox.env)
+
+
 @pytest.fixture
-def person(env: dict[str, str]) -> Person:
-    return Person(env)
+def person(somebody: Person, drive_sandbox: ControlClient) -> Person:
+    return somebody
 
 
 @pytest.fixture
@@ -209,6 +218,14 @@ def nothing(existing: DriveFile) -> None:
 def elsewhere(settings: DriveSettings, folder_url: str) -> DriveSettings:
     """The same account on another folder."""
     return replace(settings, folder_url=folder_url)
+
+
+def merged(*parts: FaultFields) -> FaultFields:
+    """One fault of several parts; the later ones win."""
+    whole: FaultFields = {}
+    for part in parts:
+        whole.update(part)
+    return whole
 
 
 def rate_body(reason: str, status: int = 403) -> dict[str, Any]:

@@ -54,7 +54,6 @@ def test_what_went_up_comes_down(
     assert target.read_bytes() == content
     assert left_beside(target) == ["a.zip"]
     assert (downloaded.path, downloaded.file, downloaded.bytes_received) == (target, stored, SIZE)
-    assert downloaded.sha256 == stored.sha256
     assert progress[-1] == (SIZE, SIZE)
 
 
@@ -146,12 +145,31 @@ def test_corrupted_bytes_never_reach_the_target(
     assert left_beside(target) == ["a.zip"]
 
 
+def test_md5_decides_where_drive_gives_no_sha256(
+    drive: DriveArchive,
+    stored: DriveFile,
+    folder: str,
+    target: Path,
+    content: bytes,
+    drive_sandbox: ControlClient,
+) -> None:
+    drive_sandbox.settings(omit_sha256=True)
+    (listed,) = drive.list(folder)
+    drive_sandbox.fault(**MEDIA, corrupt=True)
+
+    with pytest.raises(DownloadCorrupted, match=stored.md5):
+        drive.download(listed, target)
+    drive.download(listed, target)
+
+    assert target.read_bytes() == content
+
+
 def test_content_that_rotted_on_drive_never_reaches_the_target(
     drive: DriveArchive, stored: DriveFile, target: Path, drive_sandbox: ControlClient
 ) -> None:
     drive_sandbox.settings(corrupt_file=stored.id)
 
-    with pytest.raises(DownloadCorrupted, match=stored.md5):
+    with pytest.raises(DownloadCorrupted, match=str(stored.sha256)):
         drive.download(stored, target)
 
     assert left_beside(target) == []

@@ -6,12 +6,17 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from lse_dagster.drive import DriveArchive, DriveSettings
 from lse_dagster.drive.errors import DriveError
+from lse_dagster.drive.login import Consent
+from lse_dagster.drive.oauth_client import read_desktop_client
 from lse_dagster.sandbox.client import ControlClient, FaultFields
+from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.drive.conftest import Waits, nothing, rate_body
 
 SEND: FaultFields = {"method": "PUT", "path": r"/upload/.*upload_id="}
@@ -123,3 +128,43 @@ def test_the_archive_and_its_settings_show_no_secret(
     drive: DriveArchive, settings: DriveSettings, secrets: list[str]
 ) -> None:
     assert_clean(f"{drive!r} {settings!r} {drive._service.account!r}", secrets)
+
+
+SIGN_INS: list[FaultFields] = [
+    {},
+    {
+        "path": "/token",
+        "status": 400,
+        "body": {"error": "invalid_grant", "error_description": "4/0Aecho ya29.x"},
+    },
+    {"path": "/token", "status": 400, "body": "GOCSPX-echo ya29.echoed"},
+    {"path": "/token", "status": 503},
+    {"path": "/token", "drop_after": -1},
+    {"path": "/token", "truncate": 60},
+]
+
+
+@pytest.mark.parametrize("fault", SIGN_INS)
+def test_no_sign_in_shows_a_secret(
+    sandbox: Sandbox, drive_sandbox: ControlClient, caplog: pytest.LogCaptureFixture, fault: FaultFields
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = read_desktop_client(sandbox.directory / "oauth-client.json")
+    consent = Consent.ask(client, "http://127.0.0.1:9/")
+    address = requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]
+    code = parse_qs(urlsplit(address).query)["code"][0]
+    caplog.clear()
+    if fault:
+        drive_sandbox.fault(**fault)
+
+    shown: list[str] = []
+    try:
+        token = consent.redeem(address)
+        secrets = [client.secret, code, token["refresh_token"], token["token"]]
+    except DriveError as error:
+        assert fault
+        secrets = [client.secret, code, "4/0Aecho", "GOCSPX-echo"]
+        shown += everything_about(error)
+
+    for text in (*shown, logged(caplog), repr(client), repr(consent)):
+        assert_clean(text, secrets)

@@ -16,7 +16,9 @@ from lse_dagster.sandbox.control import PREFIX, Control, json_response
 from lse_dagster.sandbox.drive import accounts, files, listing, revisions
 from lse_dagster.sandbox.drive.access import authenticate
 from lse_dagster.sandbox.drive.call import Drive, Handler
+from lse_dagster.sandbox.drive.consent import ConsentScreen
 from lse_dagster.sandbox.drive.errors import DriveError, answer_error, error_body
+from lse_dagster.sandbox.drive.metadata_server import MetadataServer
 from lse_dagster.sandbox.drive.oauth import TokenEndpoint
 from lse_dagster.sandbox.drive.override import MethodOverride
 from lse_dagster.sandbox.drive.pages import Pages
@@ -61,7 +63,10 @@ def create_drive_app(directory: Path, control: Control) -> Starlette:
             Route(f"{prefix}/drive/v3/files/{{file_id}}", uploads.receive, methods=["PATCH", "PUT"]),
         ]
     routes += [
+        Route("/o/oauth2/auth", ConsentScreen(drive).ask, methods=["GET"]),
         Route("/token", tokens.token, methods=["POST"]),
+        Route("/", MetadataServer(tokens).answer, methods=["GET"]),
+        Route("/computeMetadata/v1/{path:path}", MetadataServer(tokens).answer, methods=["GET", "POST"]),
         Route("/revoke", tokens.revoke, methods=["POST"]),
         Route("/drive/folders/{file_id}", pages.folder, methods=["GET"]),
         Route("/file/d/{file_id}/view", pages.file, methods=["GET"]),

@@ -43,6 +43,15 @@ class DriveError(Exception):
         self.headers = headers
 
 
+class GrantError(Exception):
+    """A refusal of the token endpoint, in OAuth's words."""
+
+    def __init__(self, error: str, description: str, *, status: int = 400) -> None:
+        super().__init__(description)
+        self.status = status
+        self.body = {"error": error, "error_description": description}
+
+
 async def answer_error(request: Request, error: Exception) -> Response:
     """The response for a `DriveError`, as a Starlette exception handler."""
     assert isinstance(error, DriveError)  # noqa: S101 - registered for this type only

@@ -1,4 +1,7 @@
-"""Google's token endpoint: refresh tokens and service-account assertions become access tokens; revocation."""
+"""Google's token endpoint: codes, refresh tokens and service accounts' assertions become access tokens.
+
+And revocation, which ends them.
+"""
 
 import base64
 import binascii
@@ -21,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lse_dagster.sandbox.drive.call import Drive
+from lse_dagster.sandbox.drive.consent import redeem
+from lse_dagster.sandbox.drive.errors import GrantError
 from lse_dagster.sandbox.drive.requests import base_url, small_body
 from lse_dagster.sandbox.drive.world import SCOPES, SERVICE_ACCOUNT, USER, known
 
@@ -29,15 +34,6 @@ _GOOGLE_AUDIENCE = "https://oauth2.googleapis.com/token"
 """google-auth writes this one into every assertion, whatever the key file's token_uri."""
 _CLOCK_SKEW = 300
 _LONGEST = 3600
-
-
-class OAuthError(Exception):
-    """A refused grant, in OAuth's words."""
-
-    def __init__(self, error: str, description: str, *, status: int = 400) -> None:
-        super().__init__(description)
-        self.status = status
-        self.body = {"error": error, "error_description": description}
 
 
 class TokenEndpoint:
@@ -49,6 +45,7 @@ class TokenEndpoint:
     async def token(self, request: Request) -> Response:
         """Answer a grant."""
         form = dict(parse_qsl((await small_body(request.stream())).decode("utf-8", "replace")))
+        form = _basic_client(request.headers.get("authorization", "")) | form
         audience = f"{base_url(request)}{request.url.path}"
         return await run_in_threadpool(self._answer, form, audience)
 
@@ -58,56 +55,70 @@ class TokenEndpoint:
         token = form.get("token") or request.query_params.get("token", "")
         return await run_in_threadpool(self._revoke, token)
 
+    def for_machine(self, scopes: frozenset[str]) -> dict[str, Any]:
+        """An access token of the service account, as a machine that runs as it gets one."""
+        with self._drive.store.transaction() as db:
+            return self._issue(db, SERVICE_ACCOUNT, known(db, "service_account_client"), scopes, None)
+
     def _answer(self, form: Mapping[str, str], audience: str) -> Response:
         try:
             with self._drive.store.transaction() as db:
                 body = self._grant(db, form, audience)
-        except OAuthError as error:
+        except GrantError as error:
             return JSONResponse(error.body, status_code=error.status)
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     def _grant(self, db: sqlite3.Connection, form: Mapping[str, str], audience: str) -> dict[str, Any]:
         grant = form.get("grant_type", "")
+        if grant == "authorization_code":
+            return self._code(db, form)
         if grant == "refresh_token":
             return self._refresh(db, form)
         if grant == _JWT_GRANT:
             return self._assertion(db, form.get("assertion", ""), audience)
-        raise OAuthError("unsupported_grant_type", f"Invalid grant_type: {grant}")
+        raise GrantError("unsupported_grant_type", f"Invalid grant_type: {grant}")
+
+    def _code(self, db: sqlite3.Connection, form: Mapping[str, str]) -> dict[str, Any]:
+        _check_client(db, form)
+        email, app, scopes, offline = redeem(db, form)
+        if not offline:
+            return self._issue(db, email, app, scopes, None) | {"scope": " ".join(sorted(scopes))}
+        refresh_token = "1//" + secrets.token_urlsafe(48)
+        db.execute(
+            "INSERT INTO refresh_tokens VALUES (?, ?, ?, ?)",
+            (refresh_token, email, app, " ".join(sorted(scopes))),
+        )
+        return self._issue(db, email, app, scopes, refresh_token) | {"refresh_token": refresh_token}
 
     def _refresh(self, db: sqlite3.Connection, form: Mapping[str, str]) -> dict[str, Any]:
-        if form.get("client_id") != known(db, "client_id"):
-            raise OAuthError("invalid_client", "The OAuth client was not found.", status=401)
-        if not hmac.compare_digest(
-            form.get("client_secret", "").encode(), known(db, "client_secret").encode()
-        ):
-            raise OAuthError("invalid_client", "The provided client secret is invalid.", status=401)
+        _check_client(db, form)
         token = form.get("refresh_token", "")
         row = db.execute("SELECT * FROM refresh_tokens WHERE token = ?", (token,)).fetchone()
         if row is None or self._drive.switches.now.refresh_token_revoked:
-            raise OAuthError("invalid_grant", "Token has been expired or revoked.")
+            raise GrantError("invalid_grant", "Token has been expired or revoked.")
         granted = frozenset(row["scopes"].split())
         wanted = frozenset(form.get("scope", "").split())
         if not wanted <= granted:
-            raise OAuthError("invalid_scope", "Some requested scopes were not granted.")
+            raise GrantError("invalid_scope", "Some requested scopes were not granted.")
         return self._issue(db, row["email"], row["app"], wanted or granted, token)
 
     def _assertion(self, db: sqlite3.Connection, assertion: str, audience: str) -> dict[str, Any]:
         claims = _verified(assertion, known(db, "service_account_public_key"))
         if claims.get("iss") != SERVICE_ACCOUNT:
-            raise OAuthError("invalid_grant", "Invalid grant: account not found")
+            raise GrantError("invalid_grant", "Invalid grant: account not found")
         if claims.get("aud") not in {audience, _GOOGLE_AUDIENCE}:
-            raise OAuthError("invalid_grant", f"Invalid JWT: the audience must be {audience}.")
+            raise GrantError("invalid_grant", f"Invalid JWT: the audience must be {audience}.")
         _check_times(claims)
         scopes = frozenset(str(claims.get("scope", "")).split())
         if not scopes or not scopes <= SCOPES:
-            raise OAuthError("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+            raise GrantError("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         subject = claims.get("sub", SERVICE_ACCOUNT)
         if subject not in {USER, SERVICE_ACCOUNT}:
             message = (
                 "Client is unauthorized to retrieve access tokens using this method, or client not authorized"
                 " for any of the scopes requested."
             )
-            raise OAuthError("unauthorized_client", message, status=401)
+            raise GrantError("unauthorized_client", message, status=401)
         return self._issue(db, subject, known(db, "service_account_client"), scopes, None)
 
     def _issue(
@@ -138,22 +149,41 @@ class TokenEndpoint:
         return JSONResponse({})
 
 
+def _basic_client(header: str) -> dict[str, str]:
+    """A client may name itself in the Authorization header instead of the form, as Google's own flow does."""
+    kind, _, value = header.partition(" ")
+    if kind.lower() != "basic":
+        return {}
+    try:
+        client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return {}
+    return {"client_id": client_id, "client_secret": secret}
+
+
+def _check_client(db: sqlite3.Connection, form: Mapping[str, str]) -> None:
+    if form.get("client_id") != known(db, "client_id"):
+        raise GrantError("invalid_client", "The OAuth client was not found.", status=401)
+    if not hmac.compare_digest(form.get("client_secret", "").encode(), known(db, "client_secret").encode()):
+        raise GrantError("invalid_client", "The provided client secret is invalid.", status=401)
+
+
 def _verified(assertion: str, public_key: str) -> dict[str, Any]:
     """The claims of a JWT that the service account's key signed."""
     try:
         signed, _, signature = assertion.rpartition(".")
         head, claims = (json.loads(_decoded(part)) for part in signed.split("."))
     except (ValueError, binascii.Error):
-        raise OAuthError("invalid_grant", "Invalid JWT: malformed.") from None
+        raise GrantError("invalid_grant", "Invalid JWT: malformed.") from None
     if not isinstance(head, dict) or not isinstance(claims, dict) or head.get("alg") != "RS256":
-        raise OAuthError("invalid_grant", "Invalid JWT: only RS256 is accepted.")
+        raise GrantError("invalid_grant", "Invalid JWT: only RS256 is accepted.")
     key = load_pem_public_key(public_key.encode())
     if not isinstance(key, RSAPublicKey):
         raise TypeError("the service account's key is RSA")
     try:
         key.verify(_decoded(signature), signed.encode(), padding.PKCS1v15(), SHA256())
     except (InvalidSignature, binascii.Error):
-        raise OAuthError("invalid_grant", "Invalid JWT Signature.") from None
+        raise GrantError("invalid_grant", "Invalid JWT Signature.") from None
     return claims
 
 
@@ -164,10 +194,10 @@ def _decoded(part: str) -> bytes:
 def _check_times(claims: dict[str, Any]) -> None:
     issued, expires, moment = claims.get("iat"), claims.get("exp"), time.time()
     if not isinstance(issued, int | float) or not isinstance(expires, int | float):
-        raise OAuthError("invalid_grant", "Invalid JWT: iat and exp are required.")
+        raise GrantError("invalid_grant", "Invalid JWT: iat and exp are required.")
     if expires <= moment or issued > moment + _CLOCK_SKEW or expires - issued > _LONGEST:
         message = (
             "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
             " Check your iat and exp values in the JWT claim."
         )
-        raise OAuthError("invalid_grant", message)
+        raise GrantError("invalid_grant", message)

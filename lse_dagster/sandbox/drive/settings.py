@@ -30,6 +30,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """The person's My Drive is full."""
     refresh_token_revoked: bool = False
     """The stored OAuth token has been revoked (or died after its seven days in testing)."""
+    consent: Literal["granted", "denied"] = "granted"
+    """What the person answers on the consent screen."""
+    consent_scope: str | None = None
+    """What the person grants instead of what was asked for: somebody may untick a box."""
+    offline_access: bool = True
+    """Whether a consent gives a refresh token; Google leaves it out for an app that has one already."""
     service_account_role: Literal["organizer", "fileOrganizer", "writer", "reader"] = "organizer"
     """Manager, Content manager, Contributor or Viewer of the shared drive. Only a Manager can delete."""
     token_seconds: int = 3600

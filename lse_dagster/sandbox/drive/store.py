@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS access_tokens (
   refresh_token TEXT);
 CREATE TABLE IF NOT EXISTS refresh_tokens (
   token TEXT PRIMARY KEY, email TEXT NOT NULL, app TEXT NOT NULL, scopes TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS codes (
+  code TEXT PRIMARY KEY, redirect_uri TEXT NOT NULL, challenge TEXT NOT NULL, scopes TEXT NOT NULL,
+  offline INTEGER NOT NULL, expires REAL NOT NULL);
 """
 
 
