@@ -31,6 +31,7 @@ RAW_RUNS_CHECKS = {
     "run_count_matches_langsmith",
     "trace_count_matches_langsmith",
     "traces_are_complete",
+    "files_match_summary",
     "no_pending_runs",
     "attachments_are_complete",
 }
@@ -361,6 +362,19 @@ def test_checks_run_without_a_partition_look_at_every_local_day(archive: DayArch
         ("run_count_matches_langsmith", "2025-08-30"),
         ("trace_count_matches_langsmith", "2025-08-30"),
     ]
+
+
+def test_an_unchanged_day_keeps_its_zip_and_says_so(archive: DayArchive) -> None:
+    archive.api.add_runs(1)
+    first = archive.materialize(("raw_runs", "day_zip"))
+
+    second = archive.materialize(("day_zip",))
+
+    actions = [
+        result.asset_materializations_for_node("day_zip")[0].metadata["action"].value
+        for result in (first, second)
+    ]
+    assert actions == ["built", "kept"]
 
 
 MISSING: dict[str, tuple[str, str]] = {

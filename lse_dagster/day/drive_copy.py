@@ -9,15 +9,29 @@ from typing import Literal
 
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.first_system_zip import (
+    first_system_holdings,
+    is_first_system_zip,
+    stage_first_system_zip,
+)
+from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import day_zip_name, project_path_part
-from lse_dagster.day.overwrite import Overwrite, compare_days, refuse_existing, refuse_loss, refuse_unreadable
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.overwrite import (
+    Holdings,
+    Overwrite,
+    compare_days,
+    refuse_existing,
+    refuse_loss,
+    refuse_unreadable,
+)
+from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import extract_zip
 from lse_dagster.day.zip_file import DayZip, read_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.session import Progress
 from lse_dagster.drive.upload import Uploaded
 from lse_dagster.errors import ArchiveError
 
@@ -38,8 +52,26 @@ def find_copy(drive: DriveArchive, project: str, day: date) -> DriveFile | None:
     return drive.find(project_path_part(project), day_zip_name(project, day))
 
 
-def upload_copy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Uploaded:
+def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
+    """Every day zip of the project on Drive, by its date, with one listing; one of each pair of twins."""
+    found = {}
+    for file in drive.list(project_path_part(project)):
+        try:
+            day = parse_date(Path(file.name).stem[-len("YYYY-MM-DD") :])
+        except InvalidDate:
+            continue
+        if file.name == day_zip_name(project, day):
+            found[day] = file
+    return found
+
+
+def upload_copy(
+    drive: DriveArchive, zipped: DayZip, overwrite: Overwrite, *, on_progress: Progress | None = None
+) -> Uploaded:
     """Put the zip on Drive, verified. The same content is not sent twice.
+
+    An upload that is stopped leaves `.<zip's name>.upload` beside the zip, a secret; the next one goes on
+    from it and removes it.
 
     Raises `OverwriteRefused` when other content is there that the policy protects, and Drive's errors.
     """
@@ -49,27 +81,51 @@ def upload_copy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Up
         folder=project_path_part(project),
         name=day_zip_name(project, day),
         may_replace=_policy(drive, zipped, overwrite),
+        session_path=zipped.path.with_name(f".{zipped.path.name}.upload"),
+        on_progress=on_progress,
     )
 
 
 def stage_from_drive(
-    drive: DriveArchive, store: DayStore, project: str, day: date, *, overwrite: Overwrite = "superset"
+    drive: DriveArchive,
+    store: DayStore,
+    project: str,
+    day: date,
+    *,
+    overwrite: Overwrite = "superset",
+    on_download: Progress | None = None,
+    on_extract: Progress | None = None,
 ) -> StagedDay:
     """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
 
-    Raises `NotOnDrive`, `BrokenZip`, `InvalidSummary`, `OverwriteRefused`, `DayIsBusy`, `DiskError`, and
-    Drive's errors; the staging is gone then and the old day untouched.
+    A zip of the first system has no hashes: its day is marked as unverified.
+
+    `on_download(bytes_done, bytes_in_all)`, then `on_extract(files_done, files_in_all)`.
+
+    Raises `NotOnDrive`, `BrokenZip`, `InvalidSummary`, `RunsOfOtherDays` (a zip of the first system),
+    `OverwriteRefused`, `DayIsBusy`, `DiskError`, and Drive's errors; the staging is gone then and the old
+    day untouched.
     """
     store.refuse_if_exists(project, day, overwrite)
     found = find_copy(drive, project, day)
     if found is None:
         raise NotOnDrive(project, day)
     with store.stage(project, day) as staging:
-        drive.download(found, staging.download_path)
-        extracted = extract_zip(staging.download_path, staging.content, project=project, day=day)
+        drive.download(found, staging.download_path, on_progress=on_download)
+        staged = _stage_zip(staging, on_extract)
         staging.download_path.unlink()
         flush_folder(staging.folder)
-        return StagedDay(staging, extracted)
+        return staged
+
+
+def _stage_zip(staging: Staging, on_extract: Progress | None) -> StagedDay:
+    path = staging.download_path
+    if is_first_system_zip(path):
+        return stage_first_system_zip(path, staging, on_progress=on_extract)
+    day = extract_zip(
+        path, staging.content, project=staging.project, day=staging.date, on_progress=on_extract
+    )
+    return StagedDay(staging, day)
 
 
 def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:
@@ -85,6 +141,13 @@ def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:
         yield f"md5 {copy.md5} on Drive, {md5} of the zip"
     if copy.sha256 is not None and copy.sha256 != (sha256 := _checksum(path, "sha256")):
         yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip"
+
+
+def _holdings(copy: Path, zipped: DayZip) -> Holdings:
+    """What the copy holds. Raises `BrokenZip`, `InvalidSummary`."""
+    if is_first_system_zip(copy):
+        return first_system_holdings(copy)
+    return read_zip(copy, project=zipped.project, day=zipped.date).holdings()
 
 
 def _checksum(path: Path, algorithm: Literal["md5", "sha256"]) -> str:
@@ -104,7 +167,7 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
             copy = Path(folder) / "drive.zip"
             drive.download(existing, copy)
             try:
-                old = read_zip(copy, project=zipped.project, day=zipped.date).holdings()
+                old = _holdings(copy, zipped)
             except (BrokenZip, InvalidSummary) as error:
                 raise refuse_unreadable(what, existing.web_view_link, error) from error
         replacement = compare_days(old, zipped.holdings())

@@ -13,7 +13,7 @@ class NoSuchDay(ArchiveError):
         super().__init__(
             f"Reading the day {day} of {project!r}",
             f"There is no day at {path}.",
-            "Fetch it, or bring it back from Drive with the `restore` job.",
+            f"Run `lse archive fetch --date {day}`, or bring it back: `lse archive restore --date {day}`.",
         )
 
 
@@ -24,7 +24,7 @@ class NoSuchZip(ArchiveError):
         super().__init__(
             f"Reading the day zip {day} of {project!r}",
             f"There is no zip at {path}.",
-            "Materialize `day_zip` for this partition first.",
+            f"Make it first: materialize `day_zip`, or `lse archive zip --date {day}`.",
         )
 
 

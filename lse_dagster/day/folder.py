@@ -18,7 +18,7 @@ from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 
-_REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always`."
+_REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always` (`--force`)."
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class DayFolder:
             try:
                 yield read_trace_file(self.path / name)
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise self._broken(f"{name} cannot be read: {error}") from error
+                raise self.broken(f"{name} cannot be read: {error}") from error
 
     def identities(self) -> Iterator[RunIdentity]:
         """The identity of every run. Raises `BrokenDay` as `traces` does."""
@@ -58,7 +58,7 @@ class DayFolder:
                 try:
                     yield read_identity(raw)
                 except InvalidRun as error:
-                    raise self._broken(str(error)) from error
+                    raise self.broken(str(error)) from error
 
     def run_ids(self) -> set[str]:
         """The ids of all runs."""
@@ -73,19 +73,34 @@ class DayFolder:
 
         A file that the summary does not name counts as a difference: nobody vouches for it.
         """
-        found = {entry.name for entry in self.path.iterdir()} - {SUMMARY}
-        if found != set(self.summary.files):
-            stray = sorted(found ^ set(self.summary.files))
-            raise self._broken(
-                f"{stray[0]!r} is " + ("not in the summary" if stray[0] in found else "missing")
-            )
+        self.verify_names()
         for name, entry in self.summary.files.items():
             with (self.path / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest != entry.sha256:
-                raise self._broken(f"{name} differs from its hash in the summary")
+                raise self.broken(f"{name} differs from its hash in the summary")
 
-    def _broken(self, why: str) -> BrokenDay:
+    def verify_names(self) -> None:
+        """Compare the names of the files with the summary. Raises `BrokenDay` as `verify_files` does."""
+        found = {entry.name for entry in self.path.iterdir()} - {SUMMARY}
+        if found != set(self.summary.files):
+            stray = sorted(found ^ set(self.summary.files))
+            raise self.broken(
+                f"{stray[0]!r} is " + ("not in the summary" if stray[0] in found else "missing")
+            )
+
+    def read_summary(self) -> bytes:
+        """The bytes of `_summary.json`. Raises `BrokenDay` when they say something else by now."""
+        try:
+            raw = self.summary_path.read_bytes()
+        except OSError as error:
+            raise self.broken(f"{SUMMARY} cannot be read: {error}") from error
+        if decode_summary(raw, project=self.project, day=self.date, origin=str(self.path)) != self.summary:
+            raise self.broken(f"{SUMMARY} was changed meanwhile")
+        return raw
+
+    def broken(self, why: str) -> BrokenDay:
+        """The error for a day whose files are not what its summary says."""
         return BrokenDay(
             f"Reading the day {self.date} of {self.project!r} at {self.path}", f"{why}.", _REPAIR
         )

@@ -54,7 +54,7 @@ def refuse_existing(what: str, where: str) -> OverwriteRefused:
     return OverwriteRefused(
         what,
         f"There is one already at {where}, and overwrite is `never`.",
-        "Keep it, or run again with `overwrite: superset` (loses no run) or `overwrite: always`.",
+        "Keep it, or run again with `overwrite: superset` (loses no run) or `overwrite: always` (`--force`).",
     )
 
 
@@ -67,7 +67,8 @@ def refuse_loss(what: str, where: str, replacement: Replacement) -> OverwriteRef
         what,
         f"{where} holds {lost} that the new one lacks, for example "
         f"{', '.join(replacement.lost_examples)}. LangSmith may have forgotten them.",
-        f"Keep it (or restore it from Drive). To give these {these} up, run again with `overwrite: always`.",
+        f"Keep it (or restore it from Drive). To give these {these} up, run again with `overwrite: always` "
+        "(`--force`).",
     )
 
 
@@ -76,5 +77,5 @@ def refuse_unreadable(what: str, where: str, error: ArchiveError) -> OverwriteRe
     return OverwriteRefused(
         what,
         f"What is at {where} cannot be read: {error.why}",
-        "Look at it. To replace it all the same, run again with `overwrite: always`.",
+        "Look at it. To replace it all the same, run again with `overwrite: always` (`--force`).",
     )

@@ -13,6 +13,8 @@ class Verdict:
 
     passed: bool
     why: str
+    unverified: bool = False
+    """Nobody ever counted, so it did not pass, and did not fail either."""
 
 
 def compare_counts(noun: str, held: int, *, when_fetched: int, now: int | None) -> Verdict:
@@ -39,4 +41,23 @@ def compare_counts(noun: str, held: int, *, when_fetched: int, now: int | None) 
     return Verdict(
         False,
         f"{held:,} {noun}, but LangSmith counted {when_fetched:,} when the day was fetched and {now:,} now.",
+    )
+
+
+def compare_uncounted(noun: str, held: int, *, now: int | None) -> Verdict:
+    """The same for a day that nobody counted when it was fetched.
+
+    Only LangSmith's count now can verify it, as long as LangSmith still has the day.
+    """
+    if now == held:
+        return Verdict(True, f"{held:,} {noun}, as LangSmith counts now.")
+    if now is not None and held < now:
+        return Verdict(
+            False, f"{held:,} of {now:,} {noun}: {now - held:,} missing. Materialize `raw_runs` again."
+        )
+    counts = "cannot be asked" if now is None else f"counts {now:,} now"
+    return Verdict(
+        False,
+        f"Unverified: {held:,} {noun} from the first system, which did not count; LangSmith {counts}.",
+        unverified=True,
     )

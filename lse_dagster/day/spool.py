@@ -102,6 +102,16 @@ class RunSpool:
         """The bytes of a run as they arrived. Only after the last `add` and a `flush`."""
         return os.pread(self._file.fileno(), run.length, run.offset)
 
+    def find(self, run_id: str) -> bytes:
+        """The bytes of a run, at any time. Raises `KeyError`."""
+        query = "SELECT id, offset, length FROM runs WHERE id = ?"
+        with self._lock:
+            row = self._execute(query, (run_id,)).fetchone()
+            if row is None:
+                raise KeyError(run_id)
+            self._file.flush()
+        return self.read(SpooledRun(*row))
+
     def count(self, condition: str, *parameters: int) -> int:
         """How many runs meet a condition of SQL on the columns of the index."""
         with self._lock:

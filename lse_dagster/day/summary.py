@@ -17,7 +17,7 @@ from lse_dagster.errors import ArchiveError
 
 SCHEMA: Final = "lse.day/1"
 
-_REPAIR = "Restore the day or fetch it again with `overwrite: always`."
+_REPAIR = "Restore the day or fetch it again with `overwrite: always` (`--force`)."
 
 
 class InvalidSummary(ArchiveError):
@@ -53,8 +53,23 @@ class Counts(msgspec.Struct, frozen=True):
     attachments: int
 
 
+class Unverified(msgspec.Struct, frozen=True):
+    """Why nobody can say that a day is whole: it was not fetched by this system, which counts.
+
+    `original_summary` is the text that the other system wrote about it, or null.
+    """
+
+    source: Literal["first_system"]
+    why: str
+    original_summary: str | None
+
+
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The content of `_summary.json`; a day that lacks no attachment says nothing about missing ones."""
+    """The content of `_summary.json`.
+
+    A day that lacks no attachment says nothing about missing ones, a day that was proven whole nothing about
+    being `unverified`. The totals are null for an unverified day: LangSmith was not asked.
+    """
 
     schema: Literal["lse.day/1"]
     project: str
@@ -63,12 +78,13 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     api: Literal["v1", "v2"]
     fetched_at: str
     counts: Counts
-    langsmith_total: int
-    langsmith_root_total: int
+    langsmith_total: int | None
+    langsmith_root_total: int | None
     files: dict[str, FileEntry]
     sha256: str
     """Of the sorted list of files: the hash of the day's content, whoever fetched it and when."""
     missing_attachments: list[MissingAttachment] = []
+    unverified: Unverified | None = None
 
     @property
     def bytes(self) -> int:
@@ -99,7 +115,7 @@ def encode_summary(summary: Summary) -> bytes:
     return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
 
 
-def decode_summary(raw: bytes, *, project: str, day: date, origin: str) -> Summary:
+def decode_summary(raw: bytes | bytearray, *, project: str, day: date, origin: str) -> Summary:
     """Read and check a summary. `origin` names where it lies, for the error.
 
     Raises `InvalidSummary` when it is broken, inconsistent in itself, or of another project or date.

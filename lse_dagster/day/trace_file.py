@@ -1,7 +1,7 @@
 """One trace as one JSON file: written piece by piece, read back without parsing the runs.
 
 `{"schema": "lse.trace/1", "project", "trace_id", "start_time", "api", "runs": [...], "feedback": [...]}`.
-Every run and every feedback record is exactly the bytes LangSmith sent, on a line of its own.
+Every run and every feedback record is exactly the bytes LangSmith sent, beginning on a line of its own.
 """
 
 import hashlib
@@ -30,6 +30,8 @@ class TraceFile(msgspec.Struct, frozen=True):
     api: Literal["v1", "v2"]
     runs: list[msgspec.Raw]
     feedback: list[msgspec.Raw]
+    first_system: list[msgspec.Raw] = []
+    """What the first system kept beside each run; only in traces that come from it."""
 
 
 _DECODER = msgspec.json.Decoder(TraceFile)
@@ -44,6 +46,7 @@ def write_trace_file(
     api: Literal["v1", "v2"],
     runs: Iterable[bytes],
     feedback: Iterable[bytes],
+    first_system: Iterable[bytes] = (),
 ) -> FileEntry:
     """Write one trace, holding about 1 MiB of it in memory, or one run. The caller flushes it to disk."""
     head = msgspec.json.encode(
@@ -61,6 +64,9 @@ def write_trace_file(
         yield b'\n],"feedback":['
         for number, record in enumerate(feedback):
             yield b",\n" if number else b"\n"
+            yield record
+        for number, record in enumerate(first_system):
+            yield b",\n" if number else b'\n],"first_system":[\n'
             yield record
         yield b"\n]}\n"
 
@@ -92,6 +98,6 @@ def read_trace_file(path: Path) -> TraceFile:
     return _DECODER.decode(path.read_bytes())
 
 
-def decode_trace(raw: bytes) -> TraceFile:
+def decode_trace(raw: bytes | bytearray) -> TraceFile:
     """Read one trace from the bytes of its file. Raises `msgspec.MsgspecError` when it is not one."""
     return _DECODER.decode(raw)

@@ -1,95 +1,159 @@
 """Verifying a day zip against its summary, and extracting it only when every byte is as promised.
 
-A zip that comes back from Drive is foreign input: a name, a size or a hash that the summary does not promise
-is refused before or while it is written, and the staging it was written to is thrown away.
+A zip that comes back from Drive is foreign input. A name, a kind or a size that the summary does not promise
+is refused before a file is written; a member is inflated to no more than its promised size, and compared with
+its CRC and its hash before, or for a large one while, it is written to the staging.
 """
 
 import hashlib
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from lse_dagster.day.durable import flush_files, flush_folder
-from lse_dagster.day.errors import DiskError
+from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.summary import Summary
-from lse_dagster.day.zip_file import DAMAGE, broken_zip, open_zip, read_member, read_zip
-
-_ENCRYPTED = 0x1
+from lse_dagster.day.parallel import batches, in_order, worker_threads
+from lse_dagster.day.summary import Summary, decode_summary
+from lse_dagster.day.zip_directory import Member, ZipDirectory
+from lse_dagster.day.zip_file import read_summary
+from lse_dagster.day.zip_member import WHOLE, read_pieces, read_whole
+from lse_dagster.day.zip_writer import OnProgress
 
 
 def compare_with_day(path: Path, day: DayFolder) -> Iterator[str]:
     """Every difference between a zip and the day it was made of: names, sizes, CRCs, hashes, the summary.
 
-    Raises `BrokenZip` for a file that is no zip at all.
+    The day's files are not read: their hashes stand in its summary. Contents are only looked at when the
+    directory shows no difference. Raises `BrokenZip` for a file whose directory cannot be read, `DiskError`.
     """
-    hashes = {name: entry.sha256 for name, entry in day.summary.files.items()}
-    hashes[SUMMARY] = hashlib.sha256(day.summary_path.read_bytes()).hexdigest()
-    with open_zip(path) as archive:
-        yield from _compare_members(archive, day.summary)
-        for info in archive.infolist():
-            if info.filename in hashes:
-                yield from _compare_content(archive, info, hashes[info.filename])
+    with ZipDirectory(path) as archive:
+        differences = list(_compare_directory(archive, day.summary))
+        yield from differences
+        if differences:
+            return
+        yield from _compare_summary(archive, day)
+        for found in _examine(archive, _Examination(archive, day.summary)):
+            yield from found.differences
 
 
-def extract_zip(path: Path, folder: Path, *, project: str, day: date) -> DayFolder:
-    """Extract a day zip into an empty folder, every hash verified, and flush it.
+def extract_zip(
+    path: Path, folder: Path, *, project: str, day: date, on_progress: OnProgress | None = None
+) -> DayFolder:
+    """Extract a day zip into an empty folder, every CRC and every hash verified, and flush it.
 
-    Nothing is written for a zip whose list of members differs from its summary. Raises `BrokenZip` (a
-    hostile or damaged zip), `InvalidSummary`, `BrokenDay`, `DiskError`; the folder is then the caller's to
-    discard.
+    Nothing is written for a zip whose directory differs from its summary. `on_progress` is told the files
+    done and the files in all. Raises `BrokenZip` (a hostile or damaged zip), `InvalidSummary`, `DiskError`;
+    the folder is then the caller's to discard.
     """
-    summary = read_zip(path, project=project, day=day).summary
-    with open_zip(path) as archive:
-        for difference in _compare_members(archive, summary):
-            raise broken_zip(path, difference)
+    with ZipDirectory(path) as archive:
+        raw = read_summary(archive)
+        summary = decode_summary(raw, project=project, day=day, origin=str(path))
+        for difference in _compare_directory(archive, summary):
+            raise archive.broken(difference)
         try:
-            for name in (*summary.files, SUMMARY):
-                with (folder / name).open("xb") as target:
-                    target.writelines(_undamaged(archive, name, path))
+            _extract_members(archive, summary, folder, on_progress)
+            (folder / SUMMARY).write_bytes(raw)
             flush_files(folder / name for name in (*summary.files, SUMMARY))
             flush_folder(folder)
         except OSError as error:
             raise DiskError(f"Extracting {path.name}", error) from error
-    extracted = DayFolder(folder, summary)
-    extracted.verify_files()
-    return extracted
+    if on_progress is not None:
+        on_progress(len(archive), len(archive))
+    return DayFolder(folder, summary)
 
 
-def _compare_members(archive: zipfile.ZipFile, summary: Summary) -> Iterator[str]:
-    """Differences that the zip's directory shows, before a byte is decompressed."""
-    members = archive.infolist()
-    names = Counter(info.filename for info in members)
+def _extract_members(
+    archive: ZipDirectory, summary: Summary, folder: Path, on_progress: OnProgress | None
+) -> None:
+    done = 0
+    for found in _examine(archive, _Examination(archive, summary, folder)):
+        for difference in found.differences:
+            raise archive.broken(difference)
+        done += found.members
+        if on_progress is not None:
+            on_progress(done, len(archive))
+
+
+def _compare_directory(archive: ZipDirectory, summary: Summary) -> Iterator[str]:
+    """Differences that the zip's directory shows, before a byte is inflated."""
+    counts = Counter(member.name for member in archive.members())
     expected = {SUMMARY, *summary.files}
-    yield from (f"{name!r} is there {count} times" for name, count in sorted(names.items()) if count > 1)
-    yield from (f"{name!r} is missing" for name in sorted(expected - set(names)))
-    yield from (f"{name!r} is not in the summary" for name in sorted(set(names) - expected))
-    for info in members:
-        if info.flag_bits & _ENCRYPTED:
-            yield f"{info.filename!r} is encrypted"
-        entry = summary.files.get(info.filename)
-        if entry is not None and info.file_size != entry.bytes:
-            yield f"{info.filename!r} has {info.file_size:,} bytes, the summary says {entry.bytes:,}"
-
-
-def _compare_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, sha256: str) -> Iterator[str]:
-    digest = hashlib.sha256()
+    yield from (f"{name!r} is there {count} times" for name, count in sorted(counts.items()) if count > 1)
+    yield from (f"{name!r} is missing" for name in sorted(expected - counts.keys()))
+    yield from (f"{name!r} is not in the summary" for name in sorted(counts.keys() - expected))
+    for member in archive.members():
+        entry = summary.files.get(member.name)
+        if entry is not None and member.size != entry.bytes:
+            yield f"{member.name!r} has {member.size:,} bytes, the summary says {entry.bytes:,}"
     try:
-        for chunk in read_member(archive, info):
-            digest.update(chunk)
-    except DAMAGE as error:
-        yield f"{info.filename!r}: {error}"
-        return
-    if digest.hexdigest() != sha256:
-        yield f"{info.filename!r} differs from the day's"
+        yield from archive.check()
+    except BrokenZip as error:
+        yield error.why.rstrip(".")
 
 
-def _undamaged(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[bytes]:
-    """A member's content; damage is told apart from a failing disk on the writing side."""
+def _compare_summary(archive: ZipDirectory, day: DayFolder) -> Iterator[str]:
     try:
-        yield from read_member(archive, name)
-    except DAMAGE as error:
-        raise broken_zip(path, f"{name!r}: {error}") from error
+        if read_summary(archive) != day.read_summary():
+            yield f"{SUMMARY!r} differs from the day's"
+    except BrokenZip as error:
+        yield error.why.rstrip(".")
+
+
+@dataclass(frozen=True)
+class _Found:
+    members: int
+    differences: list[str]
+
+
+@dataclass(frozen=True)
+class _Examination:
+    """How members are looked at: against which hashes, and written to which folder, if any."""
+
+    archive: ZipDirectory
+    summary: Summary
+    folder: Path | None = None
+
+    def examine(self, members: list[Member]) -> _Found:
+        """Runs in any thread. Raises `OSError` when a file cannot be written."""
+        return _Found(len(members), [why for member in members for why in self._differences(member)])
+
+    def _differences(self, member: Member) -> Iterator[str]:
+        try:
+            if member.size <= WHOLE:
+                self._examine_whole(member)
+            else:
+                self._examine_pieces(member)
+        except BrokenZip as error:
+            yield error.why.rstrip(".")
+
+    def _examine_whole(self, member: Member) -> None:
+        content = read_whole(self.archive, member)
+        self._compare_hash(member, hashlib.sha256(content))
+        if self.folder is not None:
+            with (self.folder / member.name).open("xb") as target:
+                target.write(content)  # all of it: without its buffer a full disk could cut it silently
+
+    def _examine_pieces(self, member: Member) -> None:
+        digest = hashlib.sha256()
+        with (self.folder / member.name).open("xb") if self.folder is not None else nullcontext() as target:
+            for piece in read_pieces(self.archive, member):
+                digest.update(piece)
+                if target is not None:
+                    target.write(piece)
+        self._compare_hash(member, digest)
+
+    def _compare_hash(self, member: Member, digest: "hashlib._Hash") -> None:
+        if digest.hexdigest() != self.summary.files[member.name].sha256:
+            raise self.archive.broken(f"{member.name!r} differs from its hash in the summary")
+
+
+def _examine(archive: ZipDirectory, examination: _Examination) -> Iterator[_Found]:
+    """What is found about all members but the summary, in order, while threads work ahead."""
+    members = (member for member in archive.members() if member.name != SUMMARY)
+    with worker_threads() as threads:
+        yield from in_order(threads, examination.examine, batches(members, lambda member: member.size))

@@ -22,7 +22,15 @@ from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.run import RunIdentity, read_identity
 from lse_dagster.day.spool import Flushed, RunSpool, SpooledRun
 from lse_dagster.day.staging import StagedDay, Staging
-from lse_dagster.day.summary import SCHEMA, Counts, FileEntry, Summary, content_sha256, encode_summary
+from lse_dagster.day.summary import (
+    SCHEMA,
+    Counts,
+    FileEntry,
+    Summary,
+    Unverified,
+    content_sha256,
+    encode_summary,
+)
 from lse_dagster.day.trace_file import write_trace_file
 
 _IN_DAY: Final = "start_us >= ? AND start_us < ?"
@@ -31,12 +39,26 @@ _QUEUED_TRACES: Final = 8
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """Where a day came from and what LangSmith counted; all of it goes into the summary."""
+class Origin:
+    """Where a day came from; all of it goes into the summary."""
 
     project_id: str
     api: Literal["v1", "v2"]
     fetched_at: datetime
+
+
+@dataclass(frozen=True)
+class Imported(Origin):
+    """A day of the first system: nobody counted it. `records` are what lay beside its runs, by run id."""
+
+    unverified: Unverified
+    records: Mapping[str, list[bytes]]
+
+
+@dataclass(frozen=True)
+class Provenance(Origin):
+    """A day that was fetched, and what LangSmith counted."""
+
     langsmith_total: int
     langsmith_root_total: int
 
@@ -105,9 +127,16 @@ class DayWriter:
         """The runs of an earlier process that name attachments or offloaded fields."""
         return map(self._spool.read, self._spool.runs_naming_files())
 
+    def held(self, run_id: str) -> bytes:
+        """The bytes of a run that was kept. Raises `KeyError`, `DiskError`."""
+        try:
+            return self._spool.find(run_id)
+        except OSError as error:
+            raise self._disk_error(error) from error
+
     def finish(
         self,
-        provenance: Provenance,
+        provenance: Provenance | Imported,
         feedback: Mapping[str, Iterable[bytes]],
         *,
         attachments: Mapping[str, FileEntry] | None = None,
@@ -131,9 +160,10 @@ class DayWriter:
         return staged
 
     def _write_traces(
-        self, provenance: Provenance, feedback: Mapping[str, Iterable[bytes]]
+        self, provenance: Provenance | Imported, feedback: Mapping[str, Iterable[bytes]]
     ) -> Iterator[tuple[str, FileEntry]]:
         """Two at a time: hashing and writing leave the interpreter's lock alone."""
+        records = provenance.records if isinstance(provenance, Imported) else {}
 
         def write(trace_id: str, start: datetime, name: str, runs: Sequence[SpooledRun]) -> FileEntry:
             return write_trace_file(
@@ -144,6 +174,7 @@ class DayWriter:
                 api=provenance.api,
                 runs=map(self._spool.read, runs),
                 feedback=(record for run in runs for record in feedback.get(run.id, ())),
+                first_system=(record for run in runs for record in records.get(run.id, ())),
             )
 
         with ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="trace") as threads:
@@ -159,12 +190,13 @@ class DayWriter:
 
     def _write_summary(
         self,
-        provenance: Provenance,
+        provenance: Provenance | Imported,
         files: dict[str, FileEntry],
         counts: Counts,
         missing_attachments: list[MissingAttachment],
     ) -> StagedDay:
         staging = self._staging
+        counted = provenance if isinstance(provenance, Provenance) else None
         summary = Summary(
             schema=SCHEMA,
             project=staging.project,
@@ -173,11 +205,12 @@ class DayWriter:
             api=provenance.api,
             fetched_at=iso_z(provenance.fetched_at),
             counts=counts,
-            langsmith_total=provenance.langsmith_total,
-            langsmith_root_total=provenance.langsmith_root_total,
+            langsmith_total=counted.langsmith_total if counted else None,
+            langsmith_root_total=counted.langsmith_root_total if counted else None,
             files={name: files[name] for name in sorted(files)},
             sha256=content_sha256(files),
             missing_attachments=missing_attachments,
+            unverified=provenance.unverified if isinstance(provenance, Imported) else None,
         )
         (staging.content / SUMMARY).write_bytes(encode_summary(summary))
         flush_files(staging.content / name for name in (*files, SUMMARY))

@@ -1,46 +1,32 @@
 """The day zip: the files of a day folder, flat, in one deterministic zip that any tool opens.
 
-Names are sorted and times fixed, so the same day gives the same bytes with the same zlib. Written to a hidden
-file beside its place, flushed, and renamed; never half there.
+Names are sorted and times fixed, so the same day gives the same bytes with the same libraries. Written to a
+hidden file beside its place, flushed, and renamed; never half there.
 """
 
 import hashlib
-import shutil
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from lse_dagster.day.durable import flush_files, flush_folder
-from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.errors import DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import decode_trace
+from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
+from lse_dagster.day.zip_member import read_whole
+from lse_dagster.day.zip_writer import DEFAULT_LEVEL, ChangedFile, FileToPack, OnProgress, pack_files
 
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-)
-"""What zipfile raises while it reads a zip that is damaged, encrypted, or compressed in a way it cannot."""
-
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format can express
-_REGULAR_FILE = 0o100644 << 16
-_MEBIBYTE = 1 << 20
-_LARGEST_SUMMARY = 512 * _MEBIBYTE
+_SUMMARY_BASE: Final = 64 << 20
+_SUMMARY_BYTES_PER_MEMBER: Final = 2_048
 
 
 @dataclass(frozen=True)
@@ -72,32 +58,54 @@ class DayZip:
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
-        with open_zip(self.path) as archive:
+        with ZipDirectory(self.path) as archive:
             try:
                 return {
                     read_identity(raw).id
-                    for name in self.summary.trace_names
-                    for raw in decode_trace(archive.read(name)).runs
+                    for member in self._traces(archive)
+                    for raw in decode_trace(read_whole(archive, member)).runs
                 }
-            except (KeyError, msgspec.MsgspecError, InvalidRun, *DAMAGE) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRun) as error:
                 raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
 
     def holdings(self) -> Holdings:
         """What replacing this zip could lose. Raises `BrokenZip`."""
         return Holdings(frozenset(self.run_ids()), frozenset(self.summary.attachment_names))
 
+    def _traces(self, archive: ZipDirectory) -> Iterator[Member]:
+        names = set(self.summary.trace_names)
+        for member in archive.members():
+            if member.name in names:
+                names.discard(member.name)
+                if member.size != self.summary.files[member.name].bytes:
+                    raise archive.broken(f"{member.name!r} has another size than the summary says")
+                yield member
+        if names:
+            raise archive.broken(f"{min(names)!r} is missing")
 
-def write_zip(day: DayFolder, to: Path) -> DayZip:
-    """Zip a day to the file `to`, flushed. The caller moves it to its place. Raises `DiskError`."""
+
+def write_zip(
+    day: DayFolder, to: Path, *, level: int = DEFAULT_LEVEL, on_progress: OnProgress | None = None
+) -> DayZip:
+    """Zip a day to the file `to`, flushed. The caller moves it to its place.
+
+    Every file is compared with its hash in the summary as it is read. `on_progress` is told the files done
+    and the files in all. Raises `BrokenDay` (a file differs, is missing, or nobody vouches for it),
+    `DiskError`; nothing is left then.
+    """
+    day.verify_names()
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            for name in sorted((*day.summary.files, SUMMARY)):
-                _write_member(archive, day.path / name)
+        with to.open("wb") as target:
+            pack_files(day.path, _files_to_pack(day), target, level=level, on_progress=on_progress)
         flush_files([to])
-    except OSError as error:
+    except BaseException as error:
         to.unlink(missing_ok=True)
-        raise DiskError(f"Zipping the day {day.date} of {day.project!r}", error) from error
+        if isinstance(error, ChangedFile):
+            raise day.broken(str(error)) from error
+        if isinstance(error, OSError):
+            raise DiskError(f"Zipping the day {day.date} of {day.project!r}", error) from error
+        raise
     return DayZip(to, day.summary)
 
 
@@ -113,50 +121,20 @@ def publish_zip(written: DayZip, place: Path) -> DayZip:
 
 def read_zip(path: Path, *, project: str, day: date) -> DayZip:
     """Open a zip and read its summary; members are not verified. Raises `BrokenZip`, `InvalidSummary`."""
-    with open_zip(path) as archive:
-        try:
-            info = archive.getinfo(SUMMARY)
-            if info.file_size > _LARGEST_SUMMARY:
-                raise broken_zip(path, f"its summary claims {info.file_size:,} bytes")
-            raw = archive.read(info)
-        except KeyError:
-            raise broken_zip(path, f"it holds no {SUMMARY}") from None
-        except DAMAGE as error:
-            raise broken_zip(path, f"its summary cannot be read: {error}") from error
-    return DayZip(path, decode_summary(raw, project=project, day=day, origin=str(path)))
+    with ZipDirectory(path) as archive:
+        return DayZip(path, decode_summary(read_summary(archive), project=project, day=day, origin=str(path)))
 
 
-def _write_member(archive: zipfile.ZipFile, path: Path) -> None:
-    info = zipfile.ZipInfo(path.name, _FIXED_TIME)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.external_attr = _REGULAR_FILE
-    info.file_size = path.stat().st_size  # tells zipfile whether the member needs Zip64
-    info.create_system = 3  # Unix, on every system, so that the bytes do not depend on it
-    with path.open("rb") as source, archive.open(info, "w") as target:
-        shutil.copyfileobj(source, target, _MEBIBYTE)
+def read_summary(archive: ZipDirectory) -> bytes | bytearray:
+    """The bytes of the summary in a zip, its CRC checked. Raises `BrokenZip`."""
+    member = archive.member(SUMMARY)
+    if member.size > _SUMMARY_BASE + len(archive) * _SUMMARY_BYTES_PER_MEMBER:
+        raise archive.broken(f"its summary claims {member.size:,} bytes")
+    return read_whole(archive, member)
 
 
-def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip for reading. Raises `BrokenZip`."""
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise broken_zip(path, "there is no such file") from None
-    except DAMAGE as error:
-        raise broken_zip(path, str(error)) from error
-
-
-def read_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[bytes]:
-    """The content of a member in pieces of up to 1 MiB, its CRC checked. Raises one of `DAMAGE`."""
-    with archive.open(name) as member:
-        while chunk := member.read(_MEBIBYTE):
-            yield chunk
-
-
-def broken_zip(path: Path, why: str) -> BrokenZip:
-    """The error for a zip that cannot be used."""
-    return BrokenZip(
-        f"Reading the day zip {path}",
-        f"{why}.",
-        "Make it again from the day folder (`day_zip`), or restore the day from Drive.",
-    )
+def _files_to_pack(day: DayFolder) -> list[FileToPack]:
+    raw = day.read_summary()
+    files = [FileToPack(name, entry.bytes, entry.sha256) for name, entry in day.summary.files.items()]
+    files.append(FileToPack(SUMMARY, len(raw), hashlib.sha256(raw).hexdigest()))
+    return sorted(files)

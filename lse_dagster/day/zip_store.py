@@ -1,25 +1,39 @@
 """The archives directory: where each day's zip lies, and how a new one takes its place.
 
 A zip is made from a day folder and replaced under the same overwrite policy: a day fetched again after
-LangSmith forgot it must not cost the zip its runs or attachments.
+LangSmith forgot it must not cost the zip its runs or attachments. A zip that holds the day already is kept.
 """
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
-from lse_dagster.day.errors import BrokenZip, NoSuchZip
+from lse_dagster.day.errors import BrokenZip, DiskError, NoSuchZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import day_zip_name
 from lse_dagster.day.overwrite import Overwrite, compare_days, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_file import DayZip, publish_zip, read_zip, write_zip
+from lse_dagster.day.zip_writer import DEFAULT_LEVEL, OnProgress
+
+
+@dataclass(frozen=True)
+class Zipped:
+    """The zip of a day in its place, and whether it was built now or kept."""
+
+    zip: DayZip
+    action: Literal["built", "kept"]
+    """`kept`: it was there with the same summary, and every member was inflated and had its CRC and hash."""
 
 
 class ZipStore:
-    """All day zips of one archives directory."""
+    """All day zips of one archives directory; new ones are deflated at `level`, 1 to 9."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, level: int = DEFAULT_LEVEL) -> None:
         self.root = root
+        self._level = level
 
     def zip_path(self, project: str, day: date) -> Path:
         """`<root>/<project>_<YYYY-MM-DD>.zip`."""
@@ -36,26 +50,45 @@ class ZipStore:
             raise NoSuchZip(project, day, path)
         return path
 
-    def archive(self, day: DayFolder, overwrite: Overwrite) -> DayZip:
+    def archive(
+        self, day: DayFolder, overwrite: Overwrite, *, on_progress: OnProgress | None = None
+    ) -> Zipped:
         """Zip a day and put the zip in its place. The caller holds the day's lock.
 
-        Raises `OverwriteRefused`, `BrokenDay` (a file of the day differs from its summary), `DiskError`.
+        Under `superset` a zip that holds the day already is verified and kept. `on_progress` is told the
+        files done and the files in all. Raises `OverwriteRefused`, `BrokenDay` (a file of the day differs
+        from its summary), `DiskError`.
         """
         place = self.zip_path(day.project, day.date)
-        self._refuse_loss(place, day, overwrite)
-        day.verify_files()
-        return publish_zip(write_zip(day, place.with_name(f".{place.name}.part")), place)
+        part = place.with_name(f".{place.name}.part")
+        if overwrite != "always" and place.exists():
+            kept = self._zip_to_keep(place, day, overwrite)
+            if kept is not None:
+                self._remove(part)
+                return Zipped(kept, "kept")
+        written = write_zip(day, part, level=self._level, on_progress=on_progress)
+        return Zipped(publish_zip(written, place), "built")
 
-    def _refuse_loss(self, place: Path, day: DayFolder, overwrite: Overwrite) -> None:
-        if overwrite == "always" or not place.exists():
-            return
+    def _zip_to_keep(self, place: Path, day: DayFolder, overwrite: Overwrite) -> DayZip | None:
+        """The zip there if it is right, or None when it may be replaced. Raises `OverwriteRefused`."""
         what = f"Zipping the day {day.date} of {day.project!r}"
         if overwrite == "never":
             raise refuse_existing(what, str(place))
         try:
             old = read_zip(place, project=day.project, day=day.date)
-            replacement = compare_days(old.holdings(), day.holdings()) if old.summary != day.summary else None
+            if old.summary == day.summary:
+                is_right = next(compare_with_day(place, day), None) is None
+                return old if is_right else None
+            replacement = compare_days(old.holdings(), day.holdings())
         except (BrokenZip, InvalidSummary) as error:
             raise refuse_unreadable(what, str(place), error) from error
-        if replacement is not None and replacement.loses_anything:
+        if replacement.loses_anything:
             raise refuse_loss(what, str(place), replacement)
+        return None
+
+    def _remove(self, part: Path) -> None:
+        """Remove what a run that was killed left behind."""
+        try:
+            part.unlink(missing_ok=True)
+        except OSError as error:
+            raise DiskError(f"Removing {part.name}", error) from error

@@ -22,7 +22,10 @@ def choose_queries(transport: Transport) -> type[RunQueries]:
         version = transport.get(_PATH, msgspec.json.Decoder(_Info).decode, params={}).version
     except NoSuchEndpoint:
         version = None
+    return V2Queries if has_v2(version) else V1Queries
+
+
+def has_v2(version: str | None) -> bool:
+    """Whether a server of this version has the v2 API; taken for granted of one that does not say."""
     numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
-    if numbers is not None and (int(numbers[1]), int(numbers[2])) < _FIRST_WITH_V2:
-        return V1Queries
-    return V2Queries
+    return numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_V2

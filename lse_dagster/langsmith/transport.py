@@ -92,7 +92,7 @@ class Transport:
         if not settings.api_key:
             raise MissingApiKey
         self.configured_endpoint = settings.endpoint
-        self.endpoint = _without_api_suffix(settings.endpoint)
+        self.endpoint = base_url(settings.endpoint)
         self.counters = Counters()
         self._patience = settings.patience
         self._timeout = (_CONNECT_SECONDS, settings.read_timeout)
@@ -239,7 +239,7 @@ def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _without_api_suffix(endpoint: str) -> str:
+def base_url(endpoint: str) -> str:
     """The SDK takes `https://host`, `https://host/api` and `https://host/api/v1`; so do we."""
     base = endpoint.strip().rstrip("/")
     for suffix in ("/api/v1", "/api/v2", "/api"):

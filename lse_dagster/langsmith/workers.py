@@ -97,7 +97,8 @@ class _Crew:
             # Ctrl+C, or Dagster ending the run: nobody may write to the staging after we return.
             self._stop()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:  # it may have come before all had started
+                    thread.join()
             raise
         if self._error is not None:
             raise self._error

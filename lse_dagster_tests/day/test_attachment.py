@@ -194,7 +194,7 @@ def test_a_summary_may_not_list_a_file_that_is_neither_trace_nor_attachment(day:
 
 
 def test_a_day_with_attachments_comes_back_from_its_zip_byte_for_byte(day: DayFolder, tmp_path: Path) -> None:
-    zipped = ZipStore(tmp_path / "archives").archive(day, "superset")
+    zipped = ZipStore(tmp_path / "archives").archive(day, "superset").zip
     out = tmp_path / "out"
     out.mkdir()
 
@@ -243,7 +243,7 @@ def test_a_zip_with_attachments_is_not_replaced_by_a_day_without(
     day: DayFolder, store: DayStore, tmp_path: Path
 ) -> None:
     zips = ZipStore(tmp_path / "archives")
-    fuller = zips.archive(day, "superset").path.read_bytes()
+    fuller = zips.archive(day, "superset").zip.path.read_bytes()
     emptier = publish(DayStore(tmp_path / "later"), [ONE]).day
 
     with pytest.raises(OverwriteRefused, match="2 attachments"):

@@ -33,8 +33,8 @@ def test_a_copy_with_attachments_is_not_replaced_by_one_without_and_comes_back_w
     fuller_store = DayStore(tmp_path / "fuller")
     fuller = fuller_store.publish(stage_with(fuller_store, [RUN.raw()], {NOTE: b"hello"}), "superset").day
     emptier = publish(DayStore(tmp_path / "emptier"), [RUN.raw()]).day
-    fuller_zip = ZipStore(tmp_path / "fuller zips").archive(fuller, "superset")
-    emptier_zip = ZipStore(tmp_path / "emptier zips").archive(emptier, "superset")
+    fuller_zip = ZipStore(tmp_path / "fuller zips").archive(fuller, "superset").zip
+    emptier_zip = ZipStore(tmp_path / "emptier zips").archive(emptier, "superset").zip
     with DriveArchive.connect(settings, timeout=10) as drive:
         upload_copy(drive, fuller_zip, "always")
 

@@ -1,7 +1,5 @@
 """The day zip: deterministic, verified, and refused when it is not what its summary promises."""
 
-import shutil
-import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day, extract_zip
 from lse_dagster.day.zip_store import ZipStore
+from lse_dagster_tests.day.large import day_of_sizes
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
 
@@ -47,7 +46,7 @@ def rewrite(path: Path, change: Callable[[dict[str, bytes]], dict[str, bytes]]) 
 def test_a_zip_holds_the_files_of_the_day_flat_and_comes_back_byte_for_byte(
     day: DayFolder, zips: ZipStore, tmp_path: Path
 ) -> None:
-    zipped = zips.archive(day, "superset")
+    zipped = zips.archive(day, "superset").zip
 
     with zipfile.ZipFile(zipped.path) as archive:
         assert archive.namelist() == sorted(content(day.path))
@@ -57,11 +56,11 @@ def test_a_zip_holds_the_files_of_the_day_flat_and_comes_back_byte_for_byte(
 
 
 def test_the_same_day_gives_the_same_bytes_whatever_the_files_times(day: DayFolder, zips: ZipStore) -> None:
-    first = zips.archive(day, "superset").path.read_bytes()
+    first = zips.archive(day, "superset").zip.path.read_bytes()
     for path in day.path.iterdir():
         path.touch()
 
-    assert zips.archive(day, "superset").path.read_bytes() == first
+    assert zips.archive(day, "superset").zip.path.read_bytes() == first
 
 
 def test_nothing_but_the_zip_is_left_in_the_archives_directory(day: DayFolder, zips: ZipStore) -> None:
@@ -73,19 +72,58 @@ def test_nothing_but_the_zip_is_left_in_the_archives_directory(day: DayFolder, z
     assert [path.name for path in zips.root.iterdir()] == ["my-project_2025-08-29.zip"]
 
 
-@pytest.mark.skipif(shutil.which("unzip") is None, reason="needs Info-ZIP unzip")
-def test_info_zip_opens_it(day: DayFolder, zips: ZipStore) -> None:
-    path = zips.archive(day, "superset").path
+def test_a_zip_that_holds_the_day_is_verified_and_kept(day: DayFolder, zips: ZipStore) -> None:
+    first = zips.archive(day, "superset")
+    written = first.zip.path.stat()
 
-    finished = subprocess.run(["unzip", "-t", str(path)], capture_output=True, text=True, check=False)
+    second = zips.archive(day, "superset")
 
-    assert finished.returncode == 0, finished.stdout
+    assert (first.action, second.action) == ("built", "kept")
+    assert second.zip.path.stat() == written
+    assert zips.archive(day, "always").action == "built"
+
+
+def test_a_zip_of_the_same_day_that_is_damaged_is_built_again(day: DayFolder, zips: ZipStore) -> None:
+    path = zips.archive(day, "superset").zip.path
+    good = path.read_bytes()
+    path.write_bytes(good[:200] + bytes([good[200] ^ 1]) + good[201:])
+
+    assert zips.archive(day, "superset").action == "built"
+
+    assert path.read_bytes() == good
+
+
+def test_what_a_killed_run_left_is_removed_when_the_zip_is_kept(day: DayFolder, zips: ZipStore) -> None:
+    zips.archive(day, "superset")
+    (zips.root / ".my-project_2025-08-29.zip.part").write_text("left by a crash")
+
+    zips.archive(day, "superset")
+
+    assert [path.name for path in zips.root.iterdir()] == ["my-project_2025-08-29.zip"]
+
+
+def test_the_progress_of_zipping_and_of_extracting_ends_with_all_files(
+    zips: ZipStore, tmp_path: Path
+) -> None:
+    day = day_of_sizes(tmp_path / "data", [300] * 70)
+    zipping: list[tuple[int, int]] = []
+    extracting: list[tuple[int, int]] = []
+    out = tmp_path / "out"
+    out.mkdir()
+
+    path = zips.archive(day, "superset", on_progress=lambda *step: zipping.append(step)).zip.path
+    extract_zip(path, out, project=PROJECT, day=DAY, on_progress=lambda *step: extracting.append(step))
+
+    for steps in (zipping, extracting):
+        assert len(steps) > 2
+        assert steps == sorted(steps)
+        assert steps[-1] == (71, 71)
 
 
 def test_a_fuller_zip_is_not_replaced_by_an_emptier_day(
     tmp_path: Path, day: DayFolder, zips: ZipStore
 ) -> None:
-    fuller = zips.archive(day, "superset").path.read_bytes()
+    fuller = zips.archive(day, "superset").zip.path.read_bytes()
     emptier = published_day(tmp_path / "later", [ONE])
 
     with pytest.raises(OverwriteRefused, match="1 runs"):
@@ -113,7 +151,7 @@ def test_a_zip_that_is_not_there_is_named(zips: ZipStore) -> None:
 
 
 def test_a_good_zip_has_no_differences(day: DayFolder, zips: ZipStore) -> None:
-    zipped = zips.archive(day, "superset")
+    zipped = zips.archive(day, "superset").zip
 
     assert list(compare_with_day(zipped.path, day)) == []
     assert zips.load(PROJECT, DAY) == zipped
@@ -151,7 +189,7 @@ HOSTILE = {
 def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outside(
     change: Callable[[dict[str, bytes]], dict[str, bytes]], day: DayFolder, zips: ZipStore, tmp_path: Path
 ) -> None:
-    path = zips.archive(day, "superset").path
+    path = zips.archive(day, "superset").zip.path
     rewrite(path, change)
     before = {found.name for found in tmp_path.iterdir()}
 
@@ -164,7 +202,7 @@ def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outsi
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_is_there_twice_is_refused(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").path
+    path = zips.archive(day, "superset").zip.path
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(next(iter(day.summary.files)), b"{}")
 
@@ -174,7 +212,7 @@ def test_a_name_that_is_there_twice_is_refused(day: DayFolder, zips: ZipStore, t
 
 @pytest.mark.parametrize("kept", [0.0, 0.2, 0.5, 0.9, 0.999])
 def test_a_truncated_zip_is_refused(kept: float, day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").path
+    path = zips.archive(day, "superset").zip.path
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
 
@@ -183,7 +221,7 @@ def test_a_truncated_zip_is_refused(kept: float, day: DayFolder, zips: ZipStore,
 
 
 def test_no_flipped_byte_goes_unnoticed(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").path
+    path = zips.archive(day, "superset").zip.path
     good = path.read_bytes()
     expected = content(day.path)
 
@@ -199,7 +237,7 @@ def test_no_flipped_byte_goes_unnoticed(day: DayFolder, zips: ZipStore, tmp_path
 
 
 def test_the_zip_of_another_day_is_refused(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").path
+    path = zips.archive(day, "superset").zip.path
     (tmp_path / "out").mkdir()
 
     with pytest.raises(InvalidSummary):

@@ -1,0 +1,151 @@
+"""What lies on this disk for every day of a project: cheap to look at, also for a thousand days.
+
+Of a summary only its beginning is kept, not its list of files. Of a zip only its size and its last bytes are
+read: they are there when it is whole, and say how many files are in it. No content is verified here.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.interval import InvalidDate, parse_date
+from lse_dagster.day.names import SUMMARY, day_zip_name, project_path_part
+from lse_dagster.day.summary import Counts, InvalidSummary, Unverified
+from lse_dagster.day.zip_file import read_zip
+from lse_dagster.day.zip_format import COUNT_NEEDS_64, END, END_SIGNATURE
+
+_DATE_LENGTH: Final = len("2025-08-29")
+
+
+class SummaryHead(msgspec.Struct, frozen=True):
+    """Of a summary all that is not about single files."""
+
+    schema: Literal["lse.day/1"]
+    project: str
+    date: str
+    fetched_at: str
+    counts: Counts
+    langsmith_total: int | None
+    sha256: str
+    unverified: Unverified | None = None
+
+    @property
+    def files(self) -> int:
+        """How many files the day has, the summary left out."""
+        return self.counts.traces + self.counts.attachments
+
+
+@dataclass(frozen=True)
+class LocalZip:
+    """A day zip. `files` is None where only opening it would tell."""
+
+    path: Path
+    bytes: int
+    whole: bool
+    """Whether it ends as a zip does; one that was cut off while it was copied does not."""
+    files: int | None
+
+
+@dataclass(frozen=True)
+class LocalDay:
+    """One day of a project on this disk. `broken`: there is a folder, and it holds no valid summary."""
+
+    day: date
+    summary: SummaryHead | None = None
+    broken: bool = False
+    zip: LocalZip | None = None
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether there is a day folder, good or broken."""
+        return self.summary is not None or self.broken
+
+    @property
+    def zip_is_of_folder(self) -> bool:
+        """Whether nothing that is cheap to see says that the zip was not made of this folder."""
+        if self.zip is None or not self.zip.whole:
+            return False
+        if self.summary is None or self.zip.files is None:
+            return True
+        return self.zip.files == self.summary.files + 1
+
+
+def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, LocalDay]:
+    """Every day that has a folder or a zip, in order."""
+    folders = dict(_folders(data_dir / project_path_part(project)))
+    zips = dict(_zips(archives_dir, project))
+    found = {}
+    for day in sorted({*folders, *zips}):
+        summary = _read_head(folders[day] / SUMMARY, project, day) if day in folders else None
+        broken = day in folders and summary is None
+        found[day] = LocalDay(day, summary, broken, _look_at(zips[day]) if day in zips else None)
+    return found
+
+
+def summary_in_zip(path: Path, *, project: str, day: date) -> SummaryHead | None:
+    """The summary in a day's zip; None when the zip cannot be read. Opens the zip's list of files."""
+    try:
+        summary = read_zip(path, project=project, day=day).summary
+    except (BrokenZip, InvalidSummary):
+        return None
+    return SummaryHead(**{name: getattr(summary, name) for name in SummaryHead.__struct_fields__})
+
+
+_HEAD = msgspec.json.Decoder(SummaryHead)
+
+
+def _read_head(path: Path, project: str, day: date) -> SummaryHead | None:
+    try:
+        head = _HEAD.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return head if (head.project, head.date) == (project, day.isoformat()) else None
+
+
+def _folders(folder: Path) -> Iterator[tuple[date, Path]]:
+    for entry in _entries(folder):
+        day = _date(entry.name)
+        if day is not None and entry.is_dir():
+            yield day, Path(entry.path)
+
+
+def _zips(folder: Path, project: str) -> Iterator[tuple[date, Path]]:
+    for entry in _entries(folder):
+        day = _date(entry.name.removesuffix(".zip")[-_DATE_LENGTH:])
+        if day is not None and entry.name == day_zip_name(project, day) and entry.is_file():
+            yield day, Path(entry.path)
+
+
+def _look_at(path: Path) -> LocalZip:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - END.size))
+            ending = file.read()
+    except OSError:
+        return LocalZip(path, 0, whole=False, files=None)
+    if len(ending) != END.size or not ending.startswith(END_SIGNATURE):
+        return LocalZip(path, size, whole=False, files=None)
+    files = int(END.unpack(ending)[4])
+    return LocalZip(path, size, whole=True, files=None if files == COUNT_NEEDS_64 else files)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError:
+        return
+
+
+def _date(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except InvalidDate:
+        return None

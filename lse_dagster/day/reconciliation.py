@@ -1,0 +1,137 @@
+"""What an archived day still needs, from what is known of it and what time it is: pure rules, no looking.
+
+LangSmith takes runs late, patches them, and forgets them. So a day is compared with LangSmith again when all
+late runs must have arrived, and once more before LangSmith forgets it; each time at most one look.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import Final, Literal
+
+from lse_dagster.day.interval import DayInterval
+
+_QUICK_ATTEMPTS: Final = 4
+_EARLY_WARNING: Final = timedelta(days=2)
+_WATCHED_AFTER_EXPIRY: Final = timedelta(days=14)
+"""For uploads that keep failing, and to tell of days that were lost while nobody looked."""
+
+
+class Need(Enum):
+    """One step that a day needs. Those of one day are independent, and in the order in which to try them."""
+
+    FETCH = "fetch"
+    """Fetch it from LangSmith, zip it and copy it to Drive."""
+    UPLOAD = "upload"
+    """Zip what was fetched, and copy it to Drive."""
+    COUNT = "count"
+    """Compare it with LangSmith."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When days are compared with LangSmith again, in days after they began, and when LangSmith forgets."""
+
+    after_days: tuple[int, ...] = (2, 12)
+    """Ascending, less than `retention_days`. Runs may arrive until two days after the day began."""
+    retention_days: int = 14
+
+    def expires(self, day: date) -> datetime:
+        """When LangSmith begins to forget the day: its first runs are as old as the retention."""
+        return DayInterval.of(day).start + timedelta(days=self.retention_days)
+
+    def last_due(self, day: date, now: datetime) -> datetime | None:
+        """The latest moment by now at which the day was to be compared again."""
+        start = DayInterval.of(day).start
+        passed = [due for days in self.after_days if (due := start + timedelta(days=days)) <= now]
+        return passed[-1] if passed else None
+
+    def watched_days(self, now: datetime, *, first: date) -> list[date]:
+        """The days that may need something, the oldest first. `first` is where the archive begins."""
+        oldest = (now - timedelta(days=self.retention_days) - _WATCHED_AFTER_EXPIRY).date()
+        day, yesterday = max(first, oldest), (now - timedelta(days=1)).date()
+        return [day + timedelta(days=number) for number in range((yesterday - day).days + 1)]
+
+
+@dataclass(frozen=True)
+class KnownDay:
+    """What is known of a day that was fetched or restored. Times are aware."""
+
+    fetched_at: datetime | None
+    """When LangSmith was asked for its runs; None if that was not recorded."""
+    pending_runs: int
+    """Runs that were unfinished then."""
+    is_sound: bool
+    """Whether its blocking checks passed: only then may it be zipped as it is."""
+    on_drive: bool
+    """Whether exactly this content was copied to Drive."""
+    compared_at: datetime | None = None
+    """When it was last compared with LangSmith by a count."""
+    lacks_runs: bool = False
+    """Whether the last comparison, made after the fetch, found runs that it lacks."""
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When LangSmith was last asked about the day."""
+        return max(filter(None, (self.fetched_at, self.compared_at)), default=None)
+
+
+def needs(
+    day: date, known: KnownDay | None, rule: Rule, *, now: datetime, missing_after: timedelta
+) -> tuple[Need, ...]:
+    """What the day needs now. `missing_after`: how long after its end a day that is not there is missing."""
+    return tuple(_needs(day, known, rule, now, missing_after))
+
+
+def _needs(
+    day: date, known: KnownDay | None, rule: Rule, now: datetime, missing_after: timedelta
+) -> Iterator[Need]:
+    forgotten = now >= rule.expires(day)
+    if known is None:
+        if not forgotten and now >= DayInterval.of(day).end + missing_after:
+            yield Need.FETCH
+        return
+    due = not forgotten and is_due(day, known, rule, now)
+    if not forgotten and (known.lacks_runs or not known.is_sound or (due and known.pending_runs)):
+        yield Need.FETCH
+    if known.is_sound and not known.on_drive:
+        yield Need.UPLOAD
+    if due and known.is_sound and not known.lacks_runs and not known.pending_runs:
+        yield Need.COUNT
+
+
+def is_due(day: date, known: KnownDay, rule: Rule, now: datetime) -> bool:
+    """Whether the day was not compared with LangSmith since it was last to be."""
+    due = rule.last_due(day, now)
+    return due is not None and (known.seen_at is None or known.seen_at < due)
+
+
+def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> bool:
+    """Whether nothing more is to come: every comparison was made, or LangSmith has forgotten the day."""
+    if now >= rule.expires(day):
+        return True
+    last = DayInterval.of(day).start + timedelta(days=rule.after_days[-1])
+    if known is None or now < last:
+        return False
+    return not (is_due(day, known, rule, now) or known.lacks_runs)
+
+
+def pause_after(attempts: int) -> timedelta:
+    """How long to wait before a step is tried again. Four tries in a day; what failed then may be final."""
+    return timedelta(hours=6) if attempts < _QUICK_ATTEMPTS else timedelta(days=1)
+
+
+Danger = Literal["expires in two days", "expires in a day", "expired"]
+
+
+def danger(day: date, known: KnownDay | None, rule: Rule, *, now: datetime) -> Danger | None:
+    """How near a day that is not on Drive is to being lost."""
+    if known is not None and known.on_drive and not known.lacks_runs:
+        return None
+    left = rule.expires(day) - now
+    if left > _EARLY_WARNING:
+        return None
+    if left <= timedelta(0):
+        return "expired"
+    return "expires in a day" if left <= _EARLY_WARNING / 2 else "expires in two days"

@@ -1,0 +1,107 @@
+"""Removing what is on this disk of a day that is safe on Drive, verified again right before.
+
+A day without a local zip is kept: nothing here could be compared with Drive. Removed folders are first
+renamed to a hidden name, so that a crash leaves a whole day or none.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from lse_dagster.day.drive_copy import compare_copy, find_copy
+from lse_dagster.day.durable import flush_folder
+from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, DiskError, NoSuchZip
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.inventory import local_days
+from lse_dagster.day.names import project_path_part
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.unzip import compare_with_day
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.drive.archive import DriveArchive
+
+_DOOMED = ".doomed"
+
+
+@dataclass(frozen=True)
+class LocalCopy:
+    """What of one day is on this disk: in the folder, the zip, or both. `bytes` counts both."""
+
+    day: date
+    bytes: int
+
+
+@dataclass(frozen=True)
+class KeptCopy:
+    """A day that stays on this disk, and why."""
+
+    day: date
+    why: str
+
+
+def local_days_before(store: DayStore, zips: ZipStore, project: str, *, today: date, keep: int) -> list[date]:
+    """The days on this disk that began more than `keep` days before `today`, the oldest first."""
+    youngest = today - timedelta(days=keep)
+    return [day for day in local_days(store.root, zips.root, project) if day < youngest]
+
+
+def remove_local_copy(
+    store: DayStore, zips: ZipStore, drive: DriveArchive, project: str, day: date, *, dry_run: bool
+) -> LocalCopy | KeptCopy:
+    """Remove the day from this disk if its copy on Drive is verified to be the same; or only say so.
+
+    Verified are Drive's size and checksum against the local zip, and every member of that zip against the
+    day folder's summary. A day that is busy, damaged or unlike its copy is kept. Raises Drive's errors, as
+    they concern every day, and `DiskError`.
+    """
+    try:
+        with store.locked(project, day):
+            folder = store.find(project, day)
+            path = zips.existing_path(project, day)
+            difference = next(_differences(zips, folder, project, day), None)
+            if difference is None:
+                difference = next(compare_copy(find_copy(drive, project, day), path), None)
+            if difference is not None:
+                return KeptCopy(day, difference)
+            size = path.stat().st_size + (_bytes_of(folder) if folder is not None else 0)
+            if not dry_run:
+                _remove(store, project, day, path)
+            return LocalCopy(day, size)
+    except (DayIsBusy, NoSuchZip, BrokenZip, BrokenDay, InvalidSummary) as error:
+        return KeptCopy(day, error.why)
+
+
+def sweep(store: DayStore, project: str) -> None:
+    """Remove what an interrupted removal left. Raises `DiskError`."""
+    try:
+        for leftover in (store.root / project_path_part(project)).glob(f".*{_DOOMED}"):
+            shutil.rmtree(leftover)
+    except OSError as error:
+        raise DiskError(f"Removing what an interrupted removal of {project!r} left", error) from error
+
+
+def _differences(zips: ZipStore, folder: DayFolder | None, project: str, day: date) -> Iterator[str]:
+    if folder is not None:
+        yield from compare_with_day(zips.existing_path(project, day), folder)
+    else:
+        zips.load(project, day)  # raises for a zip that is none
+
+
+def _bytes_of(folder: DayFolder) -> int:
+    return sum(entry.stat().st_size for entry in folder.path.iterdir())
+
+
+def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
+    place = store.day_path(project, day)
+    doomed = place.with_name(f".{place.name}{_DOOMED}")
+    try:
+        if place.exists():
+            place.rename(doomed)
+            flush_folder(place.parent)
+            shutil.rmtree(doomed)
+        zip_path.unlink()
+        flush_folder(zip_path.parent)
+    except OSError as error:
+        raise DiskError(f"Removing the day {day} of {project!r} from this disk", error) from error

@@ -1,0 +1,250 @@
+"""Reading the directory of a zip strictly: foreign input, of which nothing is believed that is not checked.
+
+`check` compares the directory with itself and with the local headers before a byte is inflated. What passes
+holds plain files that do not overlap; their names and sizes are still the caller's to compare.
+"""
+
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.zip_format import (
+    CENTRAL,
+    CENTRAL_SIGNATURE,
+    COUNT_NEEDS_64,
+    DEFLATED,
+    END,
+    END64,
+    END64_SIGNATURE,
+    END_SIGNATURE,
+    EXTRA_64,
+    FLAG_UTF8,
+    LOCAL,
+    LOCAL_SIGNATURE,
+    LOCATOR64,
+    LOCATOR64_SIGNATURE,
+    NEEDS_64,
+    STORED,
+    UNIX,
+)
+
+_ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
+_DESCRIPTOR: Final = 0x8
+_KNOWN_FLAGS: Final = 0x6 | _DESCRIPTOR | FLAG_UTF8  # 0x6: how hard the compressor tried
+_LONGEST_COMMENT: Final = 0xFFFF
+_FOLDER: Final = 0x10  # of DOS
+_MOST_INFLATION: Final = 1_032  # what deflate can do at best: zlib's documentation
+
+
+class Member(NamedTuple):
+    """One member as the directory describes it. `offset` is where its local header lies."""
+
+    name: str
+    flags: int
+    method: int
+    crc: int
+    compressed: int
+    size: int
+    offset: int
+    kind: int
+    """The file type as Unix writes it into a mode; 0 when the directory does not say."""
+
+
+class ZipDirectory:
+    """An open zip. Reading from it is safe from any number of threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a zip and read its directory. Raises `BrokenZip`."""
+        self.path = path
+        try:
+            self._file = path.open("rb", buffering=0)
+        except FileNotFoundError:
+            raise self.broken("there is no such file") from None
+        except OSError as error:
+            raise DiskError(f"Reading the zip {path}", error) from error
+        try:
+            self._size = os.fstat(self._file.fileno()).st_size
+            self._count, self._begin, self._records = self._read_directory()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the file. Raises `BrokenZip` where it ends too early, `DiskError`."""
+        try:
+            data = os.pread(self._file.fileno(), size, offset)
+        except OSError as error:
+            raise DiskError(f"Reading the zip {self.path}", error) from error
+        if len(data) != size:
+            raise self.broken("it ends too early")
+        return data
+
+    def members(self) -> Iterator[Member]:
+        """Every member, in the order of the directory. Raises `BrokenZip`."""
+        at = 0
+        for _ in range(self._count):
+            member, length = self._parse(at)
+            at += length
+            yield member
+        if at != len(self._records):
+            raise self.broken("its directory holds more than its members")
+
+    def member(self, name: str) -> Member:
+        """The first member of a name. Raises `BrokenZip`."""
+        found = next((member for member in self.members() if member.name == name), None)
+        if found is None:
+            raise self.broken(f"it holds no {name}")
+        return found
+
+    def check(self) -> Iterator[str]:
+        """Everything about the members that no zip of ours has. Raises `BrokenZip`."""
+        free = 0
+        for member in self.members():
+            yield from _peculiarities(member)
+            if member.offset < free:
+                yield f"{member.name!r} overlaps the member before it"
+            free = self.data_offset(member) + member.compressed
+            if free > self._begin:
+                yield f"{member.name!r} overlaps the directory"
+
+    def data_offset(self, member: Member) -> int:
+        """Where a member's data begins. Raises `BrokenZip` when its local header says otherwise."""
+        header = LOCAL.unpack(self.read(member.offset, LOCAL.size))
+        signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = header
+        if signature != LOCAL_SIGNATURE:
+            raise self.broken(f"{member.name!r} has no local header")
+        names = self.read(member.offset + LOCAL.size, name_length + extra_length)
+        extra = names[name_length:]
+        if NEEDS_64 in {size, compressed}:
+            size, compressed, _ = self._full_numbers(extra, size, compressed, 0)
+        told = (self._decode(names[:name_length], flags), flags, method, crc, compressed, size)
+        promised = (member.name, member.flags, member.method, member.crc, member.compressed, member.size)
+        follows = flags & _DESCRIPTOR and (crc, compressed, size) == (0, 0, 0)
+        if told[:3] != promised[:3] or (told != promised and not follows):
+            raise self.broken(f"the local header of {member.name!r} contradicts the directory")
+        return member.offset + LOCAL.size + len(names)
+
+    def broken(self, why: str) -> BrokenZip:
+        """The error for a zip that cannot be used."""
+        return broken_zip(self.path, why)
+
+    def _read_directory(self) -> tuple[int, int, bytes]:
+        """How many members there are, where the directory begins, and its bytes."""
+        length = min(self._size, END.size + _LONGEST_COMMENT)
+        tail = self.read(self._size - length, length)
+        at = tail.rfind(END_SIGNATURE)
+        if at < 0 or len(tail) - at < END.size:
+            raise self.broken("it is no zip, or its end is missing")
+        _, disk, first_disk, here, count, size, begin, comment = END.unpack_from(tail, at)
+        if len(tail) != at + END.size + comment or disk or first_disk or here != count:
+            raise self.broken("its end is damaged")
+        end = self._size - length + at
+        if count == COUNT_NEEDS_64 or NEEDS_64 in {size, begin}:
+            count, size, begin, end = self._read_end64(end) or (count, size, begin, end)
+        if begin + size != end:
+            raise self.broken("its directory is not where its end says")
+        return count, begin, self.read(begin, size)
+
+    def _read_end64(self, end: int) -> tuple[int, int, int, int] | None:
+        """The same from the Zip64 end, and where that lies; None when there is none."""
+        locator_at = end - LOCATOR64.size
+        if locator_at < END64.size:
+            return None
+        signature, _, at, _ = LOCATOR64.unpack(self.read(locator_at, LOCATOR64.size))
+        if signature != LOCATOR64_SIGNATURE:
+            return None
+        if at + END64.size != locator_at:
+            raise self.broken("its Zip64 end is damaged")
+        signature, _, _, _, disk, first_disk, here, count, size, begin = END64.unpack(
+            self.read(at, END64.size)
+        )
+        if signature != END64_SIGNATURE or disk or first_disk or here != count:
+            raise self.broken("its Zip64 end is damaged")
+        return count, size, begin, at
+
+    def _parse(self, at: int) -> tuple[Member, int]:
+        try:
+            (
+                signature, _, made_by, _, _, flags, method, _, _, crc, compressed, size,
+                name_length, extra_length, comment_length, _, _, attributes, offset,
+            ) = CENTRAL.unpack_from(self._records, at)  # fmt: skip
+        except struct.error:
+            raise self.broken("its directory ends too early") from None
+        name_at = at + CENTRAL.size
+        extra_at = name_at + name_length
+        length = CENTRAL.size + name_length + extra_length + comment_length
+        if signature != CENTRAL_SIGNATURE or at + length > len(self._records):
+            raise self.broken("its directory is damaged")
+        if NEEDS_64 in {size, compressed, offset}:
+            extra = self._records[extra_at : extra_at + extra_length]
+            size, compressed, offset = self._full_numbers(extra, size, compressed, offset)
+        name = self._decode(self._records[name_at:extra_at], flags)
+        kind = stat.S_IFMT(attributes >> 16) if made_by == UNIX else 0
+        if attributes & _FOLDER:
+            kind = stat.S_IFDIR
+        return Member(name, flags, method, crc, compressed, size, offset, kind), length
+
+    def _full_numbers(self, extra: bytes, *numbers: int) -> tuple[int, int, int]:
+        """The sizes and the offset, those that need Zip64 from the extra field."""
+        at = 0
+        while at + 4 <= len(extra):
+            kind, length = struct.unpack_from("<2H", extra, at)
+            if kind == EXTRA_64:
+                part = extra[at + 4 : at + 4 + length]
+                full = iter(struct.unpack_from(f"<{len(part) // 8}Q", part))
+                size, compressed, offset = (next(full, -1) if n == NEEDS_64 else n for n in numbers)
+                if -1 in {size, compressed, offset}:
+                    break
+                return size, compressed, offset
+            at += 4 + length
+        raise self.broken("a Zip64 part of its directory is missing")
+
+    def _decode(self, name: bytes, flags: int) -> str:
+        try:
+            return name.decode("utf-8" if flags & FLAG_UTF8 else "cp437")
+        except UnicodeDecodeError:
+            raise self.broken(f"the name {name!r} is not UTF-8") from None
+
+
+def broken_zip(path: Path, why: str) -> BrokenZip:
+    """The error for a zip that cannot be used."""
+    return BrokenZip(
+        f"Reading the day zip {path}",
+        f"{why}.",
+        "Make it again from the day folder (`day_zip`), or restore the day from Drive.",
+    )
+
+
+def _peculiarities(member: Member) -> Iterator[str]:
+    name = member.name
+    if member.flags & _ENCRYPTED:
+        yield f"{name!r} is encrypted"
+    elif member.flags & ~_KNOWN_FLAGS or member.method not in {STORED, DEFLATED}:
+        yield f"{name!r} is packed in a way that no day zip is"
+    if member.kind not in {0, stat.S_IFREG}:
+        yield f"{name!r} is {_KINDS.get(member.kind, 'no plain file')}"
+    if member.method == STORED and member.compressed != member.size:
+        yield f"{name!r} claims {member.size:,} bytes and holds {member.compressed:,}"
+    if member.size > max(member.compressed, 1) * _MOST_INFLATION:
+        yield f"{name!r} claims {member.size:,} bytes in {member.compressed:,}"
+    if member.compressed > 2 * member.size + 1_024:
+        yield f"{name!r} claims {member.size:,} bytes and holds {member.compressed:,} compressed ones"
+
+
+_KINDS: Final = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link"}

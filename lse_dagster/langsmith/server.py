@@ -1,0 +1,90 @@
+"""A look at the server itself, before anything is fetched: who it is, and what its clock says.
+
+One request each, without the patience of a fetch: somebody waits for the answer.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import msgspec
+import requests
+
+from lse_dagster.langsmith.errors import Unavailable
+from lse_dagster.langsmith.generation import has_v2
+from lse_dagster.langsmith.transport import Transport
+
+_INFO_PATH = "/api/v1/info"
+_PROJECTS_PATH = "/api/v1/sessions"
+_SECONDS = 10.0
+_PAGE = 100
+
+
+class _Info(msgspec.Struct):
+    version: str | None = None
+
+
+class _Project(msgspec.Struct):
+    name: str
+    tenant_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """`clock` is how far the server's clock is ahead of ours, to about a second; None if it does not say."""
+
+    version: str | None
+    api: str
+    clock: timedelta | None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a key reaches: the workspace's id, and the names of its projects, the newest first."""
+
+    id: str | None
+    projects: tuple[str, ...]
+
+
+def look_at_server(endpoint: str) -> Server:
+    """Ask the server who it is; no key is sent. Raises `Unavailable`."""
+    what = f"Asking {endpoint} who it is"
+    next_step = "Check LANGSMITH_ENDPOINT, the network and https://status.smith.langchain.com."
+    began = datetime.now(UTC)
+    try:
+        answer = requests.get(endpoint + _INFO_PATH, timeout=_SECONDS, allow_redirects=False)
+        answer.raise_for_status()
+        version = msgspec.json.decode(answer.content, type=_Info).version
+    except (requests.RequestException, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unavailable(what, f"{type(error).__name__}: {error}"[:300], next_step) from error
+    middle = began + (datetime.now(UTC) - began) / 2
+    return Server(version, "v2" if has_v2(version) else "v1", _ahead(answer.headers.get("Date"), middle))
+
+
+def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
+    """What the key reaches; of the projects at most so many. Raises `Unauthorized` and the like."""
+    projects: list[_Project] = []
+    while len(projects) < most:
+        page = transport.get(
+            _PROJECTS_PATH,
+            msgspec.json.Decoder(list[_Project]).decode,
+            params={"limit": min(_PAGE, most), "offset": len(projects)},
+        )
+        projects += page
+        if len(page) < _PAGE:
+            break
+    return Workspace(
+        id=next((project.tenant_id for project in projects if project.tenant_id), None),
+        projects=tuple(project.name for project in projects),
+    )
+
+
+def _ahead(header: str | None, now: datetime) -> timedelta | None:
+    if header is None:
+        return None
+    try:
+        said = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    # HTTP's times are GMT, named or not. They are cut to the second: the clock was half a second further.
+    return said.replace(tzinfo=UTC) + timedelta(seconds=0.5) - now

@@ -1,0 +1,173 @@
+"""The calendar: what a day needs first, and days in a row taken together."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lse_dagster.day.calendar import CalendarDay, CheckResults, DriveCopy, Findings, Need, gaps
+from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
+from lse_dagster.day.summary import Counts, Unverified
+
+DAY = date(2025, 8, 29)
+PASSED = CheckResults(complete=True, current=True, counts_failed=False, others_failed=False)
+COPY = DriveCopy(100, "https://drive.example/x")
+
+
+def summary(
+    *, runs: int = 3, total: int | None = 3, pending: int = 0, fetched_at: str = "2025-08-30T03:30:00Z"
+) -> SummaryHead:
+    counts = Counts(runs, 0, 0, 2, 2, pending, 0, 0)
+    return SummaryHead("lse.day/1", "my-project", DAY.isoformat(), fetched_at, counts, total, "00")
+
+
+def a_zip(*, size: int = 100, whole: bool = True, files: int | None = 3) -> LocalZip:
+    return LocalZip(Path("x.zip"), size, whole, files)
+
+
+def the_day(
+    local: LocalDay | None,
+    *,
+    on_drive: DriveCopy | None = COPY,
+    checks: CheckResults | None = PASSED,
+    total: int | None = None,
+) -> CalendarDay:
+    return Findings(
+        local={DAY: local} if local is not None else {},
+        on_drive={DAY: on_drive} if on_drive is not None else {},
+        checks={DAY: checks} if checks is not None else {},
+        totals={DAY: total} if total is not None else None,
+    ).day(DAY)
+
+
+def test_a_day_that_is_right_everywhere_needs_nothing() -> None:
+    assert the_day(LocalDay(DAY, summary(), zip=a_zip())).gap is None
+
+
+def test_a_day_that_was_freed_from_the_disk_needs_nothing_while_drive_has_it() -> None:
+    assert the_day(None).gap is None
+    assert the_day(LocalDay(DAY, zip=a_zip())).gap is None
+
+
+@pytest.mark.parametrize(
+    ("local", "on_drive", "need"),
+    [
+        (LocalDay(DAY, broken=True), COPY, Need.RESTORE),
+        (LocalDay(DAY, broken=True), None, Need.FETCH),
+        (LocalDay(DAY, summary(runs=2), zip=a_zip()), COPY, Need.FETCH),
+        (LocalDay(DAY, summary(pending=1), zip=a_zip()), COPY, Need.FETCH),
+        (LocalDay(DAY, summary()), None, Need.ZIP),
+        (LocalDay(DAY, summary(), zip=a_zip(whole=False)), COPY, Need.ZIP),
+        (LocalDay(DAY, summary(), zip=a_zip(files=9)), COPY, Need.ZIP),
+        (LocalDay(DAY, zip=a_zip(whole=False)), COPY, Need.RESTORE),
+        (LocalDay(DAY, zip=a_zip(whole=False)), None, Need.ARCHIVE),
+        (LocalDay(DAY, summary(), zip=a_zip()), None, Need.UPLOAD),
+        (LocalDay(DAY, summary(), zip=a_zip(size=99)), COPY, Need.UPLOAD),
+    ],
+)
+def test_what_is_wrong_first_in_the_way_of_the_data_is_needed_first(
+    local: LocalDay, on_drive: DriveCopy | None, need: Need
+) -> None:
+    gap = the_day(local, on_drive=on_drive).gap
+
+    assert gap is not None
+    assert gap[0] is need
+
+
+def test_langsmith_having_more_runs_now_means_fetching_again() -> None:
+    gap = the_day(LocalDay(DAY, summary(), zip=a_zip()), total=4).gap
+
+    assert gap == (Need.FETCH, "runs are missing")
+
+
+def test_runs_that_were_unfinished_long_after_the_day_are_not_waited_for() -> None:
+    late = summary(pending=1, fetched_at="2025-09-05T00:00:00Z")
+
+    assert the_day(LocalDay(DAY, late, zip=a_zip())).gap is None
+
+
+@pytest.mark.parametrize(
+    ("checks", "verified"),
+    [
+        (PASSED, "passed"),
+        (None, "never"),
+        (CheckResults(complete=False, current=True, counts_failed=False, others_failed=False), "never"),
+        (CheckResults(complete=True, current=False, counts_failed=False, others_failed=False), "outdated"),
+        (CheckResults(complete=True, current=False, counts_failed=False, others_failed=True), "failed"),
+        (CheckResults(complete=True, current=True, counts_failed=True, others_failed=False), "failed"),
+    ],
+)
+def test_checks_count_when_all_were_made_after_the_day_was_written(
+    checks: CheckResults | None, verified: str
+) -> None:
+    day = the_day(LocalDay(DAY, summary(), zip=a_zip()), checks=checks)
+
+    assert day.verified == verified
+    assert (day.gap is None) == (verified == "passed")
+
+
+def test_a_day_that_langsmith_never_counted_is_neither_verified_nor_a_gap() -> None:
+    counts = summary().counts
+    head = SummaryHead(
+        "lse.day/1",
+        "my-project",
+        str(DAY),
+        "2025-08-30T00:00:00Z",
+        counts,
+        None,
+        "00",
+        Unverified("first_system", "not counted", None),
+    )
+    failed = CheckResults(complete=True, current=True, counts_failed=True, others_failed=False)
+
+    day = the_day(LocalDay(DAY, head, zip=a_zip()), checks=failed)
+
+    assert day.verified == "unverified"
+    assert day.gap is None
+
+
+def test_a_place_that_nobody_looked_at_makes_no_gap() -> None:
+    found = Findings(local={DAY: LocalDay(DAY, summary(), zip=a_zip())})
+
+    assert found.day(DAY).gap is None
+    assert found.day(DAY + timedelta(days=1)).gap is None
+
+
+def test_days_before_the_first_known_one_are_no_gaps_and_days_after_it_are() -> None:
+    found = Findings(local={}, on_drive={DAY: COPY})
+
+    assert found.day(DAY - timedelta(days=1)).gap is None
+    assert found.day(DAY + timedelta(days=1)).gap == (Need.ARCHIVE, "not archived")
+
+
+def test_a_day_without_runs_at_langsmith_is_no_gap() -> None:
+    found = Findings(local={}, on_drive={DAY: COPY}, totals={DAY + timedelta(days=1): 0})
+
+    assert found.day(DAY + timedelta(days=1)).gap is None
+
+
+@given(st.lists(st.sampled_from(["good", "absent", "no zip"]), min_size=1, max_size=40))
+def test_every_day_that_needs_something_is_in_exactly_one_gap(kinds: list[str]) -> None:
+    days = [DAY + number * timedelta(days=1) for number in range(len(kinds))]
+    found = Findings(
+        local={
+            day: LocalDay(day, summary(), zip=a_zip() if kind == "good" else None)
+            for day, kind in zip(days, kinds, strict=True)
+            if kind != "absent"
+        },
+        on_drive={day: COPY for day, kind in zip(days, kinds, strict=True) if kind == "good"},
+    )
+    calendar = [found.day(day) for day in days]
+
+    closed = gaps(calendar)
+
+    needing = [(day.day, day.gap[0]) for day in calendar if day.gap is not None]
+    covered = [(gap.first + n * timedelta(days=1), gap.need) for gap in closed for n in range(gap.days)]
+    assert covered == needing
+    assert all(
+        before.need is not after.need or (after.first - before.last).days > 1
+        for before, after in pairwise(closed)
+    )

@@ -1,0 +1,178 @@
+"""The bytes of the day zip: the same whatever the threads, and read by tools that we did not write."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lse_dagster.day.attachment import attachment_file_name
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.zip_directory import ZipDirectory
+from lse_dagster.day.zip_format import Entry, central_record, end_records, local_header
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster_tests.day.attached import stage_with
+from lse_dagster_tests.day.large import runs_of_sizes
+from lse_dagster_tests.day.staged import content
+
+SIZES = [100, 20_000, 2_200_000, 4_500_000]
+NOTE = attachment_file_name("0198c2a4-7b1d-7c3e-9f00-000000000001", "attachment", "日本 Größe.txt")
+READERS = {
+    "unzip": ["unzip", "-q", "{zip}", "-d", "{out}"],
+    "7z": ["7z", "x", "-y", "-o{out}", "{zip}"],
+    "bsdtar": ["bsdtar", "-x", "-f", "{zip}", "-C", "{out}"],
+}
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> DayFolder:
+    """Small and large traces, an empty attachment, and one whose name is not ASCII."""
+    store = DayStore(tmp_path_factory.mktemp("data"))
+    attachments = {NOTE: b"hello", NOTE.replace(".txt", ".dat"): b""}
+    return store.publish(stage_with(store, runs_of_sizes(SIZES), attachments), "superset").day
+
+
+@pytest.fixture(scope="module")
+def zipped(day: DayFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ZipStore(tmp_path_factory.mktemp("archives")).archive(day, "superset").zip.path
+
+
+def run_reader(name: str, path: Path, out: Path) -> None:
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed here")
+    words = [word.format(zip=path, out=out) for word in READERS[name]]
+    env = {**os.environ, "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in (done.stdout + done.stderr).lower()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_another_tool_extracts_it_byte_for_byte(
+    name: str, day: DayFolder, zipped: Path, tmp_path: Path
+) -> None:
+    run_reader(name, zipped, tmp_path)
+
+    assert content(tmp_path) == content(day.path)
+
+
+def test_pythons_zipfile_extracts_it_byte_for_byte(day: DayFolder, zipped: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(zipped) as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path)
+
+    assert content(tmp_path) == content(day.path)
+
+
+def test_members_are_plain_files_with_their_sizes_in_front_of_their_data(zipped: Path) -> None:
+    """What Windows Explorer and macOS read: no data descriptors, version 2.0, UTF-8 where needed only."""
+    with zipfile.ZipFile(zipped) as archive:
+        members = archive.infolist()
+
+    assert {info.flag_bits for info in members if info.filename.isascii()} == {0}
+    assert {info.flag_bits for info in members if not info.filename.isascii()} == {0x800}
+    assert {info.extract_version for info in members} == {20}
+    assert {info.compress_type for info in members} == {zipfile.ZIP_DEFLATED}
+    assert {info.external_attr >> 16 for info in members} == {0o100644}
+    assert {info.date_time for info in members} == {(1980, 1, 1, 0, 0, 0)}
+    assert {info.extra for info in members} == {b""}
+
+
+@pytest.mark.parametrize("cores", [1, 3, 64])
+def test_the_bytes_do_not_depend_on_the_number_of_threads(
+    cores: int, day: DayFolder, zipped: Path, tmp_path: Path
+) -> None:
+    """Given a process that believes to have so many cores."""
+    code = (
+        "import os, sys; os.cpu_count = lambda: int(sys.argv[1]); from pathlib import Path;"
+        "from datetime import date; from lse_dagster.day.folder import read_day_folder;"
+        "from lse_dagster.day.zip_file import write_zip;"
+        "day = read_day_folder(Path(sys.argv[2]), project=sys.argv[3], day=date.fromisoformat(sys.argv[4]));"
+        "write_zip(day, Path(sys.argv[5]))"
+    )
+    target = tmp_path / "again.zip"
+    arguments = [str(cores), str(day.path), day.project, day.date.isoformat(), str(target)]
+
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+
+    assert target.read_bytes() == zipped.read_bytes()
+
+
+def test_a_higher_level_is_smaller_and_every_level_holds_the_same(day: DayFolder, tmp_path: Path) -> None:
+    sizes = []
+    for level in (1, 6, 9):
+        zips = ZipStore(tmp_path / str(level), level=level)
+        path = zips.archive(day, "superset").zip.path
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+        sizes.append(path.stat().st_size)
+
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
+
+
+def test_the_default_level_is_as_small_as_zipfiles_level_6(
+    day: DayFolder, zipped: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for file in sorted(day.path.iterdir()):
+            archive.write(file, file.name)
+
+    assert zipped.stat().st_size <= 1.01 * path.stat().st_size
+
+
+def build(path: Path, count: int, name: Callable[[int], str]) -> None:
+    """A zip of so many small members, made with the records of the format alone."""
+    offset, directory = 0, bytearray()
+    with path.open("wb") as file:
+        for number in range(count):
+            data = str(number).encode()
+            packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+            packed = packer.compress(data) + packer.flush()
+            entry = Entry(name(number), zlib.crc32(data), len(packed), len(data), offset)
+            offset += file.write(local_header(entry) + packed)
+            directory += central_record(entry)
+        file.write(directory + end_records(count, len(directory), offset))
+
+
+@pytest.mark.parametrize("count", [65_535, 70_000])
+def test_more_members_than_the_first_zip_format_knew(count: int, tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    build(path, count, "{:06}.json".format)
+
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.infolist()) == count
+        assert archive.read(f"{count - 1:06}.json") == str(count - 1).encode()
+    with ZipDirectory(path) as ours:
+        assert list(ours.check()) == []
+        assert sum(1 for _ in ours.members()) == count
+    for command in (["unzip", "-tqq", str(path)], ["7z", "t", str(path)], ["bsdtar", "-tf", str(path)]):
+        if shutil.which(command[0]) is not None:
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+def test_a_zip_with_as_many_members_as_fit_without_zip64_is_read(tmp_path: Path) -> None:
+    """Given zipfile's form of it: it writes Zip64 records only for more than 65,535 members."""
+    path = tmp_path / "full.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(65_535):
+            archive.writestr(f"{number}", b"")
+
+    with ZipDirectory(path) as ours:
+        assert len(ours) == 65_535
+
+
+@pytest.mark.parametrize("size", [0, 1, 0xFEFF_FFFE, 0xFEFF_FFFF, 0xFFFF_FFFF, 1 << 33])
+def test_a_local_header_is_as_long_before_as_after_its_numbers_are_known(size: int) -> None:
+    """It is written first and filled in afterwards, so it must not grow."""
+    before = local_header(Entry("name", 0, 0, size, 0))
+    after = local_header(Entry("name", 0xFFFF_FFFF, size // 3, size, 0))
+
+    assert len(before) == len(after)
