@@ -4,14 +4,24 @@ import importlib
 
 import click
 
+from lse_dagster.cli.group import Commands
+
 _COMMANDS = {
+    "archive": ("lse_dagster.cli.archive", "Fetch, zip, upload and restore days, with bars and questions."),
+    "auth": ("lse_dagster.cli.auth", "Sign in to Google Drive, and see who is signed in."),
+    "completion": ("lse_dagster.cli.completion", "Print the script for a shell to complete what you type."),
     "demo": ("lse_dagster.cli.demo", "Archive a day on the sandbox, restore it, compare: the whole road."),
     "dev": ("lse_dagster.cli.dev", "Open the Dagster UI on your accounts (.env), or on the sandbox."),
+    "doctor": ("lse_dagster.cli.doctor", "Show what is configured, what answers and what is missing."),
+    "init": ("lse_dagster.cli.init", "Ask for what .env needs, test each answer, write the file."),
+    "migrate": ("lse_dagster.cli.migrate", "Bring the data of the first system into day folders."),
     "sandbox": ("lse_dagster.cli.sandbox", "LangSmith and Google Drive on loopback, to try things out."),
+    "status": ("lse_dagster.cli.status", "Show where the days of a month lie, and what is to be done."),
+    "verify": ("lse_dagster.cli.verify", "Compare day folder, zip, Drive copy and LangSmith again."),
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Commands):
     """Knows its commands by name and one line, and imports a command's module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -21,7 +31,7 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in sorted(_COMMANDS.items())])
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
         module_name, _ = _COMMANDS[cmd_name]

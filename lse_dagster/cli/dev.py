@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from dotenv import dotenv_values
+
+from lse_dagster.cli.environment import load_env_file
 
 _WORKSPACE = Path("workspace.yaml")
 _ENV = Path(".env")
@@ -32,12 +33,11 @@ def dev(folder: Path, port: int) -> None:
     if not _WORKSPACE.is_file():
         raise click.UsageError("Run this in the project's folder: there is no workspace.yaml here.")
     if _ENV.is_file():
-        from lse_dagster.cli.instance import prepare_home
+        from lse_dagster.cli.instance import dagster_home, prepare_home
         from lse_dagster.cli.playground import DAGSTER_YAML
 
-        # `dagster` lets .env override the environment, so its home is the one that counts.
-        configured = dotenv_values(_ENV).get("DAGSTER_HOME") or os.environ.get("DAGSTER_HOME")
-        home = Path(configured or ".dagster_home").absolute()
+        load_env_file()
+        home = dagster_home()
         click.echo(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
         prepare_home(home, DAGSTER_YAML)
         sys.exit(_serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}))

@@ -1,22 +1,79 @@
-"""A Dagster home for the demo and `lse dev`: the instance's settings, and the pools set by name.
+"""The Dagster instance that a command works on: DAGSTER_HOME, its settings, the pools set by name.
 
 A pool that was never set by name can be overrun once by the first backfill, so both are set here.
 """
 
+import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL
+from lse_dagster.errors import ArchiveError
 
-_POOL_LIMITS = {LANGSMITH_POOL: 1, DRIVE_POOL: 2}
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+_DEFAULT_HOME = ".dagster_home"
+_PLAIN_SETTINGS = "telemetry:\n  enabled: false\n"
+"""For a home made where no dagster.yaml lies: nothing leaves the machine unasked."""
+
+_NO_CAPTURE = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+    "config": {},
+}
+
+
+class UnusableInstance(ArchiveError):
+    """Dagster's home cannot be opened."""
+
+    def __init__(self, home: Path, error: Exception) -> None:
+        super().__init__(
+            f"Opening the Dagster home {home}",
+            f"{type(error).__name__}: {error}",
+            "Check DAGSTER_HOME in .env; `dagster instance migrate` helps after an upgrade of Dagster.",
+        )
+
+
+def dagster_home() -> Path:
+    """DAGSTER_HOME, else `.dagster_home` in the working folder: one place for `lse dev` and all commands.
+
+    `.env` must have been loaded (`environment.load_settings`).
+    """
+    return Path(os.environ.get("DAGSTER_HOME") or _DEFAULT_HOME).absolute()
+
+
+def open_instance() -> "DagsterInstance":
+    """The instance of `dagster_home`, made if it is not there. Raises `UnusableInstance`.
+
+    It does not capture what steps print: ours print nothing, and the processes that Dagster starts to mirror
+    it would answer Ctrl+C with tracebacks on the terminal.
+    """
+    from dagster import DagsterInstance
+    from dagster._core.instance.ref import InstanceRef  # the only way to override a part of dagster.yaml
+
+    home = dagster_home()
+    try:
+        if not home.exists():
+            prepare_home(home, Path("dagster.yaml"))
+        return DagsterInstance.from_ref(
+            InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_CAPTURE})
+        )
+    except Exception as error:
+        raise UnusableInstance(home, error) from error
 
 
 def prepare_home(home: Path, dagster_yaml: Path) -> None:
     """Make `home` a DAGSTER_HOME with the settings of `dagster_yaml`; what it holds already stays."""
     from dagster import DagsterInstance
 
+    from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL
+
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(dagster_yaml, home / "dagster.yaml")
+    if dagster_yaml.is_file():
+        shutil.copyfile(dagster_yaml, home / "dagster.yaml")
+    else:
+        (home / "dagster.yaml").write_text(_PLAIN_SETTINGS, encoding="utf-8")
     with DagsterInstance.from_config(str(home)) as instance:
-        for pool, limit in _POOL_LIMITS.items():
+        for pool, limit in {LANGSMITH_POOL: 1, DRIVE_POOL: 2}.items():
             instance.event_log_storage.set_concurrency_slots(pool, limit)

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import click
 
+from lse_dagster.cli.group import Commands
+
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Commands)
 def sandbox() -> None:
-    """LangSmith and Google Drive on loopback, to try things out."""
+    """LangSmith and Google Drive on loopback, to try things out.
+
+    Example: lse sandbox serve --dir .sandbox
+    """
 
 
 @sandbox.command()
@@ -27,6 +32,8 @@ def serve(directory: Path, langsmith_port: int, drive_port: int) -> None:
 
     One line of JSON says when they are ready and where; DIR/sandbox.env holds every variable that
     clients need.
+
+    Example: lse sandbox serve --dir .sandbox
     """
     from lse_dagster.sandbox.server import serve as serve_forever
 
@@ -54,7 +61,10 @@ def serve(directory: Path, langsmith_port: int, drive_port: int) -> None:
     help="A running sandbox's directory; without it LANGSMITH_ENDPOINT and LANGSMITH_API_KEY say where.",
 )
 def trace(project: str, day: datetime, traces: int, across_midnight: bool, directory: Path | None) -> None:
-    """Write made-up conversations as traces, with the langsmith SDK."""
+    """Write made-up conversations as traces, with the langsmith SDK.
+
+    Example: lse sandbox trace --dir .sandbox --date 2025-08-29
+    """
     from dotenv import dotenv_values
     from langsmith import Client
 

@@ -15,7 +15,7 @@ def test_help_names_every_command_with_a_line(tmp_path: Path) -> None:
     finished = run("--help", folder=tmp_path)
 
     assert finished.returncode == 0
-    for command in ("demo", "dev", "sandbox"):
+    for command in ("demo", "dev", "doctor", "init", "migrate", "sandbox", "status", "verify"):
         assert f"\n  {command} " in finished.stdout
 
 

@@ -1,0 +1,181 @@
+"""The display for a terminal: what is done as lines that stay, what is under way as bars that move.
+
+One day: a line per step and per check. A range: a line per day, and a bar for all of them.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import date
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
+from lse_dagster.cli.archive.wording import describe_day, describe_step, mark, megabytes, place_of
+from lse_dagster.cli.console import stdout
+from lse_dagster.langsmith.progress import FetchProgress
+from lse_dagster.progress import Amount, ProgressEvent
+
+_STYLES = {"✓": "green", "!": "yellow", "✗": "red"}
+_UNKNOWN_TOTAL = None
+
+
+class Bars:
+    """Draws with Rich. Rich's own lock makes `progress` safe from any thread."""
+
+    def __init__(self, project: str, days: Sequence[date]) -> None:
+        self._project = project
+        self._days = len(days)
+        self._done = 0
+        self._console = stdout()
+        self._live: Progress | None = None
+        self._all_days: TaskID | None = None
+        self._task: TaskID | None = None
+        self._started = time.monotonic()
+        self._day = ""
+
+    @property
+    def _several(self) -> bool:
+        return self._days > 1
+
+    def begin_day(self, plan: DayPlan) -> None:
+        """Draw the bars of a day."""
+        self._day = plan.day.isoformat()
+        if not self._several:
+            self._console.print(f"[bold]{escape(self._project)}[/] {self._day}")
+        elif not self._done:
+            self._console.print(f"[bold]{escape(self._project)}[/] {self._days} days")
+        self._live = Progress(
+            SpinnerColumn(finished_text="⠿"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            _Detail(),
+            console=self._console,
+            transient=True,
+            expand=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+        if self._several:
+            self._all_days = self._live.add_task("all days", total=self._days, completed=self._done)
+
+    def wait_for_others(self, step: Step) -> None:
+        """A bar that pulses."""
+        self._draw(f"{self._day} " * self._several + f"{step} waits for another run")
+
+    def begin_step(self, step: Step) -> None:
+        """A bar for the step; it pulses until something is known."""
+        self._started = time.monotonic()
+        self._draw(f"{self._day} {step}" if self._several else step)
+
+    def begin_checks(self, step: Step) -> None:
+        """A bar that pulses: nobody knows how long LangSmith lets wait."""
+        self._draw(f"{self._day} checks" if self._several else f"checking {step}")
+
+    def progress(self, event: ProgressEvent) -> None:
+        """Move the bar."""
+        live, task = self._live, self._task
+        if live is None or task is None:
+            return
+        if isinstance(event, FetchProgress):
+            live.update(task, total=1.0, completed=event.share, event=event)
+        else:
+            live.update(task, total=event.in_all, completed=event.done, event=event)
+
+    def warning(self, text: str) -> None:
+        """A line that stays."""
+        self._say(f"[yellow]![/] {escape(text)}")
+
+    def end_step(self, outcome: StepOutcome) -> None:
+        """A line that stays, for a single day."""
+        self._clear()
+        if not self._several:
+            self._say(f"[green]✓[/] [bold]{outcome.step:<8}[/] {escape(describe_step(outcome))}")
+            self._say(f"           [dim]{escape(place_of(outcome))}[/]")
+
+    def fail_step(self, step: Step) -> None:
+        """A line that stays, for a single day; the reason follows on stderr."""
+        self._clear()
+        if not self._several:
+            self._say(f"[red]✗[/] [bold]{step:<8}[/] failed")
+
+    def check(self, outcome: CheckOutcome) -> None:
+        """A line that stays: every check of a single day, the failed ones of a range."""
+        if not self._several or not outcome.passed:
+            sign = mark(outcome)
+            day = f"{self._day} " if self._several else ""
+            self._say(
+                f"  [{_STYLES[sign]}]{sign}[/] {day}{outcome.name}: [dim]{escape(outcome.description)}[/]"
+            )
+
+    def end_day(self, outcome: DayOutcome) -> None:
+        """Take the bars away, and say of a range's day what became of it."""
+        self._done += 1
+        self.close()
+        if self._several:
+            sign = "✓" if outcome.error is None else "✗"
+            self._console.print(
+                f"[{_STYLES[sign]}]{sign}[/] [bold]{outcome.day}[/] {escape(describe_day(outcome))}",
+                soft_wrap=True,
+            )
+
+    def close(self) -> None:
+        """Take the bars away; the lines stay."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = self._task = None
+
+    def _draw(self, description: str) -> None:
+        self._clear()
+        if self._live is not None:
+            self._task = self._live.add_task(description, total=_UNKNOWN_TOTAL, event=None)
+
+    def _clear(self) -> None:
+        if self._live is not None and self._task is not None:
+            task, self._task = self._task, None
+            self._live.remove_task(task)
+
+    def _say(self, markup: str) -> None:
+        self._console.print(markup, soft_wrap=True)
+
+
+class _Detail(ProgressColumn):
+    """What stands behind the bar: numbers in the unit of what is under way."""
+
+    def render(self, task: Task) -> RenderableType:
+        """One line, never wrapped."""
+        return Text(self._words(task), no_wrap=True)
+
+    def _words(self, task: Task) -> str:
+        event: ProgressEvent | None = task.fields.get("event")
+        elapsed = f"{task.elapsed or 0.0:,.0f} s"
+        if isinstance(event, FetchProgress):
+            return _fetch_words(event, task.elapsed or 0.0)
+        if isinstance(event, Amount):
+            return _amount_words(event, task)
+        if task.total is None:
+            return elapsed
+        return f"{task.completed:,.0f}/{task.total:,.0f}"
+
+
+def _fetch_words(event: FetchProgress, elapsed: float) -> str:
+    words = [f"{event.runs:,} runs", f"{event.share:.0%} of the day"]
+    if elapsed > 0:
+        words.append(f"{event.runs / elapsed:,.0f}/s")
+    if event.seconds_waited >= 1:
+        words.append(f"{event.seconds_waited:,.0f} s waited for LangSmith")
+    return ", ".join(words)
+
+
+def _amount_words(event: Amount, task: Task) -> str:
+    if not event.is_bytes:
+        return f"{event.activity} {event.done:,}/{event.in_all:,} files"
+    words = [f"{event.activity} {megabytes(event.done)} of {megabytes(event.in_all)}"]
+    if task.speed:
+        words.append(f"{megabytes(task.speed)}/s")
+    if task.time_remaining is not None:
+        words.append(f"{task.time_remaining:,.0f} s left")
+    return ", ".join(words)

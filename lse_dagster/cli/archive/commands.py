@@ -1,0 +1,185 @@
+"""The commands of `lse archive`: options in, a `Session` run. What is slow is imported when it is needed."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lse_dagster.cli.dates import DateRange, PastDate, PastDates
+from lse_dagster.cli.group import Commands
+from lse_dagster.cli.options import date_option, force_option, json_option, quiet_option
+from lse_dagster.cli.project import project_option
+
+if TYPE_CHECKING:
+    from lse_dagster.cli.archive.display import OutputForm
+    from lse_dagster.cli.archive.plan import Copies
+    from lse_dagster.cli.archive.session import Session
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@click.option(
+    "--date", "dates", type=PastDates(), help="A UTC day: YYYY-MM-DD, `yesterday`, or a range A..B."
+)
+@project_option
+@force_option
+@json_option
+@quiet_option
+@click.pass_context
+def archive(
+    ctx: click.Context, dates: DateRange | None, project: str | None, force: bool, as_json: bool, quiet: bool
+) -> None:
+    """Fetch, zip and upload days: `lse archive --date D` does all three, stopping at the first failure.
+
+    \b
+    Examples:
+      lse archive --date yesterday
+      lse archive --date 2025-08-01..2025-08-29 --project my-project
+      lse archive fetch --date 2025-08-29
+      lse archive restore --start-date 2025-08-01
+
+    It runs the same assets and checks as Dagster's UI, in the Dagster instance of DAGSTER_HOME (`.env` of
+    this folder first, then the environment; else ./.dagster_home), so the UI shows what was done here.
+
+    Before anything is overwritten it asks; a yes never gives up runs or attachments. Without a terminal it
+    refuses instead, unless --force is given.
+
+    With --json each day is one line on stdout when it has ended:
+
+    \b
+      {"project", "date", "status": "done" | "failed", "run_id",
+       "steps":  [{"step", "metadata": {...}}],
+       "checks": [{"step", "check", "passed", "warning", "description", "metadata"}],
+       "error":  null | {"what", "why", "next"}}
+
+    Exit codes: 0 done, 1 a step or check failed, 2 wrong usage, 3 declined at a question, 130 interrupted.
+    """
+    if ctx.invoked_subcommand is not None:
+        if dates or project or force or as_json or quiet:
+            raise click.UsageError(f"Put the options after `{ctx.invoked_subcommand}`.")
+        return
+    if dates is None:
+        raise click.UsageError("Missing option '--date': a day, `yesterday`, or a range A..B.")
+    session = _session(project, force, as_json, quiet, several=len(dates) > 1)
+    session.run(session.planner.archive(list(dates), session.copies_if_reachable()))
+
+
+def _shared_options(command: _Command) -> _Command:
+    for option in (quiet_option, json_option, force_option, project_option):
+        command = option(command)
+    return command
+
+
+@archive.command()
+@date_option
+@_shared_options
+def fetch(dates: DateRange, project: str | None, force: bool, as_json: bool, quiet: bool) -> None:
+    """Fetch days from LangSmith into day folders, and check them.
+
+    Asks before it fetches a day that is there already.
+
+    Example: lse archive fetch --date 2025-08-29 --project my-project
+    """
+    session = _session(project, force, as_json, quiet, several=len(dates) > 1)
+    session.run(session.planner.fetch(list(dates)))
+
+
+@archive.command("zip")
+@date_option
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the zips lie. Default: LSE_ARCHIVES_DIR, else ./archives.",
+)
+@_shared_options
+def zip_days(
+    dates: DateRange, output_dir: Path | None, project: str | None, force: bool, as_json: bool, quiet: bool
+) -> None:
+    """Zip day folders, and check the zips against them.
+
+    Example: lse archive zip --date 2025-08-29 --output-dir ./archives
+    """
+    session = _session(project, force, as_json, quiet, several=len(dates) > 1, archives_dir=output_dir)
+    session.run(session.planner.zip(list(dates)))
+
+
+@archive.command()
+@date_option
+@_shared_options
+def upload(dates: DateRange, project: str | None, force: bool, as_json: bool, quiet: bool) -> None:
+    """Copy day zips to Google Drive, and verify the copies.
+
+    Sends nothing that is there already; asks before it replaces other content.
+
+    Example: lse archive upload --date 2025-08-29
+    """
+    session = _session(project, force, as_json, quiet, several=len(dates) > 1)
+    session.run(session.planner.upload(list(dates), session.copies()))
+
+
+@archive.command()
+@click.option("--date", "dates", type=PastDates(), help="A UTC day or a range A..B. Default: all on Drive.")
+@click.option("--start-date", type=PastDate(), help="The first day of a range. Default: the first on Drive.")
+@click.option("--end-date", type=PastDate(), help="The last day of a range. Default: the last on Drive.")
+@_shared_options
+def restore(
+    dates: DateRange | None,
+    start_date: date | None,
+    end_date: date | None,
+    project: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Bring days back from Google Drive, verified before they take their place.
+
+    Without dates: every day that is on Drive. Asks before it replaces a local day.
+
+    \b
+    Examples:
+      lse archive restore --date 2025-08-29
+      lse archive restore --start-date 2025-08-01 --end-date 2025-08-29
+    """
+    if dates is not None and (start_date or end_date):
+        raise click.UsageError("Give --date, or --start-date and --end-date, not both.")
+    if start_date and end_date:
+        if end_date < start_date:
+            raise click.UsageError(f"--end-date {end_date} is before --start-date {start_date}.")
+        dates = DateRange(start_date, end_date)
+    session = _session(project, force, as_json, quiet, several=dates is None or len(dates) > 1)
+    copies = session.copies()
+    days = list(dates) if dates else _days_on_drive(session, copies, start_date, end_date)
+    session.run(session.planner.restore(days, copies))
+
+
+def _days_on_drive(
+    session: "Session", copies: "Copies", first: date | None, last: date | None
+) -> Sequence[date]:
+    from lse_dagster.cli.archive.plan import NothingOnDrive
+
+    days = [
+        day for day in sorted(copies) if (first is None or day >= first) and (last is None or day <= last)
+    ]
+    if not days:
+        raise NothingOnDrive(session.project)
+    return days
+
+
+def _session(
+    project: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    *,
+    several: bool,
+    archives_dir: Path | None = None,
+) -> "Session":
+    from lse_dagster.cli.archive.session import Session
+
+    if as_json and quiet:
+        raise click.UsageError("Give --json or --quiet, not both.")
+    form: OutputForm = "json" if as_json else "quiet" if quiet else "human"
+    return Session.open(project, force=force, form=form, several=several, archives_dir=archives_dir)

@@ -1,0 +1,46 @@
+"""The display for scripts: one JSON document per day, on a line of its own, when the day has ended."""
+
+import msgspec
+
+from lse_dagster.cli.archive.log_lines import Silence
+from lse_dagster.cli.archive.outcome import DayOutcome
+from lse_dagster.cli.console import stdout
+
+
+class JsonLines(Silence):
+    """Writes what `--help` of the commands documents."""
+
+    def __init__(self) -> None:
+        self._console = stdout()
+
+    def end_day(self, outcome: DayOutcome) -> None:
+        """One line."""
+        self._console.out(day_document(outcome).decode())
+
+
+def day_document(outcome: DayOutcome) -> bytes:
+    """The JSON of one day: project, date, status, run_id, steps, checks, error."""
+    error = outcome.error
+    return msgspec.json.encode(
+        {
+            "project": outcome.project,
+            "date": outcome.day,
+            "status": "done" if error is None else "failed",
+            "run_id": outcome.run_id,
+            "steps": [{"step": done.step, "metadata": done.metadata} for done in outcome.steps],
+            "checks": [
+                {
+                    "step": check.step,
+                    "check": check.name,
+                    "passed": check.passed,
+                    "warning": check.warning,
+                    "description": check.description,
+                    "metadata": check.metadata,
+                }
+                for check in outcome.checks
+            ],
+            "error": (
+                None if error is None else {"what": error.what, "why": error.why, "next": error.next_step}
+            ),
+        }
+    )

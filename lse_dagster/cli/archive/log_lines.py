@@ -1,0 +1,98 @@
+"""Displays without a terminal: one plain line per event, or nothing at all."""
+
+import time
+
+from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
+from lse_dagster.cli.archive.wording import describe_step, mark, place_of
+from lse_dagster.cli.console import stdout
+from lse_dagster.progress import ProgressEvent, describe
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Silence:
+    """Says nothing. Errors still go to stderr."""
+
+    def begin_day(self, plan: DayPlan) -> None:
+        """Nothing."""
+
+    def wait_for_others(self, step: Step) -> None:
+        """Nothing."""
+
+    def begin_step(self, step: Step) -> None:
+        """Nothing."""
+
+    def begin_checks(self, step: Step) -> None:
+        """Nothing."""
+
+    def progress(self, event: ProgressEvent) -> None:
+        """Nothing."""
+
+    def warning(self, text: str) -> None:
+        """Nothing."""
+
+    def end_step(self, outcome: StepOutcome) -> None:
+        """Nothing."""
+
+    def fail_step(self, step: Step) -> None:
+        """Nothing."""
+
+    def check(self, outcome: CheckOutcome) -> None:
+        """Nothing."""
+
+    def end_day(self, outcome: DayOutcome) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class LogLines(Silence):
+    """Lines that a log keeps: each names the project and the day."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self._console = stdout()
+        self._prefix = ""
+        self._last = time.monotonic()
+
+    def begin_day(self, plan: DayPlan) -> None:
+        """Remember the day."""
+        self._prefix = f"{self._project} {plan.day}"
+
+    def wait_for_others(self, step: Step) -> None:
+        """Say so."""
+        self._say(f"{step} waits for its turn: another run uses the same pool")
+
+    def begin_step(self, step: Step) -> None:
+        """Say so."""
+        self._say(f"{step} ...")
+
+    def progress(self, event: ProgressEvent) -> None:
+        """Say so now and then."""
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            self._say(describe(event))
+
+    def warning(self, text: str) -> None:
+        """Say so."""
+        self._say(f"warning: {text}")
+
+    def end_step(self, outcome: StepOutcome) -> None:
+        """Say what was done and where it lies."""
+        self._say(f"✓ {outcome.step}: {describe_step(outcome)}, {place_of(outcome)}")
+
+    def fail_step(self, step: Step) -> None:
+        """Say so."""
+        self._say(f"✗ {step}: failed")
+
+    def check(self, outcome: CheckOutcome) -> None:
+        """Say the verdict and why."""
+        self._say(f"{mark(outcome)} {outcome.name}: {outcome.description}")
+
+    def end_day(self, outcome: DayOutcome) -> None:
+        """Say whether it is done; the error itself goes to stderr."""
+        self._say("done" if outcome.error is None else "failed")
+
+    def _say(self, text: str) -> None:
+        self._last = time.monotonic()
+        self._console.print(f"{self._prefix}: {text}", markup=False, soft_wrap=True)

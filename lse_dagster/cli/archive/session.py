@@ -1,0 +1,128 @@
+"""One command of `lse archive`: its settings, what it plans, and the days it runs one after the other."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from lse_dagster.cli.archive.display import OutputForm, choose_display
+from lse_dagster.cli.archive.outcome import DayOutcome, DayPlan
+from lse_dagster.cli.archive.plan import Copies, Planner
+from lse_dagster.cli.archive.questions import Questioner
+from lse_dagster.cli.console import stderr
+from lse_dagster.cli.environment import load_settings
+from lse_dagster.cli.errors import StepsFailed, print_error
+from lse_dagster.cli.group import debug_wanted
+from lse_dagster.cli.project import choose_project
+from lse_dagster.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from lse_dagster.settings import Settings
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one command works with."""
+
+    settings: "Settings"
+    project: str
+    form: OutputForm
+    planner: Planner
+
+    @classmethod
+    def open(
+        cls,
+        project: str | None,
+        *,
+        force: bool,
+        form: OutputForm,
+        several: bool,
+        archives_dir: Path | None = None,
+    ) -> Self:
+        """Read the settings. Raises `InvalidSetting`, `MissingSetting` (no project)."""
+        settings = load_settings()
+        if archives_dir is not None:
+            settings = dataclasses.replace(settings, archives_dir=archives_dir)
+        name, settings = choose_project(settings, project)
+        questioner = Questioner.on_terminal(force=force, silent=form == "json", several=several)
+        return cls(settings, name, form, Planner(settings, name, questioner))
+
+    def copies(self) -> Copies:
+        """What of the project is on Drive: one listing, and no long patience as somebody waits.
+
+        Raises `MissingSetting` and Drive's errors.
+        """
+        from lse_dagster.day.drive_copy import list_copies
+        from lse_dagster.drive import Backoff, DriveArchive
+
+        quickly = Backoff(tries=3, patience=20)
+        with DriveArchive.connect(self.settings.drive(), backoff=quickly) as drive:
+            return list_copies(drive, self.project)
+
+    def copies_if_reachable(self) -> Copies:
+        """The same for a command that begins with other steps: Drive's trouble must not keep it from them.
+
+        LangSmith forgets; a day that is fetched and zipped is safe on this disk. The upload then fails with
+        the reason, or replaces nothing that nobody was asked about.
+        """
+        try:
+            return self.copies()
+        except ArchiveError as error:
+            stderr().print(
+                f"Drive cannot be looked at now: {error.why} Fetching and zipping all the same.",
+                markup=False,
+                soft_wrap=True,
+            )
+            return {}
+
+    def run(self, plans: Sequence[DayPlan]) -> None:
+        """Run the days in order, showing each. Raises `StepsFailed` at the end if one failed.
+
+        A day that fails by itself does not keep the others from their turn; what would fail every day ends
+        the command at once.
+        """
+        from lse_dagster.cli.archive.run import DayRunner
+        from lse_dagster.cli.instance import dagster_home, open_instance
+        from lse_dagster.cli.killed_runs import end_killed_runs
+
+        display = choose_display(self.form, self.project, [plan.day for plan in plans])
+        failed = []
+        with open_instance() as instance:
+            end_killed_runs(instance, dagster_home())
+            runner = DayRunner(self.settings, self.project, instance, dagster_home(), display)
+            try:
+                for plan in plans:
+                    display.begin_day(plan)
+                    outcome = runner.run(plan)
+                    display.end_day(outcome)
+                    if outcome.error is not None:
+                        _print_failure(outcome.error, outcome.trace)
+                        failed.append(outcome)
+                        if not outcome.concerns_one_day:
+                            break
+            finally:
+                display.close()
+        if failed:
+            _print_what_is_left(plans, failed)
+            raise StepsFailed
+
+
+def _print_failure(error: ArchiveError, trace: str) -> None:
+    if debug_wanted():
+        stderr().print(trace, markup=False, soft_wrap=True)
+    print_error(error)
+
+
+def _print_what_is_left(plans: Sequence[DayPlan], failed: Sequence[DayOutcome]) -> None:
+    last = failed[-1].day
+    unbegun = [plan.day for plan in plans if plan.day > last]
+    if len(plans) > 1:
+        days = ", ".join(str(outcome.day) for outcome in failed)
+        stderr().print(f"Failed: {days}.", markup=False, soft_wrap=True)
+    if unbegun and not failed[-1].concerns_one_day:
+        stderr().print(
+            f"Not begun, as they would fail alike: {unbegun[0]}..{unbegun[-1]}.",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,83 @@
+"""What the doctor looks at in Dagster's home: the place, its settings, the pools, the schedules."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lse_dagster.cli.doctor.finding import Finding, good, problem, problem_of, warning
+from lse_dagster.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from lse_dagster.settings import Settings
+
+_SUBJECT = "Dagster home"
+
+
+def check_dagster(settings: "Settings") -> list[Finding]:
+    """The home; and what is set in it, if there is one."""
+    from lse_dagster.cli.instance import dagster_home, open_instance
+
+    home = dagster_home()
+    place = _check_place(home)
+    if place.level == "problem" or not home.is_dir():
+        return [place]
+    try:
+        with open_instance() as instance:
+            return [place, _check_pools(instance), *_check_schedules(instance, settings)]
+    except ArchiveError as error:
+        return [problem_of(_SUBJECT, error)]
+
+
+def _check_place(home: Path) -> Finding:
+    configured = os.environ.get("DAGSTER_HOME")
+    if configured and not Path(configured).is_absolute():
+        text = f"DAGSTER_HOME={configured} is not an absolute path; `dagster` refuses it."
+        return problem(_SUBJECT, text, f"Put DAGSTER_HOME={home} into .env.")
+    if not home.exists():
+        return warning(_SUBJECT, f"{home} is not there yet.", "lse dev or lse archive makes it.")
+    if not home.is_dir() or not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        next_step = "Make it writable for you, or set DAGSTER_HOME in .env to another directory."
+        return problem(_SUBJECT, f"{home} is not a directory that you may write.", next_step)
+    if not (home / "dagster.yaml").is_file():
+        text = f"{home} has no dagster.yaml: runs are not limited, telemetry is on."
+        return warning(_SUBJECT, text, f"cp dagster.yaml {home}/")
+    if not configured:
+        text = f"{home}; `dagster` itself does not look there, as DAGSTER_HOME is not set."
+        return warning(_SUBJECT, text, f"Put DAGSTER_HOME={home} into .env.")
+    return good(_SUBJECT, str(home))
+
+
+def _check_pools(instance: "DagsterInstance") -> Finding:
+    from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL
+
+    limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+    missing = [pool for pool in (LANGSMITH_POOL, DRIVE_POOL) if pool not in limits]
+    if missing:
+        # The default limit does not hold for the first backfill of a pool that was never set.
+        commands = " && ".join(f"dagster instance concurrency set {pool} 1" for pool in missing)
+        return warning("pools", f"Not set by name: {', '.join(missing)}.", commands)
+    return good("pools", ", ".join(f"{name} {limit}" for name, limit in sorted(limits.items())))
+
+
+def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
+    from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType
+
+    from lse_dagster.project import archived_projects
+
+    switched = {
+        state.instigator_name: state.status
+        for state in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
+    }
+    default = InstigatorStatus.DECLARED_IN_CODE if settings.schedules == "on" else InstigatorStatus.STOPPED
+    findings = []
+    for project in archived_projects(settings.projects):
+        name = f"{project.job_name('archive')}_schedule"
+        if switched.get(name, default) is not InstigatorStatus.STOPPED:
+            findings.append(good("schedule", f"{name} is on; it runs while `dagster dev` does (lse dev)"))
+        else:
+            text = f"{name} is off: nothing archives yesterday by itself."
+            next_step = "Put LSE_SCHEDULES=on into .env, or switch it on in the UI (lse dev): Automation"
+            findings.append(warning("schedule", text, next_step))
+    return findings

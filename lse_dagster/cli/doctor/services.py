@@ -1,0 +1,114 @@
+"""What the doctor asks LangSmith and Google Drive: a few requests, none of them with much patience."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from lse_dagster.cli.doctor.finding import Finding, good, problem, problem_of, warning
+from lse_dagster.cli.langsmith_connection import connect_langsmith
+from lse_dagster.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from lse_dagster.drive.about import ArchiveFolder
+    from lse_dagster.settings import Settings
+
+_PATIENCE: Final = 0.5
+"""Seconds between tries, in all: a second try passes what a short fault spoils."""
+_DRIVE_TIMEOUT: Final = 5.0
+_CLOCK_WARNING: Final = timedelta(seconds=30)
+_CLOCK_PROBLEM: Final = timedelta(minutes=10)
+
+
+def check_server(settings: "Settings") -> list[Finding]:
+    """Whether LangSmith answers, which API it has, and whether our clocks agree: a day is a UTC day."""
+    from lse_dagster.langsmith.server import look_at_server
+    from lse_dagster.langsmith.transport import base_url
+
+    endpoint = base_url(settings.langsmith_endpoint)
+    try:
+        server = look_at_server(endpoint)
+    except ArchiveError as error:
+        return [problem_of("LangSmith server", error)]
+    version = server.version or "of unknown version"
+    return [good("LangSmith server", f"{endpoint}, {version}, API {server.api}"), _clock(server.clock)]
+
+
+def check_key(settings: "Settings") -> Finding:
+    """Whether the key is good, and for which workspace."""
+    from lse_dagster.langsmith.server import look_at_workspace
+
+    try:
+        with connect_langsmith(settings, patience_seconds=_PATIENCE) as transport:
+            workspace = look_at_workspace(transport, most=1)
+    except ArchiveError as error:
+        return problem_of("LangSmith key", error)
+    return good("LangSmith key", f"works, workspace {workspace.id or 'of unknown id'}")
+
+
+def check_projects(settings: "Settings") -> list[Finding]:
+    """Whether LangSmith has every project of LSE_PROJECTS."""
+    if not settings.projects:
+        next_step = "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
+        return [problem("projects", "LSE_PROJECTS is not set.", next_step)]
+    findings: list[Finding] = []
+    unreachable: ArchiveError | None = None
+    for project in settings.projects:
+        subject = f"project {project}"
+        if unreachable is not None:
+            findings.append(problem_of(subject, unreachable))  # it would wait as long again
+            continue
+        try:
+            findings.append(good(subject, f"is there, id {_look_up(settings, project)}"))
+        except ArchiveError as error:
+            findings.append(problem_of(subject, error))
+            unreachable = error if error.transient else None
+    return findings
+
+
+def check_drive(settings: "Settings") -> list[Finding]:
+    """Whether uploads would work: the secret files, the account, the folder, its space."""
+    from lse_dagster.drive import Backoff
+    from lse_dagster.drive.about import sign_in_status
+
+    quickly = Backoff(tries=1, patience=_PATIENCE)
+    status = sign_in_status(settings.drive(), backoff=quickly, timeout=_DRIVE_TIMEOUT)
+    findings = [
+        warning(file.variable, f"{file.path} can be read by others.", f"chmod 600 {file.path}")
+        for file in status.files
+        if file.readable_by_others
+    ]
+    if status.user is not None:
+        findings.append(good("Drive account", f"{status.user.email} ({status.auth_type})"))
+    if status.folder is not None:
+        free = None if status.user is None else status.user.free_bytes
+        findings.append(good("Drive folder", _describe(status.folder, free)))
+    if status.problem is not None:
+        findings.append(problem("Drive uploads", status.problem.why, status.problem.next_step))
+    return findings
+
+
+def _look_up(settings: "Settings", project: str) -> str:
+    from lse_dagster.langsmith.projects import project_id
+
+    with connect_langsmith(settings, patience_seconds=_PATIENCE) as transport:
+        return project_id(transport, project)
+
+
+def _clock(ahead: timedelta | None) -> Finding:
+    if ahead is None:
+        next_step = "Compare `date -u` with a clock that you trust."
+        return warning("clock", "LangSmith does not say what time it is.", next_step)
+    seconds = ahead.total_seconds()
+    text = f"{abs(seconds):,.0f} s {'behind' if seconds > 0 else 'ahead of'} LangSmith's"
+    next_step = "Set this machine's clock (NTP): `yesterday` and the schedule go by it."
+    if abs(ahead) > _CLOCK_PROBLEM:
+        return problem("clock", text, next_step)
+    if abs(ahead) > _CLOCK_WARNING:
+        return warning("clock", text, next_step)
+    return good("clock", "agrees with LangSmith's")
+
+
+def _describe(folder: "ArchiveFolder", free_bytes: int | None) -> str:
+    place = f"shared drive {folder.drive_name or folder.drive_id}" if folder.drive_id else "My Drive"
+    space = f", {free_bytes / 1e9:,.1f} GB free" if folder.drive_id is None and free_bytes is not None else ""
+    rights = "may be written" if folder.writable else "may not be written"
+    return f"{folder.name} in {place}, {rights}{space}, {folder.link}"

@@ -1,0 +1,57 @@
+"""`--project`: any project that LangSmith has; the first of `LSE_PROJECTS` without it."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from lse_dagster.cli.local_names import local_projects
+
+if TYPE_CHECKING:
+    from lse_dagster.settings import Settings
+
+
+class ProjectName(click.ParamType[str]):
+    """A LangSmith project, capitals count."""
+
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Any name but an empty one."""
+        text = str(value)
+        if not text.strip():
+            self.fail("A project has a name: write --project my-project.", param, ctx)
+        return text
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The projects of `LSE_PROJECTS` and those on this disk."""
+        return [CompletionItem(name) for name in local_projects() if name.startswith(incomplete)]
+
+
+project_option = click.option(
+    "--project",
+    type=ProjectName(),
+    help="Any project that LangSmith has. Default: the first of LSE_PROJECTS.",
+)
+
+
+def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settings]":
+    """The project's name, and settings whose definitions have it. Raises `MissingSetting`.
+
+    A project that is not configured is added last: its events lie where they will when it is configured.
+    """
+    if name is None:
+        if not settings.projects:
+            from lse_dagster.settings import MissingSetting
+
+            raise MissingSetting(
+                "LSE_PROJECTS",
+                "Name a project with --project, or put LSE_PROJECTS=my-project into .env.",
+            )
+        return settings.projects[0], settings
+    if name in settings.projects:
+        return name, settings
+    return name, dataclasses.replace(settings, projects=(*settings.projects, name))

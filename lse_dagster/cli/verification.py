@@ -1,0 +1,182 @@
+"""Running the `verify` job for one day after the other, in this process, on the user's Dagster instance.
+
+The very checks of Dagster's UI, so that the UI shows what was found here. Nothing is printed; importing this
+imports Dagster.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from lse_dagster.checks import ATTACHMENTS_CHECK, COMPLETENESS_CHECK, FILES_CHECK, PENDING_CHECK
+from lse_dagster.cli.interrupts import remembered_interrupts
+from lse_dagster.cli.killed_runs import STARTED_BY, living
+from lse_dagster.definitions import build_definitions
+from lse_dagster.errors import ArchiveError
+from lse_dagster.project import archived_projects
+from lse_dagster.settings import Settings
+
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_INTERRUPTED = "Interrupted in the terminal."
+_INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
+_ON_THIS_DISK = (
+    ("raw_runs", FILES_CHECK),
+    ("raw_runs", COMPLETENESS_CHECK),
+    ("raw_runs", PENDING_CHECK),
+    ("raw_runs", ATTACHMENTS_CHECK),
+    ("day_zip", "zip_matches_day"),
+)
+
+Metadata = Mapping[str, str | int | float | bool | None]
+
+
+class NotChecked(ArchiveError):
+    """A check could not be made: the three parts of the error that kept it from being made."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found out. As a `warning` it may fail without failing the day."""
+
+    asset: str
+    name: str
+    passed: bool
+    warning: bool
+    description: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All that was found out about one day. `run_id` is the Dagster run's; None if there was none."""
+
+    project: str
+    day: date
+    run_id: str | None
+    checks: tuple[CheckResult, ...] = ()
+    errors: tuple[ArchiveError, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check was made and none failed."""
+        return not self.errors and all(check.passed or check.warning for check in self.checks)
+
+
+class Verifier:
+    """Verifies days of one project. `on_check` hears each result as soon as it is there.
+
+    `home` is where the instance lives.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        project: str,
+        instance: dg.DagsterInstance,
+        home: Path,
+        *,
+        local_only: bool,
+        on_check: Callable[[CheckResult], None],
+    ) -> None:
+        (found,) = (one for one in archived_projects(settings.projects) if one.name == project)
+        job = build_definitions(settings).resolve_job_def(found.job_name("verify"))
+        if local_only:
+            keys = {dg.AssetCheckKey(found.key(asset), name) for asset, name in _ON_THIS_DISK}
+            job = job.get_subset(asset_selection=set(), asset_check_selection=keys)
+        self._job = job
+        self._project = project
+        self._instance = instance
+        self._home = home
+        self._on_check = on_check
+
+    def verify(self, day: date) -> Verification:
+        """Make the checks of one day. Raises `KeyboardInterrupt`; Dagster has the run as canceled then."""
+        run_id = str(uuid.uuid4())
+        heard = _Heard(self._instance, run_id, self._on_check)
+        self._instance.add_event_listener(run_id, heard.listen)
+        with living(self._home, run_id), remembered_interrupts() as interrupted:
+            self._job.execute_in_process(
+                instance=self._instance,
+                run_id=run_id,
+                run_config=_SILENT,
+                tags={**STARTED_BY, "dagster/partition": day.isoformat()},
+                raise_on_error=False,
+            )
+            if interrupted():
+                self._report_canceled(run_id)
+                raise KeyboardInterrupt
+        # One cause, such as a broken summary, keeps several checks from being made.
+        errors = {error.why: error for error in heard.errors}
+        return Verification(self._project, day, run_id, tuple(heard.checks), tuple(errors.values()))
+
+    def _report_canceled(self, run_id: str) -> None:
+        """An interrupt between steps Dagster has called a failure by now."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and run.status is dg.DagsterRunStatus.FAILURE:
+            self._instance.report_run_canceled(run, _INTERRUPTED)
+
+
+@dataclass
+class _Heard:
+    """What Dagster's events said about one run so far; called in the thread that runs the steps."""
+
+    instance: dg.DagsterInstance
+    run_id: str
+    on_check: Callable[[CheckResult], None]
+    checks: list[CheckResult] = field(default_factory=list)
+    errors: list[ArchiveError] = field(default_factory=list)
+
+    def listen(self, entry: dg.EventLogEntry) -> None:
+        """Take one event."""
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            result = _check_result(event.asset_check_evaluation_data)
+            self.checks.append(result)
+            self.on_check(result)
+        elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            self._failed(event)
+
+    def _failed(self, event: dg.DagsterEvent) -> None:
+        error = event.step_failure_data.error
+        if error is not None and error.cls_name in _INTERRUPTS:
+            run = self.instance.get_run_by_id(self.run_id)
+            if run is not None:
+                self.instance.report_run_canceling(run, _INTERRUPTED)
+        elif error is None or error.cls_name != "DagsterAssetCheckFailedError":
+            self.errors.append(_not_checked(event))
+
+
+def _not_checked(event: dg.DagsterEvent) -> NotChecked:
+    told, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+    parts = _plain(told.metadata) if told is not None else {}
+    words = (error.cause or error).message.strip() if error is not None else "no reason was recorded"
+    return NotChecked(
+        str(parts.get("what failed", f"Running {event.step_key}")),
+        str(parts.get("why", f"An error that nobody foresaw: {words}")),
+        str(parts.get("what to do next", "Run the same command with --debug and report what it prints.")),
+    )
+
+
+def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
+    return CheckResult(
+        asset=evaluation.asset_key.path[-1],
+        name=evaluation.check_name,
+        passed=evaluation.passed,
+        warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
+        description=evaluation.description or "",
+        metadata=_plain(evaluation.metadata),
+    )
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue]) -> Metadata:
+    plain: dict[str, str | int | float | bool | None] = {}
+    for name, value in metadata.items():
+        inner = value.value
+        plain[name] = inner if isinstance(inner, str | int | float | bool | None) else str(inner)
+    return plain

@@ -1,0 +1,179 @@
+"""`lse verify`: day folder, zip, Drive copy and LangSmith compared again; nothing is changed."""
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from lse_dagster.cli.console import stdout
+from lse_dagster.cli.dates import DateRange
+from lse_dagster.cli.errors import StepsFailed, print_error
+from lse_dagster.cli.next_command import next_command
+from lse_dagster.cli.options import date_option, quiet_option
+from lse_dagster.cli.project import project_option
+from lse_dagster.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from lse_dagster.cli.verification import CheckResult, Verification
+    from lse_dagster.day.calendar import CalendarDay
+
+
+@click.command()
+@date_option
+@project_option
+@click.option("--local-only", is_flag=True, help="Only what lies on this disk: neither Drive nor LangSmith.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per day, as described above.")
+@quiet_option
+def verify(dates: DateRange, project: str | None, local_only: bool, as_json: bool, quiet: bool) -> None:
+    """Compare day folder, zip, Drive copy and LangSmith again, and change nothing.
+
+    The checks are those of Dagster's `verify` job; its UI shows the results. LangSmith's totals cost one
+    request in ten seconds for each day in the US.
+
+    \b
+    Examples:
+      lse verify --date 2025-08-29
+      lse verify --date 2025-08-01..2025-08-29 --local-only
+
+    \b
+    With --json, each day in a line:
+      {"project", "date", "passed", "run_id",
+       "checks": [{"asset", "check", "passed", "warning", "description", "metadata"}],
+       "errors": [{"what", "why", "next"}]}
+
+    Exit codes: 0 all is well, 1 something is wrong or could not be checked, 130 interrupted.
+    """
+    if as_json and quiet:
+        raise click.UsageError("Give --json or --quiet, not both.")
+    from lse_dagster.cli.environment import load_settings
+    from lse_dagster.cli.instance import dagster_home, open_instance
+    from lse_dagster.cli.killed_runs import end_killed_runs
+    from lse_dagster.cli.looking import look_at_days
+    from lse_dagster.cli.project import choose_project
+    from lse_dagster.cli.verification import Verifier
+
+    configured = load_settings()
+    name, settings = choose_project(configured, project)
+    days = look_at_days(settings, name, list(dates), local_only=local_only)
+    report = _Report(next(iter(configured.projects), None), as_json=as_json, quiet=quiet)
+    with open_instance() as instance:
+        end_killed_runs(instance, dagster_home())
+        verifier = Verifier(
+            settings, name, instance, dagster_home(), local_only=local_only, on_check=report.check
+        )
+        for day in days:
+            report.begin(name, day.day)
+            report.end(verifier.verify(day.day) if day.local.has_folder else report.not_here(name, day))
+    if report.failed:
+        raise StepsFailed
+
+
+_REPAIRS = {
+    "files_match_summary": "lse archive restore --force",
+    "run_count_matches_langsmith": "lse archive fetch",
+    "trace_count_matches_langsmith": "lse archive fetch",
+    "traces_are_complete": "lse archive fetch",
+    "zip_matches_day": "lse archive zip",
+    "drive_copy_matches_zip": "lse archive upload",
+}
+"""By check, in the order of the data: what comes earlier must be right first."""
+
+
+class _Report:
+    """Prints what is found, as it is found."""
+
+    def __init__(self, default_project: str | None, *, as_json: bool, quiet: bool) -> None:
+        self._default = default_project
+        self.failed: list[date] = []
+        self._json = as_json
+        self._silent = as_json or quiet
+        self._console = stdout()
+
+    def begin(self, project: str, day: date) -> None:
+        """A day comes next."""
+        if not self._silent:
+            self._console.print(Text.assemble((f"{day}", "bold"), f" {project}"), soft_wrap=True)
+
+    def check(self, result: "CheckResult") -> None:
+        """One check has its result."""
+        if self._silent:
+            return
+        mark, style = ("✓", "green") if result.passed else ("!", "yellow") if result.warning else ("✗", "red")
+        line = Text.assemble((f"  {mark} ", style), f"{result.name:<30} ", result.description)
+        self._console.print(line, soft_wrap=True)
+
+    def end(self, found: "Verification") -> None:
+        """The day is done."""
+        if not found.passed:
+            self.failed.append(found.day)
+        if self._json:
+            self._console.out(_document(found), highlight=False)
+            return
+        wrong = self._what_is_wrong(found)
+        for error in (*found.errors, *([wrong] if wrong is not None else [])):
+            print_error(error)
+
+    def not_here(self, project: str, day: "CalendarDay") -> "Verification":
+        """Nothing can be compared without a day folder; where the day is instead, and how to get it."""
+        from lse_dagster.cli.verification import NotChecked, Verification
+
+        archive, restore, upload = (
+            self._command(f"lse archive{step}", project, day.day) for step in ("", " restore", " upload")
+        )
+        again = self._command("lse verify", project, day.day)
+        if day.on_drive is not None:
+            why = f"It is not on this disk. Its copy on Drive has {day.on_drive.bytes:,} bytes."
+            next_step = f"{restore}, then {again}"
+        elif day.local.zip is not None:
+            there = "it is not on Drive" if day.drive_known else "Drive was not looked at"
+            why = f"There is only its zip on this disk, {day.local.zip.bytes:,} bytes; {there}."
+            next_step = f"{upload}, then {restore}, then {again}"
+        else:
+            why = "It is neither on this disk nor on Drive." if day.drive_known else "It is not on this disk."
+            next_step = archive
+        error = NotChecked(f"Verifying the day {day.day} of {project!r}", why, next_step)
+        return Verification(project, day.day, None, errors=(error,))
+
+    def _what_is_wrong(self, found: "Verification") -> ArchiveError | None:
+        """All failed checks as one error; the next step mends the first of them."""
+        failed = {check.name: check for check in found.checks if not check.passed and not check.warning}
+        if not failed:
+            return None
+        repair = next(command for name, command in _REPAIRS.items() if name in failed)
+        again = self._command("lse verify", found.project, found.day)
+        return ArchiveError(
+            f"Verifying the day {found.day} of {found.project!r}",
+            "; ".join(f"{name}: {check.description}" for name, check in failed.items()),
+            f"{self._command(repair, found.project, found.day)}, then {again}",
+        )
+
+    def _command(self, command: str, project: str, day: date) -> str:
+        return next_command(command, day, project, default=self._default)
+
+
+def _document(found: "Verification") -> str:
+    return json.dumps(
+        {
+            "project": found.project,
+            "date": found.day.isoformat(),
+            "passed": found.passed,
+            "run_id": found.run_id,
+            "checks": [
+                {
+                    "asset": check.asset,
+                    "check": check.name,
+                    "passed": check.passed,
+                    "warning": check.warning,
+                    "description": check.description,
+                    "metadata": dict(check.metadata),
+                }
+                for check in found.checks
+            ],
+            "errors": [
+                {"what": error.what, "why": error.why, "next": error.next_step} for error in found.errors
+            ],
+        },
+        ensure_ascii=False,
+    )

@@ -1,0 +1,162 @@
+"""`lse doctor` on the sandbox: everything in order, and one thing after the other broken."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import msgspec
+import pytest
+
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster_tests.cli.workplace import Workplace
+
+
+def findings(workplace: Workplace) -> dict[str, dict[str, Any]]:
+    """What the doctor found, by subject."""
+    document = msgspec.json.decode(workplace.lse("doctor", "--json").stdout, type=dict[str, Any])
+    return {finding["subject"]: finding for finding in document["findings"]}
+
+
+def set_variable(workplace: Workplace, name: str, value: str) -> None:
+    env = workplace.folder / ".env"
+    env.write_text(env.read_text() + f"{name}='{value}'\n")
+
+
+def test_with_everything_in_order_nothing_is_in_the_way(workplace: Workplace) -> None:
+    set_variable(workplace, "LSE_SCHEDULES", "on")
+
+    finished = workplace.lse("doctor")
+    quiet = workplace.lse("doctor", "--quiet")
+
+    assert finished.returncode == 0, finished.stdout
+    assert "✗" not in finished.stdout
+    for subject in (
+        ".env",
+        "packages",
+        "data directory",
+        "LangSmith server",
+        "clock",
+        "LangSmith key",
+        f"project {workplace.project}",
+        "Drive account",
+        "Drive folder",
+        "pools",
+    ):
+        assert f"✓ {subject} " in finished.stdout
+    assert "✓ schedule " in finished.stdout
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert workplace.variables["LANGSMITH_API_KEY"] not in finished.stdout
+
+
+def test_each_thing_that_is_wrong_has_its_line_and_hides_no_other(
+    workplace: Workplace, langsmith_sandbox: ControlClient, drive_sandbox: ControlClient
+) -> None:
+    set_variable(workplace, "LANGSMITH_API_KEY", "wrong")
+    set_variable(workplace, "GOOGLE_DRIVE_CREDENTIALS_PATH", "/no/such/key.json")
+    set_variable(workplace, "LSE_DATA_DIR", str(workplace.folder / ".env"))
+    set_variable(workplace, "DAGSTER_HOME", "relative/home")
+    (workplace.folder / ".env").chmod(0o644)
+
+    found = findings(workplace)
+    finished = workplace.lse("doctor", "--quiet")
+
+    assert {subject: one["level"] for subject, one in found.items()} == {
+        ".env": "warning",
+        "settings": "ok",
+        "packages": "ok",
+        "data directory": "problem",
+        "archives directory": "ok",
+        "LangSmith server": "ok",
+        "clock": "ok",
+        "LangSmith key": "problem",
+        f"project {workplace.project}": "problem",
+        "Drive uploads": "problem",
+        "Dagster home": "problem",
+    }
+    assert found[".env"]["next"] == f"chmod 600 {workplace.folder / '.env'}"
+    assert all(one["next"] for one in found.values() if one["level"] != "ok")
+    assert finished.returncode == 1
+    assert finished.stderr.count("Next:") == 5
+
+
+def test_a_server_that_is_not_there_a_missing_project_and_a_viewers_folder_are_told_apart(
+    workplace: Workplace, drive_sandbox: ControlClient
+) -> None:
+    set_variable(workplace, "LSE_PROJECTS", f"{workplace.project},missing")
+    drive_sandbox.settings(service_account_role="reader")
+
+    found = findings(workplace)
+    set_variable(workplace, "LANGSMITH_ENDPOINT", "http://127.0.0.1:1")
+    without_server = findings(workplace)
+
+    assert found[f"project {workplace.project}"]["level"] == "ok"
+    assert found["project missing"]["level"] == "problem"
+    assert found["Drive uploads"]["level"] == "problem"
+    assert "Content manager" in found["Drive uploads"]["next"]
+    assert "may not be written" in found["Drive folder"]["text"]
+    assert without_server["LangSmith server"]["level"] == "problem"
+    assert without_server["Drive account"]["level"] == "ok"
+
+
+@pytest.fixture
+def server_of_another_time() -> Iterator[str]:
+    """A server that says who it is, with the clock of 2024. The sandbox cannot: its clock is ours."""
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"version": "0.16.3"}')
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return "Mon, 01 Jan 2024 00:00:00 GMT"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_clock_that_does_not_agree_is_noticed(workplace: Workplace, server_of_another_time: str) -> None:
+    set_variable(workplace, "LANGSMITH_ENDPOINT", server_of_another_time)
+
+    found = findings(workplace)
+
+    assert found["LangSmith server"]["level"] == "ok"
+    assert found["clock"]["level"] == "problem"
+    assert "ahead of LangSmith's" in found["clock"]["text"]
+
+
+def test_an_old_server_is_said_to_have_the_v1_api(
+    workplace: Workplace, langsmith_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.settings(v2=False)
+
+    assert findings(workplace)["LangSmith server"]["text"].endswith("0.12.0, API v1")
+
+
+def test_a_schedule_that_was_switched_on_shows(workplace: Workplace) -> None:
+    set_variable(workplace, "LSE_SCHEDULES", "off")
+    off = findings(workplace)["schedule"]["level"]
+    set_variable(workplace, "LSE_SCHEDULES", "on")
+    on = findings(workplace)["schedule"]["level"]
+
+    assert (off, on) == ("warning", "ok")
+
+
+def test_a_value_that_cannot_be_read_is_named(workplace: Workplace) -> None:
+    set_variable(workplace, "LSE_START_DATE", "soon")
+
+    finished = workplace.lse("doctor")
+
+    assert finished.returncode == 1
+    assert "✗ settings" in finished.stdout
+    assert "LSE_START_DATE=" in finished.stdout
+    assert "✓ packages" in finished.stdout

@@ -1,0 +1,127 @@
+"""`lse verify` on the sandbox: what is checked again, what is found, and that Dagster keeps it."""
+
+import shutil
+
+import requests
+
+from lse_dagster.day.names import day_zip_name
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster_tests.cli.test_status import archive, day_of, status
+from lse_dagster_tests.cli.workplace import DATE, NEXT, Finished, Workplace, check_names, documents
+
+
+def verify(workplace: Workplace, *arguments: str) -> Finished:
+    return workplace.lse("verify", "--date", str(DATE), *arguments)
+
+
+def test_verify_makes_dagsters_checks_and_dagster_keeps_the_results(archived: Workplace) -> None:
+    finished = verify(archived)
+    (document,) = documents(verify(archived, "--json"))
+
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stdout.splitlines()
+    assert lines[0] == f"{DATE} {archived.project}"
+    assert {line.split()[1] for line in lines[1:]} == check_names()
+    assert all(line.startswith("  ✓ ") for line in lines[1:])
+    assert document["passed"]
+    assert archived.latest_run().run_id == document["run_id"]
+    assert archived.latest_run().job_name == "verify"
+    assert {check["check"] for check in document["checks"]} == check_names()
+
+
+def test_verify_finds_a_changed_trace_file_and_status_shows_that_it_did(archived: Workplace) -> None:
+    day = archived.days.load(archived.project, DATE)
+    trace = day.path / day.summary.trace_names[0]
+    trace.write_bytes(trace.read_bytes().replace(b'"run"', b'"ruN"', 1))
+    before = {path.name: path.read_bytes() for path in day.path.iterdir()}
+
+    finished = verify(archived)
+    quiet = verify(archived, "--quiet", "--local-only")
+
+    assert finished.returncode == 1
+    assert "  ✗ files_match_summary" in finished.stdout
+    assert f"Next:  lse archive restore --force --date {DATE}, then lse verify" in finished.stderr
+    assert quiet.returncode == 1
+    assert quiet.stdout == ""
+    assert "files_match_summary" in quiet.stderr
+    assert {path.name: path.read_bytes() for path in day.path.iterdir()} == before
+    assert day_of(status(archived), DATE)["verified"] == "failed"
+
+
+def test_verify_of_this_disk_alone_asks_nobody(
+    archived: Workplace, langsmith_sandbox: ControlClient, drive_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.clear()
+    drive_sandbox.clear()
+
+    finished = verify(archived, "--local-only", "--json")
+
+    (document,) = documents(finished)
+    assert finished.returncode == 0
+    assert {check["check"] for check in document["checks"]} == {
+        "files_match_summary",
+        "traces_are_complete",
+        "no_pending_runs",
+        "attachments_are_complete",
+        "zip_matches_day",
+    }
+    assert langsmith_sandbox.requests() == []
+    assert drive_sandbox.requests() == []
+
+
+def test_verify_of_a_damaged_copy_on_drive_names_the_upload(workplace: Workplace) -> None:
+    archive(workplace)
+    headers = {"Authorization": f"Bearer {workplace.variables['SANDBOX_DRIVE_TOKEN']}"}
+    root = workplace.variables["GOOGLE_DRIVE_ENDPOINT"]
+    asked = {
+        "q": f"name = '{day_zip_name(workplace.project, DATE)}'",
+        "corpora": "allDrives",
+        "supportsAllDrives": "true",
+        "includeItemsFromAllDrives": "true",
+    }
+    (file,) = requests.get(f"{root}/drive/v3/files", params=asked, headers=headers, timeout=30).json()[
+        "files"
+    ]
+    changed = requests.patch(
+        f"{root}/upload/drive/v3/files/{file['id']}?uploadType=media&supportsAllDrives=true",
+        data=b"other",
+        headers=headers,
+        timeout=30,
+    )
+    assert changed.ok, changed.text
+
+    finished = verify(workplace)
+
+    assert finished.returncode == 1
+    assert "✗ drive_copy_matches_zip" in finished.stdout
+    assert f"lse archive upload --date {DATE}" in finished.stderr
+    assert day_of(status(workplace), DATE)["why"] == "the copy on Drive is not of this zip"
+
+
+def test_verify_says_where_a_day_is_that_is_not_on_this_disk(archived: Workplace) -> None:
+    shutil.rmtree(archived.days.day_path(archived.project, DATE))
+
+    finished = archived.lse("verify", "--date", f"{DATE}..{NEXT}", "--json")
+
+    on_drive, nowhere = documents(finished)
+    assert finished.returncode == 1
+    assert "Its copy on Drive has" in on_drive["errors"][0]["why"]
+    assert on_drive["errors"][0]["next"] == (
+        f"lse archive restore --date {DATE}, then lse verify --date {DATE}"
+    )
+    assert nowhere["errors"][0]["why"] == "It is neither on this disk nor on Drive."
+    assert on_drive["run_id"] is None
+
+
+def test_verify_interrupted_ends_with_130_and_dagster_has_the_run_as_canceled(
+    archived: Workplace, langsmith_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.fault(path="/runs/stats", delay=60)
+
+    with archived.terminal("verify", "--date", str(DATE)) as terminal:
+        terminal.wait_for("✓ zip_matches_day", "✓ no_pending_runs")
+        terminal.interrupt()
+        code = terminal.wait_until_it_ends()
+
+    assert code == 130
+    assert archived.latest_run().status.value == "CANCELED"
