@@ -6,7 +6,7 @@ plain `raw_runs` otherwise.
 
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 import dagster as dg
@@ -16,21 +16,23 @@ from lse_dagster.day.drive_copy import stage_from_drive
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.failure import archive_errors_as_failures
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.progress import FetchProgress
+from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 
 LANGSMITH_POOL = "langsmith"
 DRIVE_POOL = "drive"
 SOURCE_METADATA = "source"
+FETCHED_AT_METADATA = "fetched_at"
+PENDING_RUNS_METADATA = "pending_runs"
 RUN_COUNT_CHECK = "run_count_matches_langsmith"
 
-_SECONDS_BETWEEN_LOGS = 5.0
 _OVERWRITE = "never: refuse what exists. superset: replace it only if no run is lost. always: replace it."
 
 
@@ -49,17 +51,19 @@ class RawRunsConfig(OverwriteConfig):
 
 
 def project_assets(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, *, now: Callable[[], datetime]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of one project, in the order of the data."""
+    """The assets of one project, in the order of the data. `now` is the clock of a fetch."""
     return [
-        _raw_runs(project, partitions),
+        _raw_runs(project, partitions, now),
         _day_zip(project, partitions),
         _drive_archive(project, partitions),
     ]
 
 
-def _raw_runs(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _raw_runs(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, now: Callable[[], datetime]
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("raw_runs"),
         partitions_def=partitions,
@@ -76,15 +80,19 @@ def _raw_runs(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
         langsmith: LangSmithResource,
         drive: DriveResource,
         storage: LocalStorage,
+        progress: Progress,
     ) -> dg.Output[DayToPublish]:
         started = time.monotonic()
+        listener = progress.listener(context.log)
         with archive_errors_as_failures():
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
             source = _source(context, project, config)
             if source == "drive":
-                staged, traffic = _restore(context, name, day, drive, storage, config.overwrite)
+                staged, traffic = _restore(context, name, day, drive, storage, listener, config.overwrite)
             else:
-                staged, traffic = _fetch(context, name, day, langsmith, storage, config.overwrite)
+                staged, traffic = _fetch(
+                    context, name, day, langsmith, storage, listener, config.overwrite, now
+                )
         return dg.Output(
             DayToPublish(staged, config.overwrite),
             data_version=dg.DataVersion(staged.day.summary.sha256),
@@ -157,7 +165,9 @@ def _fetch(
     day: date,
     langsmith: LangSmithResource,
     storage: LocalStorage,
+    listener: Listener,
     overwrite: Overwrite,
+    now: Callable[[], datetime],
 ) -> tuple[StagedDay, dict[str, float]]:
     with langsmith.connect() as transport:
         try:
@@ -167,7 +177,8 @@ def _fetch(
                 project,
                 day,
                 overwrite=overwrite,
-                on_progress=_log_now_and_then(context.log.info),
+                on_progress=listener,
+                now=now,
             )
         except IncompleteDay as error:
             _record_failed_count(context, error)
@@ -215,15 +226,34 @@ def _restore(
     day: date,
     drive: DriveResource,
     storage: LocalStorage,
+    listener: Listener,
     overwrite: Overwrite,
 ) -> tuple[StagedDay, dict[str, float]]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
     with drive.connect() as archive:
-        return stage_from_drive(archive, storage.days, project, day, overwrite=overwrite), {}
+        staged = stage_from_drive(
+            archive,
+            storage.days,
+            project,
+            day,
+            overwrite=overwrite,
+            on_download=amounts(listener, "downloading"),
+            on_extract=amounts(listener, "extracting"),
+        )
+    return staged, {}
 
 
 def _definition_metadata(project: ArchivedProject) -> dict[str, str]:
     return {PROJECT_METADATA: project.name} if project.name is not None else {}
+
+
+def _proof_metadata(summary: Summary) -> dict[str, int | str]:
+    proof: dict[str, int | str] = {}
+    if summary.langsmith_total is not None:
+        proof["langsmith_total"] = summary.langsmith_total
+    if summary.unverified is not None:
+        proof["unverified"] = summary.unverified.why
+    return proof
 
 
 def _day_metadata(staged: StagedDay) -> dict[str, int | str]:
@@ -236,28 +266,13 @@ def _day_metadata(staged: StagedDay) -> dict[str, int | str]:
         "carried_over_runs": counts.carried_over_runs,
         "traces": counts.traces,
         "root_runs": counts.root_runs,
-        "pending_runs": counts.pending_runs,
+        PENDING_RUNS_METADATA: counts.pending_runs,
         "feedback": counts.feedback,
         "attachments": counts.attachments,
         "missing_attachments": len(summary.missing_attachments),
-        "langsmith_total": summary.langsmith_total,
+        **_proof_metadata(summary),
         "bytes": summary.bytes,
         "sha256": summary.sha256,
         "api": summary.api,
+        FETCHED_AT_METADATA: summary.fetched_at,
     }
-
-
-def _log_now_and_then(log: Callable[[str], None]) -> Callable[[FetchProgress], None]:
-    last = time.monotonic()
-
-    def on_progress(progress: FetchProgress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_LOGS:
-            last = time.monotonic()
-            log(
-                f"{progress.runs:,} runs so far, {progress.share:.0%} of the day, "
-                f"{progress.bytes / 1e6:,.1f} MB, {progress.requests:,} requests, "
-                f"{progress.retries:,} retries, {progress.seconds_waited:,.0f} s waited"
-            )
-
-    return on_progress

@@ -5,18 +5,25 @@ the assets. Run without a partition they look at every local day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
 from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK, SOURCE_METADATA
-from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.drive_copy import compare_copy, find_copy
 from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.finding import (
+    Finding,
+    find_changed_files,
+    find_incomplete_traces,
+    find_missing_attachments,
+    find_pending_runs,
+    finding_of_differences,
+)
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.proof import Verdict, compare_counts
+from lse_dagster.day.proof import compare_counts, compare_uncounted
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import archive_errors_as_failures
@@ -28,12 +35,13 @@ from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 _PATIENCE_FOR_RESTORED_DAYS = 30.0
 """Seconds. A restored day has its summary to be compared with; LangSmith only adds to that."""
 
-_EXAMPLES = 5
-
-_COMPLETENESS_CHECK = "traces_are_complete"
-_PENDING_CHECK = "no_pending_runs"
-_ATTACHMENTS_CHECK = "attachments_are_complete"
-_WARNINGS = frozenset({_PENDING_CHECK, _ATTACHMENTS_CHECK})
+COMPLETENESS_CHECK = "traces_are_complete"
+FILES_CHECK = "files_match_summary"
+PENDING_CHECK = "no_pending_runs"
+ATTACHMENTS_CHECK = "attachments_are_complete"
+ZIP_CHECK = "zip_matches_day"
+DRIVE_CHECK = "drive_copy_matches_zip"
+WARNINGS = frozenset({PENDING_CHECK, ATTACHMENTS_CHECK})
 
 _RAW_RUNS_CHECKS = (
     (RUN_COUNT_CHECK, True, "The runs that started in the day are as many as LangSmith counts now."),
@@ -42,21 +50,15 @@ _RAW_RUNS_CHECKS = (
         True,
         "The root runs that started in the day are as many as LangSmith counts.",
     ),
-    (_COMPLETENESS_CHECK, True, "Every parent is there and every identity agrees with `dotted_order`."),
-    (_PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
-    (_ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
+    (FILES_CHECK, True, "Every file has the hash that the summary promises; none is extra."),
+    (COMPLETENESS_CHECK, True, "Every parent is there and every identity agrees with `dotted_order`."),
+    (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
+    (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
 )
 """Name, whether it blocks, description."""
 
-Numbers = Mapping[str, int | float | str]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found out about one day."""
-
-    verdict: Verdict
-    numbers: Numbers = field(default_factory=dict)
+BLOCKING_CHECKS = tuple(name for name, blocking, _ in _RAW_RUNS_CHECKS if blocking)
+"""The checks of `raw_runs` without which a day does not travel on."""
 
 
 def project_checks(
@@ -68,6 +70,13 @@ def project_checks(
         _zip_check(project, partitions),
         _drive_check(project, partitions),
     ]
+
+
+def check_keys(project: ArchivedProject) -> list[dg.AssetCheckKey]:
+    """The keys of all checks of one project."""
+    names = {"raw_runs": [name for name, _, _ in _RAW_RUNS_CHECKS], "day_zip": [ZIP_CHECK]}
+    names["drive_archive"] = [DRIVE_CHECK]
+    return [dg.AssetCheckKey(project.key(asset), name) for asset, found in names.items() for name in found]
 
 
 def _raw_runs_checks(
@@ -93,21 +102,23 @@ def _raw_runs_checks(
 
         def finding(check: str, day: date) -> Finding:
             folder = storage.days.load(project.configured_name, day)
-            if check == _COMPLETENESS_CHECK:
-                return _find_incomplete_traces(folder)
-            if check == _PENDING_CHECK:
-                return _find_pending_runs(folder)
-            if check == _ATTACHMENTS_CHECK:
-                return _find_missing_attachments(folder)
+            if check == FILES_CHECK:
+                return find_changed_files(folder)
+            if check == COMPLETENESS_CHECK:
+                return find_incomplete_traces(folder)
+            if check == PENDING_CHECK:
+                return find_pending_runs(folder)
+            if check == ATTACHMENTS_CHECK:
+                return find_missing_attachments(folder)
             if day not in totals:
-                restored = _was_restored(context.instance, key, day)
+                restored = bool(folder.summary.unverified) or _was_restored(context.instance, key, day)
                 totals[day] = _ask_totals(langsmith, folder, restored=restored)
             return totals[day].finding(check)
 
         with archive_errors_as_failures():
             days = _days_to_check(context, storage, project)
             for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name):
-                warns = check.name in _WARNINGS
+                warns = check.name in WARNINGS
                 severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
                 findings = {day: finding(check.name, day) for day in days}
                 yield from _report(context, check, findings, severity)
@@ -124,7 +135,7 @@ def _zip_check(
         name=project.op_name("day_zip_checks"),
         specs=[
             dg.AssetCheckSpec(
-                "zip_matches_day",
+                ZIP_CHECK,
                 asset=key,
                 blocking=True,
                 partitions_def=partitions,
@@ -144,7 +155,7 @@ def _zip_check(
             except BrokenZip as error:
                 differences = [error.why]
             members = len(folder.summary.files) + 1
-            return _finding_of_differences(
+            return finding_of_differences(
                 differences, good=f"All {members:,} members match.", numbers={"members": members}
             )
 
@@ -165,7 +176,7 @@ def _drive_check(
         name=project.op_name("drive_archive_checks"),
         specs=[
             dg.AssetCheckSpec(
-                "drive_copy_matches_zip",
+                DRIVE_CHECK,
                 asset=key,
                 partitions_def=partitions,
                 description="Drive reports the size and checksum of the local zip.",
@@ -184,7 +195,7 @@ def _drive_check(
                 def finding(day: date) -> Finding:
                     path = storage.zips.existing_path(project.configured_name, day)
                     copy = find_copy(archive, project.configured_name, day)
-                    return _finding_of_differences(
+                    return finding_of_differences(
                         list(compare_copy(copy, path)),
                         good="Size and checksum on Drive are those of the local zip.",
                         numbers={"bytes": path.stat().st_size},
@@ -210,19 +221,25 @@ class _LangSmithTotals:
         else:
             noun, held, recorded = "root runs", summary.counts.root_runs, summary.langsmith_root_total
             now = self.roots_now
-        numbers: dict[str, int | str] = {"archived": held, "langsmith_when_fetched": recorded}
+        numbers: dict[str, int | str] = {"archived": held}
+        if recorded is not None:
+            numbers["langsmith_when_fetched"] = recorded
         if now is not None:
             numbers |= {"langsmith_now": now, "missing": max(0, now - held)}
+        if recorded is None:
+            return Finding(compare_uncounted(noun, held, now=now), numbers)
         return Finding(compare_counts(noun, held, when_fetched=recorded, now=now), numbers)
 
 
 def _ask_totals(langsmith: LangSmithResource, folder: DayFolder, *, restored: bool) -> _LangSmithTotals:
-    """LangSmith's counts now; None where a restored day's LangSmith cannot be asked.
+    """LangSmith's counts now; None where a restored or unverified day's LangSmith cannot be asked.
 
     `/runs/stats` allows one request in ten seconds. While it counts as many runs as when the day was fetched,
     the root runs are taken to be as many too, and not asked for again.
     """
     summary = folder.summary
+    if not summary.project_id:
+        return _LangSmithTotals(folder, None, None)
     scope = started_in(summary.project_id, DayInterval.of(folder.date))
     patience = {"patience_seconds": _PATIENCE_FOR_RESTORED_DAYS} if restored else {}
     try:
@@ -239,42 +256,6 @@ def _ask_totals(langsmith: LangSmithResource, folder: DayFolder, *, restored: bo
     return _LangSmithTotals(folder, runs, roots)
 
 
-def _find_incomplete_traces(folder: DayFolder) -> Finding:
-    found = examine_traces(folder)
-    problems = [f"run {run}: its parent {parent} is missing" for run, parent in found.missing_parents]
-    problems += [f"run {run}: {why}" for run, why in found.inconsistent]
-    numbers: Numbers = {
-        "runs": found.runs,
-        "missing_parents": len(found.missing_parents),
-        "inconsistent_runs": len(found.inconsistent),
-    }
-    return _finding_of_differences(problems, good=f"All {found.runs:,} runs fit together.", numbers=numbers)
-
-
-def _find_pending_runs(folder: DayFolder) -> Finding:
-    pending = folder.summary.counts.pending_runs
-    if not pending:
-        return Finding(Verdict(True, "Every run was finished."), {"pending_runs": 0})
-    why = f"{pending:,} runs were unfinished when the day was fetched. Materialize `raw_runs` again later."
-    return Finding(Verdict(False, why), {"pending_runs": pending})
-
-
-def _find_missing_attachments(folder: DayFolder) -> Finding:
-    lost = folder.summary.missing_attachments
-    numbers = {"attachments": folder.summary.counts.attachments, "missing": len(lost)}
-    named = [f"{one.name!r} of run {one.run_id}: {one.why}" for one in lost]
-    good = f"All {folder.summary.counts.attachments:,} attachments that runs name are there."
-    return _finding_of_differences(named, good=good, numbers=numbers)
-
-
-def _finding_of_differences(differences: list[str], *, good: str, numbers: Numbers) -> Finding:
-    numbers = {**numbers, "differences": len(differences)}
-    if not differences:
-        return Finding(Verdict(True, good), numbers)
-    more = f" ... and {len(differences) - _EXAMPLES:,} more" if len(differences) > _EXAMPLES else ""
-    return Finding(Verdict(False, "; ".join(differences[:_EXAMPLES]) + more), numbers)
-
-
 def _report(
     context: dg.AssetCheckExecutionContext,
     check: dg.AssetCheckKey,
@@ -287,12 +268,14 @@ def _report(
     would belong to no day; so it logs one evaluation per day.
     """
     for day, finding in findings.items():
+        # What nobody counted is no error: it must not keep a restored day from being zipped.
+        day_severity = dg.AssetCheckSeverity.WARN if finding.verdict.unverified else severity
         if context.has_partition_key:
             yield dg.AssetCheckResult(
                 asset_key=check.asset_key,
                 check_name=check.name,
                 passed=finding.verdict.passed,
-                severity=severity,
+                severity=day_severity,
                 description=finding.verdict.why,
                 metadata=finding.numbers,
             )
@@ -302,7 +285,7 @@ def _report(
                     asset_key=check.asset_key,
                     check_name=check.name,
                     passed=finding.verdict.passed,
-                    severity=severity,
+                    severity=day_severity,
                     description=finding.verdict.why,
                     metadata=finding.numbers,
                     partition=day.isoformat(),

@@ -2,53 +2,95 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from lse_dagster.assets import project_assets
-from lse_dagster.checks import project_checks
+from lse_dagster.checks import check_keys, project_checks
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
-from lse_dagster.jobs import archive_job, restore_job, verify_job
-from lse_dagster.project import archived_projects, daily_utc
+from lse_dagster.jobs import archive_job, free_disk_job, reconcile_job, restore_job, verify_job
+from lse_dagster.progress import Progress
+from lse_dagster.project import ArchivedProject, archived_projects, daily_utc
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
-from lse_dagster.schedules import nightly_schedule
+from lse_dagster.schedules import free_disk_schedule, nightly_schedule, tick_after_midnight
+from lse_dagster.sensors import Reconciliation, alerts_sensor, reconciliation_sensor
 from lse_dagster.settings import Settings
+from lse_dagster.webhook import Webhook
 
 # Dagster 1.13 marks partitioned checks as preview and data versions as beta. We rely on them knowingly; the
 # warnings would bury what a person looks for in the terminal.
 for _category in (dg.PreviewWarning, dg.BetaWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"lse_dagster\.")
+# Merging definitions copies the sensors, and Dagster warns of its own call.
+warnings.filterwarnings("ignore", "Parameter `owners` of initializer `SensorDefinition", dg.BetaWarning)
 
 
-def build_definitions(settings: Settings, *, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Everything for the projects of the settings. `resources` take the place of the default ones."""
-    partitions = daily_utc(settings.start_date)
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build_definitions(
+    settings: Settings, *, progress: Progress | None = None, now: Callable[[], datetime] = _utc_now
+) -> dg.Definitions:
+    """Everything for the projects of the settings.
+
+    `progress` takes the place of lines in the run's log, `now` that of the machine's clock.
+    """
     projects = archived_projects(settings.projects)
-    archive_jobs = [archive_job(project) for project in projects]
-    return dg.Definitions(
-        assets=[asset for project in projects for asset in project_assets(project, partitions)],
-        asset_checks=[check for project in projects for check in project_checks(project, partitions)],
-        jobs=[
-            *archive_jobs,
-            *(restore_job(project) for project in projects),
-            *(verify_job(project) for project in projects),
-        ],
-        schedules=[nightly_schedule(job) for job in archive_jobs],
-        resources={**build_resources(settings), **(resources or {})},
-        executor=dg.in_process_executor,
+    return dg.Definitions.merge(
+        *(_project_definitions(project, settings, now) for project in projects),
+        _alerts(settings, projects),
+        dg.Definitions(
+            resources=build_resources(settings, progress or Progress()), executor=dg.in_process_executor
+        ),
     )
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
+def _project_definitions(
+    project: ArchivedProject, settings: Settings, now: Callable[[], datetime]
+) -> dg.Definitions:
+    partitions = daily_utc(settings.start_date)
+    hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
+    on = settings.schedules == "on"
+    archive, reconcile = archive_job(project), reconcile_job(project, partitions, now)
+    free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
+    watch = Reconciliation(project, rule, settings.start_date, tick_after_midnight(hour), now)
+    return dg.Definitions(
+        assets=project_assets(project, partitions, now=now),
+        asset_checks=project_checks(project, partitions),
+        jobs=[archive, restore_job(project), verify_job(project), reconcile, free_disk],
+        schedules=[
+            nightly_schedule(archive, hour_utc=hour, on=on),
+            *([free_disk_schedule(project, free_disk, hour_utc=hour)] if keep is not None else []),
+        ],
+        sensors=[reconciliation_sensor(watch, archive, reconcile, on=on)],
+    )
+
+
+def _alerts(settings: Settings, projects: Sequence[ArchivedProject]) -> dg.Definitions:
+    if settings.webhook_url is None:
+        return dg.Definitions()
+    checks = [key for project in projects for key in check_keys(project)]
+    webhook = Webhook(settings.webhook_url)
+    return dg.Definitions(sensors=[alerts_sensor(webhook, projects, checks, ui=settings.dagster_url)])
+
+
+def build_resources(settings: Settings, progress: Progress) -> dict[str, Any]:
     """The resources as the settings say. The API key goes in by its variable's name, not by its value."""
-    storage = LocalStorage(data_dir=str(settings.data_dir), archives_dir=str(settings.archives_dir))
+    storage = LocalStorage(
+        data_dir=str(settings.data_dir),
+        archives_dir=str(settings.archives_dir),
+        zip_level=settings.zip_level,
+    )
     drive = DriveResource(
         folder_url=settings.drive_folder_url,
         auth_type=settings.drive_auth_type,
         credentials_path=_text(settings.drive_credentials_path),
         token_path=_text(settings.drive_token_path),
+        impersonate=settings.drive_impersonate,
         endpoint=settings.drive_endpoint,
     )
     return {
@@ -60,9 +102,10 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         ),
         "drive": drive,
         "storage": storage,
+        "progress": progress,
         "day_folder_io": DayFolderIOManager(storage=storage),
-        "day_zip_io": DayZipIOManager(storage=storage),
-        "drive_io": DriveIOManager(drive=drive),
+        "day_zip_io": DayZipIOManager(storage=storage, progress=progress),
+        "drive_io": DriveIOManager(drive=drive, progress=progress),
     }
 
 

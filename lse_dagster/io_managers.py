@@ -17,6 +17,7 @@ from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.progress import Progress, amounts
 from lse_dagster.resources import DriveResource, LocalStorage
 
 PROJECT_METADATA = "langsmith_project"
@@ -81,15 +82,21 @@ class DayZipIOManager(dg.ConfigurableIOManager):
     """Day zips in the archives directory."""
 
     storage: LocalStorage
+    progress: Progress
 
     def handle_output(self, context: dg.OutputContext, obj: DayToZip) -> None:
         """Zip the day to its place. The day's lock keeps it from being replaced meanwhile."""
         started = time.monotonic()
+        listener = self.progress.listener(context.log)
         with archive_errors_as_failures(), self.storage.days.locked(obj.day.project, obj.day.date):
-            zipped = self.storage.zips.archive(obj.day, obj.overwrite)
+            archived = self.storage.zips.archive(
+                obj.day, obj.overwrite, on_progress=amounts(listener, "zipping")
+            )
+        zipped = archived.zip
         context.add_output_metadata(
             {
                 "path": dg.MetadataValue.path(str(zipped.path.absolute())),
+                "action": archived.action,
                 "bytes": zipped.bytes,
                 "sha256": zipped.sha256(),
                 "seconds": time.monotonic() - started,
@@ -106,12 +113,16 @@ class DriveIOManager(dg.ConfigurableIOManager):
     """Day zips in the project's folder on Drive."""
 
     drive: DriveResource
+    progress: Progress
 
     def handle_output(self, context: dg.OutputContext, obj: ZipToCopy) -> None:
         """Copy the zip to Drive and verify the copy. What is there already is not sent again."""
         started = time.monotonic()
+        listener = self.progress.listener(context.log)
         with archive_errors_as_failures(), self.drive.connect() as drive:
-            uploaded = upload_copy(drive, obj.zipped, obj.overwrite)
+            uploaded = upload_copy(
+                drive, obj.zipped, obj.overwrite, on_progress=amounts(listener, "uploading")
+            )
         context.log.info(
             f"{uploaded.file.name} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"
         )

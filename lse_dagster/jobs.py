@@ -1,10 +1,15 @@
-"""The jobs of one project: `archive` a day, `restore` it from Drive, `verify` it and change nothing."""
+"""The jobs of one project: `archive` a day, `restore` it from Drive, `verify` it and change nothing.
+
+A sensor asks for `reconcile`, which compares a day with LangSmith again; `free_disk` is for whoever needs it.
+"""
 
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from lse_dagster.assets import RawRunsConfig
+from lse_dagster.day.reconciliation import Rule
+from lse_dagster.ops import Clock, count_again_op, free_disk_op
 from lse_dagster.project import ArchivedProject
 
 if TYPE_CHECKING:
@@ -24,7 +29,11 @@ def archive_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
 
 
 def restore_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
-    """Materialize `raw_runs` from its verified copy on Drive; a backfill restores any range."""
+    """Materialize `raw_runs` from its verified copy on Drive; a backfill restores any range.
+
+    It waits in LangSmith's pool though it only asks Drive: a pool belongs to the asset's step, and Dagster
+    (1.13) has no other for one job.
+    """
     return dg.define_asset_job(
         project.job_name("restore"),
         selection=dg.AssetSelection.assets(project.key("raw_runs")),
@@ -44,3 +53,38 @@ def verify_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
         description="Compare day folder, zip, Drive copy and LangSmith again. No partition: every local day.",
         tags={"lse/kind": "verify"},
     )
+
+
+def reconcile_job(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, now: Clock
+) -> dg.JobDefinition:
+    """Count one archived day on LangSmith again; the sensor fetches it again if runs came late."""
+    count = count_again_op(project, now)
+
+    @dg.job(
+        name=project.job_name("reconcile"),
+        partitions_def=partitions,
+        description="Compare an archived UTC day with LangSmith again: one count, and on v2 the ids.",
+        tags={"lse/kind": "reconcile"},
+    )
+    def reconcile() -> None:
+        count()
+
+    return reconcile
+
+
+def free_disk_job(
+    project: ArchivedProject, *, keep_days: int | None, rule: Rule, now: Clock
+) -> dg.JobDefinition:
+    """Remove day folders and zips that Drive has, verified again. A dry run unless it is told otherwise."""
+    remove = free_disk_op(project, keep_days=keep_days, rule=rule, now=now)
+
+    @dg.job(
+        name=project.job_name("free_disk"),
+        description="Remove old days from this disk that are verified on Drive. `dry_run` first, by default.",
+        tags={"lse/kind": "free_disk"},
+    )
+    def free_disk() -> None:
+        remove()
+
+    return free_disk

@@ -21,6 +21,10 @@ def daily_utc(start: date) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone="UTC")
 
 
+ASSETS = ("raw_runs", "day_zip", "drive_archive")
+JOB_KINDS = ("archive", "restore", "verify", "reconcile", "free_disk")
+
+
 @dataclass(frozen=True)
 class ArchivedProject:
     """A LangSmith project and how Dagster names what belongs to it. `name` is None without one."""
@@ -53,6 +57,13 @@ class ArchivedProject:
     def job_name(self, kind: str) -> str:
         """`archive` for the first project, `archive_<slug>` for the others."""
         return "_".join([kind, *self.key_prefix])
+
+    def owns(self, run: dg.DagsterRun) -> bool:
+        """Whether a run works on the project: by one of its jobs, or by a selection of its assets."""
+        if run.job_name in {self.job_name(kind) for kind in JOB_KINDS}:
+            return True
+        checked = {check.asset_key for check in run.asset_check_selection or ()}
+        return bool({self.key(asset) for asset in ASSETS} & ({*(run.asset_selection or ())} | checked))
 
 
 def archived_projects(names: Sequence[str]) -> list[ArchivedProject]:

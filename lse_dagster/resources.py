@@ -10,6 +10,7 @@ import dagster as dg
 
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip_writer import DEFAULT_LEVEL
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES
@@ -42,9 +43,10 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One Google Drive folder and the account that reaches it."""
 
     folder_url: str | None = None
-    auth_type: str
+    auth_type: AuthType
     credentials_path: str | None = None
     token_path: str | None = None
+    impersonate: str | None = None
     endpoint: str | None = None
 
     def connect(self) -> DriveArchive:
@@ -54,13 +56,13 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 "GOOGLE_DRIVE_FOLDER_URL",
                 "Open the folder on Google Drive and put its address into .env: GOOGLE_DRIVE_FOLDER_URL=...",
             )
-        auth_type: AuthType = "oauth2" if self.auth_type == "oauth2" else "service_account"
         return DriveArchive.connect(
             DriveSettings(
                 folder_url=self.folder_url,
-                auth_type=auth_type,
+                auth_type=self.auth_type,
                 credentials_path=Path(self.credentials_path) if self.credentials_path else None,
                 token_path=Path(self.token_path) if self.token_path else None,
+                impersonate=self.impersonate,
                 endpoint=self.endpoint,
             )
         )
@@ -71,6 +73,7 @@ class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     data_dir: str
     archives_dir: str
+    zip_level: int = DEFAULT_LEVEL
 
     @property
     def days(self) -> DayStore:
@@ -80,4 +83,4 @@ class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def zips(self) -> ZipStore:
         """The day zips."""
-        return ZipStore(Path(self.archives_dir))
+        return ZipStore(Path(self.archives_dir), level=self.zip_level)

@@ -9,18 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 
 from lse_dagster.day.interval import InvalidDate, parse_date
+from lse_dagster.day.reconciliation import Rule
+from lse_dagster.day.zip_writer import DEFAULT_LEVEL
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.transport import DEFAULT_ENDPOINT
 
-AuthType = Literal["oauth2", "service_account"]
+if TYPE_CHECKING:
+    from lse_dagster.drive.settings import DriveSettings
+
+AuthType = Literal["oauth2", "service_account", "adc"]
 RatesName = Literal["us", "eu", "none"]
+OnOff = Literal["on", "off"]
 
 _DEFAULT_START = date(2025, 1, 1)
+_DEFAULT_RULE = Rule()
 
 
 class InvalidSetting(ArchiveError):
@@ -49,11 +56,19 @@ class Settings:
     start_date: date = _DEFAULT_START
     data_dir: Path = Path("data")
     archives_dir: Path = Path("archives")
+    zip_level: int = DEFAULT_LEVEL
     drive_folder_url: str | None = None
     drive_auth_type: AuthType = "service_account"
     drive_credentials_path: Path | None = None
     drive_token_path: Path | None = None
+    drive_impersonate: str | None = None
     drive_endpoint: str | None = None
+    schedules: OnOff = "off"
+    schedule_hour_utc: int = 3
+    reconciliation: Rule = _DEFAULT_RULE
+    keep_local_days: int | None = None
+    webhook_url: str | None = field(default=None, repr=False)
+    dagster_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -75,11 +90,32 @@ class Settings:
             start_date=_start_date(text("LSE_START_DATE")),
             data_dir=path("LSE_DATA_DIR") or Path("data"),
             archives_dir=path("LSE_ARCHIVES_DIR") or Path("archives"),
+            zip_level=_zip_level(text("LSE_ZIP_LEVEL")),
             drive_folder_url=text("GOOGLE_DRIVE_FOLDER_URL"),
             drive_auth_type=_auth_type(text("GOOGLE_DRIVE_AUTH_TYPE")),
             drive_credentials_path=path("GOOGLE_DRIVE_CREDENTIALS_PATH"),
             drive_token_path=path("GOOGLE_DRIVE_TOKEN_PATH"),
+            drive_impersonate=text("GOOGLE_DRIVE_IMPERSONATE"),
             drive_endpoint=text("GOOGLE_DRIVE_ENDPOINT"),
+            schedules=_on_or_off("LSE_SCHEDULES", text("LSE_SCHEDULES")),
+            schedule_hour_utc=_whole_number("LSE_SCHEDULE_HOUR_UTC", text("LSE_SCHEDULE_HOUR_UTC"), 0, 23, 3),
+            reconciliation=_rule(text("LSE_RECONCILE_AFTER_DAYS"), text("LSE_RETENTION_DAYS")),
+            keep_local_days=_keep_local_days(text("LSE_KEEP_LOCAL_DAYS")),
+            webhook_url=_web_address("LSE_WEBHOOK_URL", text("LSE_WEBHOOK_URL")),
+            dagster_url=_web_address("LSE_DAGSTER_URL", text("LSE_DAGSTER_URL")),
+        )
+
+    def drive(self) -> "DriveSettings":
+        """The part that `lse_dagster.drive` needs; without a folder its URL is empty."""
+        from lse_dagster.drive.settings import DriveSettings  # with it comes Google's client: half a second
+
+        return DriveSettings(
+            folder_url=self.drive_folder_url or "",
+            auth_type=self.drive_auth_type,
+            credentials_path=self.drive_credentials_path,
+            token_path=self.drive_token_path,
+            impersonate=self.drive_impersonate,
+            endpoint=self.drive_endpoint,
         )
 
 
@@ -111,6 +147,58 @@ def _start_date(value: str | None) -> date:
         raise InvalidSetting("LSE_START_DATE", error.why, "2025-08-01") from None
 
 
+def _zip_level(value: str | None) -> int:
+    if value is None:
+        return DEFAULT_LEVEL
+    if value not in set("123456789"):
+        raise InvalidSetting("LSE_ZIP_LEVEL", f"{value!r} is not a whole number from 1 to 9.", "6")
+    return int(value)
+
+
+def _whole_number(name: str, value: str | None, least: int, most: int, default: int) -> int:
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise InvalidSetting(name, f"{value!r} is not a whole number from {least} to {most}.", str(default))
+    return int(value)
+
+
+def _keep_local_days(value: str | None) -> int | None:
+    return None if value is None else _whole_number("LSE_KEEP_LOCAL_DAYS", value, 1, 100_000, 30)
+
+
+def _rule(after_days: str | None, retention_days: str | None) -> Rule:
+    """When days are counted again, and how long LangSmith keeps them."""
+    name, default = "LSE_RECONCILE_AFTER_DAYS", _DEFAULT_RULE
+    retention = _whole_number("LSE_RETENTION_DAYS", retention_days, 2, 100_000, default.retention_days)
+    if after_days is None:
+        after = tuple(days for days in default.after_days if days < retention)
+    else:
+        after = tuple(
+            sorted({_whole_number(name, days.strip(), 1, 100_000, 2) for days in after_days.split(",")})
+        )
+    if not after or after[-1] >= retention:
+        why = f"{after_days!r} names no day, or one after which LangSmith has nothing ({retention} days)."
+        raise InvalidSetting(name, why, "2,12")
+    return Rule(after, retention)
+
+
+def _on_or_off(name: str, value: str | None) -> OnOff:
+    match value:
+        case None | "off":
+            return "off"
+        case "on":
+            return "on"
+    raise InvalidSetting(name, f"{value!r} is not `on` or `off`.", "on")
+
+
+def _web_address(name: str, value: str | None) -> str | None:
+    """An address that may hold a secret: an error does not repeat it."""
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise InvalidSetting(name, "It does not begin with https:// or http://.", "https://...")
+    return value.rstrip("/") if value is not None else None
+
+
 def _rates(value: str | None) -> RatesName:
     match value:
         case None | "us":
@@ -124,6 +212,7 @@ def _auth_type(value: str | None) -> AuthType:
     match value:
         case None | "service_account":
             return "service_account"
-        case "oauth2":
-            return "oauth2"
-    raise InvalidSetting("GOOGLE_DRIVE_AUTH_TYPE", f"{value!r} is not a way to sign in.", "service_account")
+        case "oauth2" | "adc":
+            return value
+    why = f"{value!r} is not `service_account`, `oauth2` or `adc`."
+    raise InvalidSetting("GOOGLE_DRIVE_AUTH_TYPE", why, "service_account")

@@ -123,7 +123,7 @@ def running_ui(folder: Path) -> Iterator[DagsterUi]:
     folder.mkdir(parents=True)
     for name in ("workspace.yaml", "dagster.yaml"):
         shutil.copyfile(_REPOSITORY / name, folder / name)
-    port, log = _free_port(), folder / "dev.log"
+    port, log = free_port(), folder / "dev.log"
     command = ["dev", "--dir", "playground", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -181,7 +181,8 @@ def _children(parent: int) -> list[int]:
     return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -44,6 +44,9 @@ def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tup
         ("LSE_PROJECTS", '["a", ""]'),
         ("LSE_START_DATE", "2025-02-30"),
         ("GOOGLE_DRIVE_AUTH_TYPE", "password"),
+        ("LSE_ZIP_LEVEL", "0"),
+        ("LSE_ZIP_LEVEL", "10"),
+        ("LSE_ZIP_LEVEL", "best"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_an_example(name: str, value: str) -> None:
@@ -58,12 +61,14 @@ def test_values_become_types() -> None:
         {
             "LSE_START_DATE": "2025-08-01",
             "LSE_DATA_DIR": "~/data",
+            "LSE_ZIP_LEVEL": "9",
             "GOOGLE_DRIVE_AUTH_TYPE": "oauth2",
         }
     )
 
     assert settings.start_date == date(2025, 8, 1)
     assert settings.data_dir == Path.home() / "data"
+    assert settings.zip_level == 9
     assert settings.drive_auth_type == "oauth2"
 
 
@@ -86,10 +91,15 @@ def test_no_other_module_reads_the_environment() -> None:
         if re.search(r"os\.(environ|getenv)", path.read_text())
     }
 
-    # definitions.py hands the environment to settings.py; the command passes it on to what it starts.
+    # definitions.py hands the environment to settings.py. The command does the same in environment.py, finds
+    # Dagster's home and the terminal's habits there, and passes it on to what it starts.
     assert readers <= {
         "lse_dagster/definitions.py",
+        "lse_dagster/cli/console.py",
         "lse_dagster/cli/dev.py",
+        "lse_dagster/cli/doctor/dagster_home.py",
+        "lse_dagster/cli/environment.py",
+        "lse_dagster/cli/instance.py",
         "lse_dagster/cli/playground.py",
         "lse_dagster/cli/sandbox.py",
     }

@@ -33,6 +33,7 @@ RAW_RUNS_CHECKS = {
     "run_count_matches_langsmith",
     "trace_count_matches_langsmith",
     "traces_are_complete",
+    "files_match_summary",
     "no_pending_runs",
     "attachments_are_complete",
 }

@@ -1,0 +1,164 @@
+"""What is worth telling, found in Dagster's records, and the message about it.
+
+A message says the project, the day, what failed, why, the next step, and where to look. A failed run is told
+once, with the check that failed it; a check is told by itself when no run failed because of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.utils import is_valid_run_id
+
+from lse_dagster.project import ASSETS, ArchivedProject
+
+NEXT_STEP_METADATA: Final = "what to do next"
+_PARTITION = "dagster/partition"
+_WILL_RETRY = "dagster/will_retry"
+_FAILED = frozenset({AssetCheckExecutionRecordStatus.FAILED})
+_RUNS_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the records were read: the ids of the last run's and the last check's event."""
+
+    run_event: int
+    check_event: int
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What was found, and the position once it has been told. Without a text there is nothing to tell."""
+
+    text: str | None
+    position: Position
+
+
+class Alerts:
+    """Finds what to tell of some projects. `ui` is the UI's address for links."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        projects: Sequence[ArchivedProject],
+        checks: Iterable[dg.AssetCheckKey],
+        ui: str | None,
+    ) -> None:
+        self._instance = instance
+        self._projects = projects
+        self._checks = sorted(checks, key=str)
+        self._ui = ui
+
+    def now(self) -> Position:
+        """The position after everything that is recorded by now."""
+        runs = self._instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
+        infos = self._instance.event_log_storage.get_asset_check_partition_info(self._checks)
+        return Position(
+            runs[0].storage_id if runs else 0,
+            max((info.latest_check_event_storage_id for info in infos), default=0),
+        )
+
+    def since(self, position: Position) -> Iterator[Alert]:
+        """What happened after a position, failed runs first, each kind in its order."""
+        for alert in self._failed_runs(position):
+            yield alert
+            position = alert.position
+        yield from self._failed_checks(position)
+
+    def _failed_runs(self, position: Position) -> Iterator[Alert]:
+        failures = self._instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(
+                event_type=dg.DagsterEventType.RUN_FAILURE, after_storage_id=position.run_event
+            ),
+            limit=_RUNS_AT_ONCE,
+            ascending=True,
+        )
+        for record in failures.records:
+            run = self._instance.get_run_by_id(record.run_id)
+            text = self._text_of_run(run, record.event_log_entry.user_message) if run is not None else None
+            yield Alert(text, Position(record.storage_id, position.check_event))
+
+    def _failed_checks(self, position: Position) -> Iterator[Alert]:
+        infos = self._instance.event_log_storage.get_asset_check_partition_info(
+            self._checks, after_storage_id=position.check_event
+        )
+        for info in sorted(infos, key=lambda info: info.latest_check_event_storage_id):
+            failed = info.latest_execution_status is AssetCheckExecutionRecordStatus.FAILED
+            evaluation = self._evaluation(info.check_key, info.partition_key) if failed else None
+            yield Alert(
+                self._text_of_check(evaluation) if evaluation is not None else None,
+                Position(position.run_event, info.latest_check_event_storage_id),
+            )
+
+    def _evaluation(self, key: dg.AssetCheckKey, partition: str | None) -> dg.AssetCheckEvaluation | None:
+        """The failed result, unless it is a warning, or a run has failed because of it and was told."""
+        found = self._instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=1, status=_FAILED, partition_filter=PartitionKeyFilter(key=partition)
+        )
+        event = found[0].event if found else None
+        if event is None or event.dagster_event is None:
+            return None
+        evaluation = event.dagster_event.asset_check_evaluation_data
+        run = self._instance.get_run_by_id(event.run_id) if is_valid_run_id(event.run_id) else None
+        failed_its_run = run is not None and run.status is dg.DagsterRunStatus.FAILURE
+        told = failed_its_run or evaluation.blocking
+        return None if told or evaluation.severity is dg.AssetCheckSeverity.WARN else evaluation
+
+    def _text_of_run(self, run: dg.DagsterRun, ended: str) -> str | None:
+        """Nothing for runs that are not of these projects, and for those that Dagster tries again."""
+        project = next((one for one in self._projects if one.owns(run)), None)
+        if project is None or run.tags.get(_WILL_RETRY) == "true":
+            return None
+        failures = [
+            event.dagster_event
+            for event in self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+            if event.dagster_event is not None
+        ]
+        what, why, next_step = f"The job `{run.job_name}` failed", ended, "Look at the run."
+        if failures:
+            what, why, next_step = _parts_of_failure(failures[0])
+        link = f"{self._ui}/runs/{run.run_id}" if self._ui else f"run {run.run_id}"
+        return _message(project, run.tags.get(_PARTITION), what, why, next_step, link)
+
+    def _text_of_check(self, evaluation: dg.AssetCheckEvaluation) -> str:
+        project = next(
+            one for one in self._projects if evaluation.asset_key in {one.key(asset) for asset in ASSETS}
+        )
+        path = "/".join(evaluation.asset_key.path)
+        step = evaluation.metadata.get(NEXT_STEP_METADATA)
+        next_step = str(step.value) if step is not None else "Look at the check, then archive the day again."
+        return _message(
+            project,
+            evaluation.partition,
+            f"The check `{evaluation.check_name}` of `{path}` failed",
+            evaluation.description or "It gave no reason.",
+            next_step,
+            f"{self._ui}/assets/{path}?view=checks" if self._ui else None,
+        )
+
+
+def _parts_of_failure(event: dg.DagsterEvent) -> tuple[str, str, str]:
+    data = event.step_failure_data
+    told = data.user_failure_data
+    metadata: Mapping[str, dg.MetadataValue] = told.metadata if told is not None else {}
+    words = data.error.message.strip() if data.error is not None else "no reason was recorded"
+    return (
+        _text(metadata.get("what failed")) or f"The step `{event.step_key}` failed",
+        _text(metadata.get("why")) or words,
+        _text(metadata.get(NEXT_STEP_METADATA)) or "Look at the run; archive the day again.",
+    )
+
+
+def _text(value: dg.MetadataValue | None) -> str | None:
+    return str(value.value) if value is not None else None
+
+
+def _message(
+    project: ArchivedProject, day: str | None, what: str, why: str, next_step: str, link: str | None
+) -> str:
+    head = f"LangSmith archive: {project.name}" + (f", {day}" if day else "")
+    return "\n".join(filter(None, (head, what, f"Why: {why}", f"Next: {next_step}", link)))

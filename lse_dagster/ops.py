@@ -1,0 +1,179 @@
+"""The steps that make no asset: comparing a day with LangSmith again, and freeing this machine's disk.
+
+Thin: what is compared or removed is decided in `langsmith.recount` and `day.retention`, when in
+`day.reconciliation`; here are the events by which Dagster remembers it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
+from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
+from lse_dagster.day.interval import iso_z
+from lse_dagster.day.reconciliation import KnownDay, Rule, is_settled
+from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, remove_local_copy, sweep
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.langsmith.recount import Recount, count_again
+from lse_dagster.project import ArchivedProject
+from lse_dagster.records import COUNTED_AT_METADATA, Records
+from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+from lse_dagster.settings import MissingSetting
+
+Clock = Callable[[], datetime]
+
+
+def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
+    """Count a day again, and record the result as one of the check that counts."""
+
+    @dg.op(name=project.job_name("count_again"), pool=LANGSMITH_POOL, out=dg.Out(dg.Nothing))
+    def count_again_(
+        context: dg.OpExecutionContext, langsmith: LangSmithResource, storage: LocalStorage
+    ) -> None:
+        counted_at = now()
+        with archive_errors_as_failures():
+            name, day = project.configured_name, date.fromisoformat(context.partition_key)
+            held = _archived_runs(Records(context.instance, project), storage, name, day)
+            with langsmith.connect() as transport:
+                found = count_again(
+                    transport, name, day, held=held, held_ids=lambda: _archived_ids(storage, name, day)
+                )
+        result = _count_result(project, day, held, found, counted_at)
+        context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
+
+    return count_again_
+
+
+def _archived_runs(records: Records, storage: LocalStorage, project: str, day: date) -> int:
+    """How many runs that started in the day are archived, also when its folder was removed since."""
+    runs = records.latest_metadata(day).get("runs")
+    if runs is not None and isinstance(runs.value, int):
+        return runs.value
+    return storage.days.load(project, day).summary.counts.runs_started_in_day
+
+
+def _archived_ids(storage: LocalStorage, project: str, day: date) -> set[str] | None:
+    try:
+        return storage.days.load(project, day).run_ids()
+    except (NoSuchDay, BrokenDay, InvalidSummary):
+        pass
+    try:
+        return storage.zips.load(project, day).run_ids()
+    except (NoSuchZip, BrokenZip, InvalidSummary):
+        return None
+
+
+def _count_result(
+    project: ArchivedProject, day: date, held: int, found: Recount, counted_at: datetime
+) -> dg.AssetCheckEvaluation:
+    """Late runs are no fault: a warning, on which the day is fetched again."""
+    if found.missing:
+        why = f"{found.missing:,} runs came after the day was fetched. It is fetched again."
+    elif found.total < held:
+        why = f"{held:,} runs; LangSmith counts {found.total:,} now: the others were deleted or have expired."
+    else:
+        why = f"{held:,} runs, as LangSmith counts now."
+    return dg.AssetCheckEvaluation(
+        asset_key=project.key("raw_runs"),
+        check_name=RUN_COUNT_CHECK,
+        passed=not found.missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=why,
+        partition=day.isoformat(),
+        metadata={
+            "archived": held,
+            "langsmith_now": found.total,
+            "missing": found.missing,
+            COUNTED_AT_METADATA: iso_z(counted_at),
+        },
+    )
+
+
+class FreeDiskConfig(dg.Config):
+    """What `free_disk` may do."""
+
+    dry_run: bool = Field(default=True, description="Only list what would be removed, and its bytes.")
+
+
+def free_disk_op(
+    project: ArchivedProject, *, keep_days: int | None, rule: Rule, now: Clock
+) -> dg.OpDefinition:
+    """Remove local days that are old enough, settled, and verified on Drive."""
+
+    @dg.op(name=project.job_name("remove_local_copies"), pool=DRIVE_POOL, out=dg.Out(dg.Nothing))
+    def remove_local_copies(
+        context: dg.OpExecutionContext, config: FreeDiskConfig, drive: DriveResource, storage: LocalStorage
+    ) -> None:
+        with archive_errors_as_failures():
+            if keep_days is None:
+                raise MissingSetting(
+                    "LSE_KEEP_LOCAL_DAYS",
+                    "Nothing is removed without it. To keep the last 60 days here: LSE_KEEP_LOCAL_DAYS=60",
+                )
+            name, moment = project.configured_name, now()
+            sweep(storage.days, name)
+            days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
+            records = Records(context.instance, project)
+            busy, known = records.busy_days(), records.known_days(days)
+            kept: list[KeptCopy] = []
+            removed: list[LocalCopy] = []
+            with drive.connect() as archive:
+                for day in days:
+                    why = _why_to_keep(day, busy, known, rule, moment)
+                    found = (
+                        KeptCopy(day, why)
+                        if why is not None
+                        else remove_local_copy(
+                            storage.days, storage.zips, archive, name, day, dry_run=config.dry_run
+                        )
+                    )
+                    if isinstance(found, KeptCopy):
+                        kept.append(found)
+                        continue
+                    removed.append(found)
+                    if not config.dry_run:
+                        context.log_event(_removal(project, found))
+        _report(context, removed, kept, dry_run=config.dry_run)
+
+    return remove_local_copies
+
+
+def _why_to_keep(
+    day: date, busy: set[date], known: Mapping[date, KnownDay], rule: Rule, now: datetime
+) -> str | None:
+    if day in busy:
+        return "A run works on it, or waits for its turn."
+    if not is_settled(day, known.get(day), rule, now):
+        return "It is yet to be compared with LangSmith."
+    return None
+
+
+def _removal(project: ArchivedProject, removed: LocalCopy) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        asset_key=project.key("raw_runs"),
+        partition=removed.day.isoformat(),
+        description="Removed from this disk; on Drive, verified right before. `restore` brings it back.",
+        metadata={"bytes_freed": removed.bytes},
+    )
+
+
+def _report(
+    context: dg.OpExecutionContext, removed: list[LocalCopy], kept: list[KeptCopy], *, dry_run: bool
+) -> None:
+    freed = sum(copy.bytes for copy in removed)
+    done = "would be removed" if dry_run else "removed"
+    context.log.info(f"{len(removed):,} days {done}, {freed:,} bytes; {len(kept):,} kept")
+    rows = [f"| {copy.day} | {done} | {copy.bytes:,} bytes |" for copy in removed]
+    rows += [f"| {copy.day} | kept | {copy.why} |" for copy in kept]
+    context.add_output_metadata(
+        {
+            "dry_run": dry_run,
+            "days": len(removed),
+            "bytes": freed,
+            "days_kept": len(kept),
+            "list": dg.MetadataValue.md("\n".join(["| day | | |", "| --- | --- | --- |", *rows])),
+        }
+    )

@@ -1,0 +1,151 @@
+"""What Dagster's own records say about the days of one project: materializations, check results, runs.
+
+The reconciliation remembers nothing itself; what was done, and when, is read here. Nothing is judged here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as _COMPLETED,
+)
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from lse_dagster.assets import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, RUN_COUNT_CHECK
+from lse_dagster.checks import BLOCKING_CHECKS
+from lse_dagster.day.interval import iso_z, parse_time
+from lse_dagster.day.reconciliation import KnownDay
+from lse_dagster.project import ArchivedProject
+
+COUNTED_AT_METADATA = "counted_at"
+"""On a result of the count check: when the reconciliation asked LangSmith."""
+
+_PARTITION = "dagster/partition"
+_STEP = "lse/step"
+_REQUESTED_AT = "lse/requested_at"
+_DATA_VERSION = "dagster/data_version"
+_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """One completed result of a check. `at`: when it was recorded, in seconds since 1970."""
+
+    passed: bool
+    at: float
+    metadata: Mapping[str, dg.MetadataValue]
+
+
+def request_tags(step: str, now: datetime) -> dict[str, str]:
+    """The tags of a run that is requested for a step of a day."""
+    return {_STEP: step, _REQUESTED_AT: iso_z(now)}
+
+
+class Records:
+    """The records of one project on one instance."""
+
+    def __init__(self, instance: dg.DagsterInstance, project: ArchivedProject) -> None:
+        self._instance = instance
+        self._project = project
+
+    def known_days(self, days: Sequence[date]) -> dict[date, KnownDay]:
+        """The days among these that were ever fetched or restored."""
+        fetched = self._latest_materializations("raw_runs", days)
+        copied = self._latest_materializations("drive_archive", fetched)
+        return {day: self._known_day(day, record, copied.get(day)) for day, record in fetched.items()}
+
+    def archived_days(self) -> set[date]:
+        """Every day that was ever copied to Drive."""
+        keys = self._instance.get_materialized_partitions(self._project.key("drive_archive"))
+        return {date.fromisoformat(key) for key in keys}
+
+    def busy_days(self) -> set[date]:
+        """The days on which a run of the project works, or waits for its turn."""
+        runs = self._instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+        return {
+            date.fromisoformat(run.tags[_PARTITION])
+            for run in runs
+            if _PARTITION in run.tags and self._project.owns(run)
+        }
+
+    def requests(self, step: str) -> list[datetime]:
+        """When runs were requested for a step of a day, by what `request_tags` wrote down."""
+        runs = self._instance.get_runs(dg.RunsFilter(tags={_STEP: step}))
+        times = (parse_time(run.tags.get(_REQUESTED_AT, "")) for run in runs)
+        return sorted(filter(None, times))
+
+    def latest_result(self, asset: str, check: str, day: date) -> CheckRecord | None:
+        """The last completed result of a check for one day."""
+        found = self._instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(self._project.key(asset), check),
+            limit=1,
+            status=_COMPLETED,
+            partition_filter=PartitionKeyFilter(key=day.isoformat()),
+        )
+        event = found[0].event if found else None
+        if event is None or event.dagster_event is None:
+            return None
+        evaluation = event.dagster_event.asset_check_evaluation_data
+        return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata)
+
+    def latest_metadata(self, day: date) -> Mapping[str, dg.MetadataValue]:
+        """The metadata of the day's latest `raw_runs`; empty if there was none."""
+        record = self._latest_materializations("raw_runs", [day]).get(day)
+        return _metadata(record) if record is not None else {}
+
+    def _known_day(self, day: date, raw: dg.EventLogRecord, copy: dg.EventLogRecord | None) -> KnownDay:
+        metadata = _metadata(raw)
+        count = self.latest_result("raw_runs", RUN_COUNT_CHECK, day)
+        on_drive = copy is not None and _data_version(copy) == _data_version(raw)
+        return KnownDay(
+            fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),
+            pending_runs=_number(metadata.get(PENDING_RUNS_METADATA)),
+            is_sound=on_drive or self._passed_all_since(day, raw.timestamp),
+            on_drive=on_drive,
+            compared_at=_time(count.metadata.get(COUNTED_AT_METADATA)) if count is not None else None,
+            lacks_runs=count is not None and not count.passed and count.at > raw.timestamp,
+        )
+
+    def _passed_all_since(self, day: date, moment: float) -> bool:
+        results = [self.latest_result("raw_runs", check, day) for check in BLOCKING_CHECKS]
+        return all(result is not None and result.passed and result.at > moment for result in results)
+
+    def _latest_materializations(self, asset: str, days: Iterable[date]) -> dict[date, dg.EventLogRecord]:
+        wanted = {day.isoformat() for day in days}
+        found: dict[date, dg.EventLogRecord] = {}
+        cursor: str | None = None
+        while wanted:
+            answer = self._instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=self._project.key(asset), asset_partitions=sorted(wanted)),
+                limit=_PER_QUERY,
+                cursor=cursor,
+            )
+            for record in answer.records:  # the newest first
+                if record.partition_key in wanted:
+                    wanted.discard(record.partition_key)
+                    found[date.fromisoformat(record.partition_key)] = record
+            cursor = answer.cursor
+            if not answer.has_more:
+                break
+        return found
+
+
+def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
+    materialization = record.asset_materialization
+    return materialization.metadata if materialization is not None else {}
+
+
+def _data_version(record: dg.EventLogRecord) -> str | None:
+    materialization = record.asset_materialization
+    return (materialization.tags or {}).get(_DATA_VERSION) if materialization is not None else None
+
+
+def _number(value: dg.MetadataValue | None) -> int:
+    return value.value if value is not None and isinstance(value.value, int) else 0
+
+
+def _time(value: dg.MetadataValue | None) -> datetime | None:
+    return parse_time(value.value) if value is not None and isinstance(value.value, str) else None
