@@ -45,6 +45,10 @@ class ControlClient:
         """The rules that still wait."""
         return msgspec.json.decode(self._call("GET", "faults"), type=list[Fault])
 
+    def clear_faults(self) -> None:
+        """Forget the rules that still wait; everything else stays."""
+        self._call("DELETE", "faults")
+
     def latency(self, seconds_by_path: dict[str, float]) -> None:
         """Make requests whose path matches slower; replaces earlier rules."""
         self._call("POST", "latency", msgspec.json.encode(seconds_by_path))

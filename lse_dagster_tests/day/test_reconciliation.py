@@ -1,0 +1,169 @@
+"""What a day still needs: the rules over what is known of it and the time."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lse_dagster.day.reconciliation import (
+    KnownDay,
+    Need,
+    Rule,
+    danger,
+    is_due,
+    is_settled,
+    needs,
+    pause_after,
+)
+
+DAY = date(2025, 8, 1)
+START = datetime(2025, 8, 1, tzinfo=UTC)
+RULE = Rule((2, 12), 14)
+NIGHTLY = timedelta(hours=4, minutes=30)
+
+
+def after(**passed: float) -> datetime:
+    return START + timedelta(**passed)
+
+
+def a_day(
+    fetched: datetime | None = after(days=1, hours=4),  # noqa: B008
+    *,
+    pending: int = 0,
+    sound: bool = True,
+    on_drive: bool = True,
+    compared: datetime | None = None,
+    lacks_runs: bool = False,
+) -> KnownDay:
+    return KnownDay(fetched, pending, sound, on_drive, compared, lacks_runs)
+
+
+def needed(known: KnownDay | None, now: datetime) -> tuple[Need, ...]:
+    return needs(DAY, known, RULE, now=now, missing_after=NIGHTLY)
+
+
+def test_a_day_that_is_not_there_is_fetched_once_the_schedule_had_its_turn_and_until_it_expires() -> None:
+    assert needed(None, after(days=1, hours=4)) == ()
+    assert needed(None, after(days=1, hours=4, minutes=30)) == (Need.FETCH,)
+    assert needed(None, after(days=14, seconds=-1)) == (Need.FETCH,)
+    assert needed(None, after(days=14)) == ()
+
+
+@pytest.mark.parametrize("due", [2, 12])
+def test_a_day_is_counted_again_once_at_each_due_date(due: int) -> None:
+    before, then = after(days=due, seconds=-1), after(days=due)
+    looked = a_day(compared=before)
+
+    assert needed(looked, before) == ()
+    assert needed(looked, then) == (Need.COUNT,)
+    assert needed(a_day(compared=then), after(days=due, hours=9)) == ()
+
+
+def test_two_due_dates_that_were_missed_are_one_count() -> None:
+    late = a_day()
+
+    assert needed(late, after(days=13)) == (Need.COUNT,)
+    assert needed(a_day(compared=after(days=13)), after(days=13, hours=1)) == ()
+
+
+def test_a_day_with_unfinished_runs_is_fetched_again_instead_of_counted() -> None:
+    assert needed(a_day(pending=1), after(days=2)) == (Need.FETCH,)
+    assert needed(a_day(after(days=2), pending=1), after(days=3)) == ()
+
+
+def test_a_day_that_lacks_runs_or_is_unsound_is_fetched_again_until_it_expires() -> None:
+    for known in (a_day(lacks_runs=True), a_day(sound=False, on_drive=False)):
+        assert needed(known, after(days=3)) == (Need.FETCH,)
+        assert needed(known, after(days=14)) == ()
+
+
+def test_a_sound_day_that_is_not_on_drive_is_uploaded_also_after_langsmith_forgot_it() -> None:
+    assert needed(a_day(on_drive=False), after(days=1, hours=6)) == (Need.UPLOAD,)
+    assert needed(a_day(on_drive=False), after(days=20)) == (Need.UPLOAD,)
+
+
+def test_drives_trouble_does_not_keep_a_day_from_being_compared() -> None:
+    assert needed(a_day(on_drive=False), after(days=2)) == (Need.UPLOAD, Need.COUNT)
+
+
+def test_the_danger_grows_as_the_day_nears_its_end() -> None:
+    at = [after(days=12, seconds=-1), after(days=12), after(days=13), after(days=14)]
+
+    found = [danger(DAY, None, RULE, now=now) for now in at]
+
+    assert found == [None, "expires in two days", "expires in a day", "expired"]
+    assert danger(DAY, a_day(), RULE, now=after(days=20)) is None
+    assert danger(DAY, a_day(lacks_runs=True), RULE, now=after(days=13)) == "expires in a day"
+
+
+def test_days_are_watched_from_the_beginning_of_the_archive_to_yesterday() -> None:
+    days = RULE.watched_days(after(days=3, hours=1), first=date(2025, 8, 2))
+
+    assert days == [date(2025, 8, 2), date(2025, 8, 3)]
+    assert len(RULE.watched_days(after(days=300), first=DAY)) == 28
+    assert RULE.watched_days(after(hours=1), first=DAY) == []
+
+
+def test_steps_that_keep_failing_are_tried_less_often() -> None:
+    assert [pause_after(attempts) for attempts in (1, 4)] == [timedelta(hours=6), timedelta(days=1)]
+
+
+moments = st.timedeltas(timedelta(0), timedelta(days=30)).map(lambda passed: START + passed)
+known_days = st.builds(
+    KnownDay,
+    fetched_at=st.none() | moments,
+    pending_runs=st.integers(0, 2),
+    is_sound=st.booleans(),
+    on_drive=st.booleans(),
+    compared_at=st.none() | moments,
+    lacks_runs=st.booleans(),
+)
+rules = st.sets(st.integers(1, 13), min_size=1, max_size=4).map(lambda days: Rule(tuple(sorted(days)), 14))
+
+
+@given(known_days, rules, moments)
+def test_a_settled_day_needs_nothing_of_langsmith(known: KnownDay, rule: Rule, now: datetime) -> None:
+    wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
+
+    if is_settled(DAY, known, rule, now) and known.is_sound and not known.lacks_runs:
+        assert Need.COUNT not in wanted
+        assert Need.FETCH not in wanted
+
+
+@given(known_days, rules, moments)
+def test_what_is_asked_of_langsmith_ends_the_need_for_it(known: KnownDay, rule: Rule, now: datetime) -> None:
+    wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
+
+    if Need.COUNT in wanted:
+        counted = KnownDay(known.fetched_at, 0, is_sound=True, on_drive=True, compared_at=now)
+        assert needs(DAY, counted, rule, now=now, missing_after=NIGHTLY) == ()
+    if Need.FETCH in wanted:
+        fetched = KnownDay(now, known.pending_runs, is_sound=True, on_drive=True)
+        assert needs(DAY, fetched, rule, now=now, missing_after=NIGHTLY) == ()
+
+
+@given(st.none() | known_days, rules, moments)
+def test_nothing_is_asked_of_langsmith_for_a_day_it_has_forgotten(
+    known: KnownDay | None, rule: Rule, now: datetime
+) -> None:
+    wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
+
+    if now >= rule.expires(DAY):
+        assert set(wanted) <= {Need.UPLOAD}
+    assert not {Need.FETCH, Need.COUNT} <= set(wanted)
+
+
+@given(known_days, rules, moments)
+def test_only_a_sound_day_is_uploaded_as_it_is(known: KnownDay, rule: Rule, now: datetime) -> None:
+    wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
+
+    assert (Need.UPLOAD in wanted) == (known.is_sound and not known.on_drive)
+
+
+@given(known_days, rules, moments, st.timedeltas(timedelta(0), timedelta(days=5)))
+def test_a_day_that_was_not_compared_when_due_stays_due(
+    known: KnownDay, rule: Rule, now: datetime, later: timedelta
+) -> None:
+    if is_due(DAY, known, rule, now):
+        assert is_due(DAY, known, rule, now + later)

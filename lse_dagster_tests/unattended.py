@@ -1,0 +1,142 @@
+"""Dagster's daemon in this process, on a clock that the test sets: what nobody watches, day after day.
+
+It evaluates the real schedules and sensors and executes the runs that they ask for, as the daemon would: each
+run key once, each cursor kept. Time passes nowhere else.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.definitions import build_definitions
+from lse_dagster.settings import Settings
+
+
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Clock:
+    """The time of one simulation."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Daemon:
+    """One deployment: its settings, its instance, its clock."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    clock: Clock
+    executed: list[dg.DagsterRun] = field(default_factory=list)
+    _cursors: dict[str, str | None] = field(default_factory=dict)
+    _run_keys: set[tuple[str, str | None]] = field(default_factory=set)
+    _ticked_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    @property
+    def days(self) -> DayStore:
+        return DayStore(self.settings.data_dir)
+
+    @property
+    def zips(self) -> ZipStore:
+        return ZipStore(self.settings.archives_dir)
+
+    def restart(self) -> None:
+        """Load the definitions anew, as a new process does. Ticks of schedules meanwhile are lost."""
+        self.repository = build_definitions(self.settings, now=self.clock).get_repository_def()
+        self._ticked_at = None
+
+    def run_until(self, moment: datetime, *, every: timedelta = timedelta(hours=6)) -> None:
+        """Let time pass to a moment, with a look of the sensors every so often."""
+        while self.clock.now < moment:
+            self.clock.now = min(moment, self.clock.now + every)
+            self.tick()
+
+    def tick(self) -> None:
+        """Evaluate the schedules that are due and all sensors, and execute what they ask for, once."""
+        since, self._ticked_at = self._ticked_at or self.clock.now, self.clock.now
+        for request, job in self._schedule_requests(since):
+            self._execute(request, job)
+        for request, job in list(self._sensor_requests()):
+            if request.run_key is None or (job, request.run_key) not in self._run_keys:
+                self._run_keys.add((job, request.run_key))
+                self._execute(request, job)
+
+    def execute(self, job: str, *, config: Mapping[str, object] | None = None) -> dg.ExecuteInProcessResult:
+        """Run a job by hand."""
+        return self.repository.get_job(job).execute_in_process(
+            instance=self.instance, run_config={**(config or {}), **_SILENT}, raise_on_error=False
+        )
+
+    def runs(self, step: str = "") -> list[dg.DagsterRun]:
+        """The runs that sensors asked for by now, those whose step ends like this."""
+        return [run for run in self.executed if run.tags.get("lse/step", "").endswith(step)]
+
+    def _schedule_requests(self, since: datetime) -> Iterator[tuple[dg.RunRequest, str]]:
+        for schedule in self.repository.schedule_defs:
+            if schedule.default_status is not dg.DefaultScheduleStatus.RUNNING:
+                continue
+            ticks = schedule_execution_time_iterator(
+                since.timestamp(), schedule.cron_schedule, schedule.execution_timezone
+            )
+            for tick in ticks:
+                if tick > self.clock.now:
+                    break
+                if tick <= since:
+                    continue
+                context = dg.build_schedule_context(
+                    self.instance, scheduled_execution_time=tick, repository_def=self.repository
+                )
+                for request in schedule.evaluate_tick(context).run_requests or []:
+                    yield request, schedule.job_name
+
+    def _sensor_requests(self) -> Iterator[tuple[dg.RunRequest, str]]:
+        for sensor in self.repository.sensor_defs:
+            if sensor.default_status is not dg.DefaultSensorStatus.RUNNING:
+                continue
+            context = dg.build_sensor_context(
+                self.instance, cursor=self._cursors.get(sensor.name), repository_def=self.repository
+            )
+            found = sensor.evaluate_tick(context)
+            self._cursors[sensor.name] = found.cursor
+            for event in found.asset_events:
+                self.instance.report_runless_asset_event(event)
+            for request in found.run_requests or []:
+                yield request, request.job_name or sensor.job_name or ""
+
+    def _execute(self, request: dg.RunRequest, job: str) -> None:
+        selection = list(request.asset_selection) if request.asset_selection else None
+        result = self.repository.get_job(job).execute_in_process(
+            instance=self.instance,
+            asset_selection=selection,
+            run_config={**request.run_config, **_SILENT},
+            tags=request.tags,
+            raise_on_error=False,
+        )
+        self.executed.append(result.dagster_run)
+
+
+def unattended_settings(environment: Mapping[str, str], folder: Path, **variables: str) -> Settings:
+    """Settings for a daemon whose data lie in a folder."""
+    return Settings.from_environment(
+        {
+            **environment,
+            "LSE_DATA_DIR": str(folder / "data"),
+            "LSE_ARCHIVES_DIR": str(folder / "archives"),
+            "LSE_SCHEDULES": "on",
+            **variables,
+        }
+    )
