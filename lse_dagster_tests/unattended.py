@@ -17,7 +17,6 @@ from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.definitions import build_definitions
 from lse_dagster.settings import Settings
 
-
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
