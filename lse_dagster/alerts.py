@@ -11,11 +11,10 @@ from typing import Final
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.utils import is_valid_run_id
 
+from lse_dagster.failure import NEXT_STEP_METADATA
 from lse_dagster.project import ASSETS, ArchivedProject
 
-NEXT_STEP_METADATA: Final = "what to do next"
 _PARTITION = "dagster/partition"
 _WILL_RETRY = "dagster/will_retry"
 _FAILED = frozenset({AssetCheckExecutionRecordStatus.FAILED})
@@ -103,7 +102,7 @@ class Alerts:
         if event is None or event.dagster_event is None:
             return None
         evaluation = event.dagster_event.asset_check_evaluation_data
-        run = self._instance.get_run_by_id(event.run_id) if is_valid_run_id(event.run_id) else None
+        run = self._instance.get_run_by_id(event.run_id)
         failed_its_run = run is not None and run.status is dg.DagsterRunStatus.FAILURE
         told = failed_its_run or evaluation.blocking
         return None if told or evaluation.severity is dg.AssetCheckSeverity.WARN else evaluation

@@ -201,23 +201,28 @@ def _fetch(
 def _record_failed_count(context: dg.AssetExecutionContext, error: IncompleteDay) -> None:
     """A day that stays short is not published, so its check never runs; its result is recorded here.
 
-    Straight to the instance: what a step logs before it fails is lost.
+    Straight to the instance: what a step logs before it fails is lost. As an event of this run: Dagster takes
+    a second result without a run for the same check and day as an error.
     """
-    context.instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=context.asset_key,
-            check_name=RUN_COUNT_CHECK,
-            passed=False,
-            blocking=True,
-            partition=context.partition_key,
-            description=error.why,
-            metadata={
-                "fetched": error.held,
-                "langsmith_now": error.total,
-                "missing": error.total - error.held,
-            },
-        )
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=context.asset_key,
+        check_name=RUN_COUNT_CHECK,
+        passed=False,
+        blocking=True,
+        partition=context.partition_key,
+        description=error.why,
+        metadata={
+            "fetched": error.held,
+            "langsmith_now": error.total,
+            "missing": error.total - error.held,
+        },
     )
+    event = dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+        job_name=context.run.job_name,
+        event_specific_data=evaluation,
+    )
+    context.instance.report_dagster_event(event, run_id=context.run.run_id)
 
 
 def _restore(

@@ -11,7 +11,7 @@ import dagster as dg
 from lse_dagster.assets import project_assets
 from lse_dagster.checks import check_keys, project_checks
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
-from lse_dagster.jobs import archive_job, free_disk_job, reconcile_job, restore_job, verify_job
+from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
 from lse_dagster.progress import Progress
 from lse_dagster.project import ArchivedProject, archived_projects, daily_utc
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
@@ -56,17 +56,18 @@ def _project_definitions(
     hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
     on = settings.schedules == "on"
     archive, reconcile = archive_job(project), reconcile_job(project, partitions, now)
+    expiry = expiry_job(project, partitions)
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
     watch = Reconciliation(project, rule, settings.start_date, tick_after_midnight(hour), now)
     return dg.Definitions(
         assets=project_assets(project, partitions, now=now),
         asset_checks=project_checks(project, partitions),
-        jobs=[archive, restore_job(project), verify_job(project), reconcile, free_disk],
+        jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
         schedules=[
             nightly_schedule(archive, hour_utc=hour, on=on),
             *([free_disk_schedule(project, free_disk, hour_utc=hour)] if keep is not None else []),
         ],
-        sensors=[reconciliation_sensor(watch, archive, reconcile, on=on)],
+        sensors=[reconciliation_sensor(watch, [archive, reconcile, expiry], on=on)],
     )
 
 

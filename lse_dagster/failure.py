@@ -7,6 +7,8 @@ import dagster as dg
 
 from lse_dagster.errors import ArchiveError
 
+NEXT_STEP_METADATA = "what to do next"
+
 
 @contextmanager
 def archive_errors_as_failures() -> Iterator[None]:
@@ -16,6 +18,6 @@ def archive_errors_as_failures() -> Iterator[None]:
     except ArchiveError as error:
         raise dg.Failure(
             description=f"{error.what}: {error.why}\nNext: {error.next_step}",
-            metadata={"what failed": error.what, "why": error.why, "what to do next": error.next_step},
+            metadata={"what failed": error.what, "why": error.why, NEXT_STEP_METADATA: error.next_step},
             allow_retries=error.transient,
         ) from error

@@ -1,6 +1,7 @@
 """The jobs of one project: `archive` a day, `restore` it from Drive, `verify` it and change nothing.
 
-A sensor asks for `reconcile`, which compares a day with LangSmith again; `free_disk` is for whoever needs it.
+A sensor asks for `reconcile`, which compares a day with LangSmith again, and for `expiry`, which tells that
+one is about to be lost; `free_disk` is for whoever needs it.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import dagster as dg
 
 from lse_dagster.assets import RawRunsConfig
 from lse_dagster.day.reconciliation import Rule
-from lse_dagster.ops import Clock, count_again_op, free_disk_op
+from lse_dagster.ops import Clock, count_again_op, free_disk_op, report_danger_op
 from lse_dagster.project import ArchivedProject
 
 if TYPE_CHECKING:
@@ -71,6 +72,22 @@ def reconcile_job(
         count()
 
     return reconcile
+
+
+def expiry_job(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.JobDefinition:
+    """Tell of a day that LangSmith is about to forget and that is not on Drive."""
+    report = report_danger_op(project)
+
+    @dg.job(
+        name=project.job_name("expiry"),
+        partitions_def=partitions,
+        description="Fail the Drive check of a UTC day that is about to be lost. The sensor asks for it.",
+        tags={"lse/kind": "expiry"},
+    )
+    def expiry() -> None:
+        report()
+
+    return expiry
 
 
 def free_disk_job(

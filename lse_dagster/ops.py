@@ -11,12 +11,13 @@ import dagster as dg
 from pydantic import Field
 
 from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
+from lse_dagster.checks import DRIVE_CHECK
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.reconciliation import KnownDay, Rule, is_settled
 from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, remove_local_copy, sweep
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.failure import NEXT_STEP_METADATA, archive_errors_as_failures
 from lse_dagster.langsmith.recount import Recount, count_again
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import COUNTED_AT_METADATA, Records
@@ -90,6 +91,31 @@ def _count_result(
             COUNTED_AT_METADATA: iso_z(counted_at),
         },
     )
+
+
+class DangerConfig(dg.Config):
+    """What is to be told of a day that is about to be lost."""
+
+    why: str
+    next_step: str
+
+
+def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
+    """Fail the check of a day's copy on Drive: it is not there, and soon cannot be made any more."""
+
+    @dg.op(name=project.job_name("report_danger"), out=dg.Out(dg.Nothing))
+    def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
+        result = dg.AssetCheckEvaluation(
+            asset_key=project.key("drive_archive"),
+            check_name=DRIVE_CHECK,
+            passed=False,
+            partition=context.partition_key,
+            description=config.why,
+            metadata={NEXT_STEP_METADATA: config.next_step},
+        )
+        context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
+
+    return report_danger
 
 
 class FreeDiskConfig(dg.Config):

@@ -22,7 +22,7 @@ def daily_utc(start: date) -> dg.DailyPartitionsDefinition:
 
 
 ASSETS = ("raw_runs", "day_zip", "drive_archive")
-JOB_KINDS = ("archive", "restore", "verify", "reconcile", "free_disk")
+JOB_KINDS = ("archive", "restore", "verify", "reconcile", "expiry", "free_disk")
 
 
 @dataclass(frozen=True)

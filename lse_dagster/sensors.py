@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 import msgspec
 
-from lse_dagster.alerts import NEXT_STEP_METADATA, Alerts, Position
-from lse_dagster.checks import DRIVE_CHECK
+from lse_dagster.alerts import Alerts, Position
 from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, danger, needs, pause_after
+from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import Records, request_tags
 from lse_dagster.webhook import NotDelivered, Webhook
@@ -27,7 +27,6 @@ _SECONDS_BETWEEN_MESSAGES: Final = 60
 _MESSAGES_AT_ONCE: Final = 5
 """A tick must end within a minute, and each message may take ten seconds."""
 _AFTER_THE_SCHEDULE: Final = timedelta(hours=1)
-_DANGER_METADATA: Final = "danger"
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,7 @@ class Reconciliation:
 
 def reconciliation_sensor(
     reconciliation: Reconciliation,
-    archive: "UnresolvedAssetJobDefinition",
-    reconcile: dg.JobDefinition,
+    jobs: "Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition]",
     *,
     on: bool,
 ) -> dg.SensorDefinition:
@@ -56,7 +54,7 @@ def reconciliation_sensor(
 
     @dg.sensor(
         name=project.job_name("reconcile") + "_sensor",
-        jobs=[archive, reconcile],
+        jobs=jobs,
         minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
         description="Counts days again before LangSmith forgets them; archives what is missing, late or not "
@@ -82,20 +80,12 @@ class _Look:
         self._records = records
 
     def result(self) -> dg.SensorResult:
-        """Runs to start, and days to worry about."""
+        """The runs to start: the next step of each day, or the news that it is about to be lost."""
         known, busy = self._records.known_days(self._days), self._records.busy_days()
         began = min(self._records.archived_days(), default=date.max)
-        requests: list[dg.RunRequest] = []
-        alarms: list[dg.AssetCheckEvaluation] = []
-        for day in self._days:
-            if day in busy:
-                continue
-            request = self._next_request(day, known.get(day))
-            if request is not None:
-                requests.append(request)
-            elif (found := self._danger(day, known.get(day), began)) is not None:
-                alarms.append(self._alarm(day, found))
-        return dg.SensorResult(run_requests=requests, asset_events=alarms)
+        free = [(day, known.get(day)) for day in self._days if day not in busy]
+        requests = (self._next_request(day, one) or self._alarm(day, one, began) for day, one in free)
+        return dg.SensorResult(run_requests=[request for request in requests if request is not None])
 
     def _next_request(self, day: date, known: KnownDay | None) -> dg.RunRequest | None:
         """The first step that was not tried lately: one that keeps failing does not hold up the others."""
@@ -117,37 +107,33 @@ class _Look:
             tags=request_tags(step, self._now),
         )
 
-    def _danger(self, day: date, known: KnownDay | None, began: date) -> Danger | None:
-        """How near the day is to being lost, unless that was said. The archive did not begin with a loss."""
+    def _alarm(self, day: date, known: KnownDay | None, began: date) -> dg.RunRequest | None:
+        """Tell how near the day is to being lost, once each. The archive did not begin with a loss."""
         found = danger(day, known, self._rule, now=self._now)
         if found is None or (found == "expired" and known is None and day < began):
             return None
-        said = self._records.latest_result("drive_archive", DRIVE_CHECK, day)
-        last = said.metadata.get(_DANGER_METADATA) if said is not None else None
-        return None if last is not None and last.value == found else found
+        project, step = self._project, f"{self._project.name}/{day}/{found}"
+        if self._records.requests(step):
+            return None
+        told = DangerConfig(
+            why=_why(found, self._rule.expires(day)),
+            next_step="Read why the last runs of this day failed, then: "
+            f"lse archive --project {project.name!r} --date {day}",
+        )
+        return dg.RunRequest(
+            run_key=step,
+            job_name=project.job_name("expiry"),
+            partition_key=day.isoformat(),
+            run_config=dg.RunConfig(ops={project.job_name("report_danger"): told}),
+            tags=request_tags(step, self._now),
+        )
 
-    def _alarm(self, day: date, found: Danger) -> dg.AssetCheckEvaluation:
-        expires = self._rule.expires(day)
-        when = f"from {expires:%Y-%m-%d %H:%M} UTC on"
-        if found == "expired":
-            why = f"The day is not safe on Drive, and LangSmith deleted it {when}."
-        else:
-            why = f"The day is not safe on Drive, and LangSmith deletes it {when}. Attempts go on."
-        step = (
-            f"Read why the last runs of this day failed, then: lse archive --project {self._project.name!r}"
-        )
-        return dg.AssetCheckEvaluation(
-            asset_key=self._project.key("drive_archive"),
-            check_name=DRIVE_CHECK,
-            passed=False,
-            partition=day.isoformat(),
-            description=why,
-            metadata={
-                _DANGER_METADATA: found,
-                "expires": expires.isoformat(),
-                NEXT_STEP_METADATA: f"{step} --date {day}",
-            },
-        )
+
+def _why(found: Danger, expires: datetime) -> str:
+    when = f"from {expires:%Y-%m-%d %H:%M} UTC on"
+    if found == "expired":
+        return f"The day is not safe on Drive, and LangSmith deleted it {when}."
+    return f"The day is not safe on Drive, and LangSmith deletes it {when}. Attempts go on."
 
 
 def alerts_sensor(

@@ -74,15 +74,21 @@ class Daemon:
                 self._run_keys.add((job, request.run_key))
                 self._execute(request, job)
 
-    def execute(self, job: str, *, config: Mapping[str, object] | None = None) -> dg.ExecuteInProcessResult:
+    def execute(
+        self, job: str, *, config: Mapping[str, object] | None = None, tags: Mapping[str, str] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Run a job by hand."""
         return self.repository.get_job(job).execute_in_process(
-            instance=self.instance, run_config={**(config or {}), **_SILENT}, raise_on_error=False
+            instance=self.instance,
+            run_config={**(config or {}), **_SILENT},
+            tags=dict(tags or {}),
+            raise_on_error=False,
         )
 
     def runs(self, step: str = "") -> list[dg.DagsterRun]:
-        """The runs that sensors asked for by now, those whose step ends like this."""
-        return [run for run in self.executed if run.tags.get("lse/step", "").endswith(step)]
+        """The runs that sensors asked for by now, for the steps that end like this."""
+        asked = (run for run in self.executed if "lse/step" in run.tags)
+        return [run for run in asked if run.tags["lse/step"].endswith(step)]
 
     def _schedule_requests(self, since: datetime) -> Iterator[tuple[dg.RunRequest, str]]:
         for schedule in self.repository.schedule_defs:

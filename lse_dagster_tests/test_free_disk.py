@@ -1,0 +1,194 @@
+"""`free_disk`: what may go from this disk, what stays and why, and that all of it comes back."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from lse_dagster.day.retention import sweep
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox
+from lse_dagster_tests.day.staged import content
+from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.unattended import Clock, Daemon, unattended_settings
+
+DAY = date(2025, 8, 1)
+REALLY = {"ops": {"remove_local_copies": {"config": {"dry_run": False}}}}
+
+
+def at(day: int, hour: int = 0) -> datetime:
+    return datetime(2025, 8, 1, hour, tzinfo=UTC) + timedelta(days=day - 1)
+
+
+@pytest.fixture
+def daemon(
+    sandbox: Sandbox,
+    langsmith_sandbox: ControlClient,
+    drive_sandbox: ControlClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Daemon]:
+    """A deployment with one archived day, settled 40 days later."""
+    api = LangSmithApi(sandbox)
+    monkeypatch.setenv("LANGSMITH_API_KEY", sandbox.env["LANGSMITH_API_KEY"])
+    settings = unattended_settings(
+        sandbox.env,
+        tmp_path,
+        LSE_PROJECTS=api.project,
+        LSE_START_DATE=DAY.isoformat(),
+        LSE_KEEP_LOCAL_DAYS="5",
+    )
+    api.add_run(at(1, 12))
+    with dg.DagsterInstance.ephemeral() as instance:
+        daemon = Daemon(settings, instance, Clock(at(1, 12)))
+        daemon.tick()
+        daemon.run_until(at(2, 6))
+        daemon.clock.now = at(40)
+        yield daemon
+
+
+def project(daemon: Daemon) -> str:
+    return daemon.settings.projects[0]
+
+
+def report(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """What the job says it did."""
+    assert result.success
+    (event,) = (event for event in result.all_events if event.event_type_value == "STEP_OUTPUT")
+    return {name: value.value for name, value in event.step_output_data.metadata.items()}
+
+
+def is_here(daemon: Daemon) -> tuple[bool, bool]:
+    """Whether the day's folder and its zip are on this disk."""
+    name = project(daemon)
+    return daemon.days.day_path(name, DAY).exists(), daemon.zips.zip_path(name, DAY).exists()
+
+
+def test_a_dry_run_lists_and_removes_nothing(daemon: Daemon) -> None:
+    found = report(daemon.execute("free_disk"))
+
+    size = sum(
+        path.stat().st_size
+        for path in [
+            *daemon.days.day_path(project(daemon), DAY).iterdir(),
+            daemon.zips.zip_path(project(daemon), DAY),
+        ]
+    )
+    assert (found["dry_run"], found["days"], found["bytes"]) == (True, 1, size)
+    assert "2025-08-01 | would be removed" in found["list"]
+    assert is_here(daemon) == (True, True)
+
+
+def test_a_day_that_is_verified_on_drive_goes_and_comes_back_the_same(daemon: Daemon) -> None:
+    before = content(daemon.days.day_path(project(daemon), DAY))
+
+    found = report(daemon.execute("free_disk", config=REALLY))
+    gone = is_here(daemon)
+    restored = daemon.execute("restore", tags={"dagster/partition": DAY.isoformat()})
+
+    assert (found["days"], gone) == (1, (False, False))
+    assert restored.success
+    assert content(daemon.days.day_path(project(daemon), DAY)) == before
+    observed = daemon.instance.fetch_observations(dg.AssetKey("raw_runs"), limit=1).records
+    assert [record.partition_key for record in observed] == [DAY.isoformat()]
+
+
+def test_a_day_whose_folder_is_gone_already_loses_its_zip_too(daemon: Daemon) -> None:
+    shutil.rmtree(daemon.days.day_path(project(daemon), DAY))
+
+    assert report(daemon.execute("free_disk", config=REALLY))["days"] == 1
+    assert is_here(daemon) == (False, False)
+
+
+def test_a_day_that_is_yet_to_be_compared_with_langsmith_stays(daemon: Daemon) -> None:
+    daemon.clock.now = at(9)
+
+    found = report(daemon.execute("free_disk", config=REALLY))
+
+    assert "yet to be compared with LangSmith" in found["list"]
+    assert is_here(daemon) == (True, True)
+
+
+def test_a_day_that_is_young_enough_is_not_even_looked_at(daemon: Daemon) -> None:
+    daemon.clock.now = at(6)
+
+    found = report(daemon.execute("free_disk", config=REALLY))
+
+    assert (found["days"], found["days_kept"]) == (0, 0)
+
+
+def change_zip(daemon: Daemon) -> None:
+    path = daemon.zips.zip_path(project(daemon), DAY)
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+def lose_zip(daemon: Daemon) -> None:
+    daemon.zips.zip_path(project(daemon), DAY).unlink()
+
+
+def change_folder(daemon: Daemon) -> None:
+    (daemon.days.day_path(project(daemon), DAY) / "_summary.json").write_text("{}")
+
+
+@pytest.mark.parametrize("harm", [change_zip, lose_zip, change_folder])
+def test_a_day_that_is_not_what_drive_holds_stays(harm: Any, daemon: Daemon) -> None:
+    harm(daemon)
+    before = is_here(daemon)
+
+    found = report(daemon.execute("free_disk", config=REALLY))
+
+    assert (found["days"], found["days_kept"]) == (0, 1)
+    assert is_here(daemon) == before
+
+
+def test_a_day_that_drive_has_lost_stays(daemon: Daemon, sandbox: Sandbox) -> None:
+    from lse_dagster_tests.drive.conftest import Person
+
+    name = daemon.zips.zip_path(project(daemon), DAY).name
+    files = Person(sandbox.env).files
+    (copy,) = files.list(
+        q=f"name = '{name}'", includeItemsFromAllDrives=True, supportsAllDrives=True, corpora="allDrives"
+    ).execute()["files"]
+    files.update(fileId=copy["id"], body={"trashed": True}, supportsAllDrives=True).execute()
+
+    found = report(daemon.execute("free_disk", config=REALLY))
+
+    assert "is not on Drive" in found["list"]
+    assert is_here(daemon) == (True, True)
+
+
+def test_a_day_that_somebody_works_on_stays(daemon: Daemon) -> None:
+    with daemon.days.locked(project(daemon), DAY):
+        found = report(daemon.execute("free_disk", config=REALLY))
+
+    assert "is locked" in found["list"]
+    assert is_here(daemon) == (True, True)
+
+
+def test_what_an_interrupted_removal_left_is_removed_by_the_next(daemon: Daemon) -> None:
+    place = daemon.days.day_path(project(daemon), DAY)
+    doomed = place.with_name(f".{place.name}.doomed")
+    place.rename(doomed)
+
+    sweep(daemon.days, project(daemon))
+
+    assert not doomed.exists()
+
+
+def test_without_the_setting_nothing_is_removed_and_the_job_says_how_to_set_it(daemon: Daemon) -> None:
+    import dataclasses
+
+    daemon.settings = dataclasses.replace(daemon.settings, keep_local_days=None)
+    daemon.restart()
+
+    result = daemon.execute("free_disk", config=REALLY)
+
+    failure = result.failure_data_for_node("remove_local_copies")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert "LSE_KEEP_LOCAL_DAYS=60" in (failure.user_failure_data.description or "")
+    assert is_here(daemon) == (True, True)
