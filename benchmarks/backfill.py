@@ -54,13 +54,15 @@ def main() -> None:
     print(f"{os.cpu_count()} cores; load before the start: {busy:.1f}" + (" (BUSY)" if busy > 0.5 else ""))
     results = []
     for measure in (_in_process, _by_the_daemon):
-        with tempfile.TemporaryDirectory(dir=options.scratch, prefix="backfill-benchmark-") as folder:
-            with running_sandbox(Path(folder) / "sandbox") as sandbox:
-                _trace(sandbox, options.days, options.runs)
-                sandbox.langsmith.limits(enabled=options.limits)
-                environment = _environment(sandbox, Path(folder), limits=options.limits)
-                results.append(measure(Path(folder), environment, options.days))
-                _print(results[-1])
+        with (
+            tempfile.TemporaryDirectory(dir=options.scratch, prefix="backfill-benchmark-") as folder,
+            running_sandbox(Path(folder) / "sandbox") as sandbox,
+        ):
+            _trace(sandbox, options.days, options.runs)
+            sandbox.langsmith.limits(enabled=options.limits)
+            environment = _environment(sandbox, Path(folder), limits=options.limits)
+            results.append(measure(Path(folder), environment, options.days))
+            _print(results[-1])
     sys.exit(1 if any(result.failed for result in results) else 0)
 
 

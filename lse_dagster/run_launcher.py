@@ -1,0 +1,43 @@
+"""Runs as processes of the code server, with a way for Dagster's run monitoring to see that one is gone.
+
+Dagster's default launcher cannot be asked about its workers. After a restart of the code server its runs
+would stay "started" and hold their places in the pools, and every later day would wait. Named in
+`deploy/dagster.yaml`.
+"""
+
+from dagster import DagsterRun, DefaultRunLauncher
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
+
+_ANSWER_SECONDS = 10
+
+
+class CodeServerRunLauncher(DefaultRunLauncher):
+    """Dagster's default launcher that also answers whether a run's process lives."""
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Run monitoring may ask."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """`NOT_FOUND` only if the run's code server answers and does not know it.
+
+        A server that does not answer may be busy; a run without one was begun by `lse archive`. Nothing is
+        known of either, so they count as running until `max_runtime_seconds`.
+        """
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
+        if client is None:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "It was not launched on a code server.")
+        request = CanCancelExecutionRequest(run_id=run.run_id)
+        try:
+            answer = client.can_cancel_execution(request, timeout=_ANSWER_SECONDS)
+        except DagsterUserCodeUnreachableError:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "Its code server does not answer.")
+        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(
+            WorkerStatus.NOT_FOUND, "Its code server was restarted, and the run's process ended with it."
+        )

@@ -1,0 +1,84 @@
+"""A PostgreSQL server of the test's own, as Debian installs it: in a temporary folder, on a free port."""
+
+import contextlib
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lse_dagster_tests.dagster_ui import free_port, wait_until
+
+_DEBIAN = Path("/usr/lib/postgresql")
+_USER, _DATABASE, _PASSWORD = "dagster", "dagster", "p@ss/word:1"
+"""A password with every character that a URL must escape."""
+_START_SECONDS = 30.0
+
+
+def find_postgres() -> Path | None:
+    """The folder of `initdb` and `postgres`; Debian keeps it out of PATH."""
+    if (found := shutil.which("initdb")) is not None:
+        return Path(found).resolve().parent
+    return next(iter(sorted(_DEBIAN.glob("*/bin"), reverse=True)), None)
+
+
+@contextlib.contextmanager
+def running_postgres(programs: Path) -> Iterator[Mapping[str, str]]:
+    """An empty database; yields the `DAGSTER_PG_*` variables. It is gone with the block."""
+    # The server refuses to run as root, and pytest's folders are closed to anybody else.
+    owner = "postgres" if os.geteuid() == 0 else getpass.getuser()
+    with tempfile.TemporaryDirectory(prefix="lse-postgres-") as folder:
+        os.chown(folder, pwd.getpwnam(owner).pw_uid, -1)
+        port = free_port()
+        data, password = Path(folder, "data"), Path(folder, "password")
+        password.write_text(_PASSWORD)
+        make: list[str | Path] = [
+            programs / "initdb",
+            "--username",
+            _USER,
+            "--pwfile",
+            password,
+            "--auth",
+            "scram-sha-256",
+        ]
+        subprocess.run(
+            [*make, "--no-sync", "-D", data], user=owner, check=True, stdout=subprocess.DEVNULL, cwd=folder
+        )
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", folder]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-p", str(port), *options],
+            user=owner,
+            cwd=folder,
+            stderr=subprocess.DEVNULL,
+        )
+        environment = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": _USER, "PGPASSWORD": _PASSWORD}
+        try:
+            wait_until(
+                lambda: _created(programs, environment, server), "PostgreSQL starts", seconds=_START_SECONDS
+            )
+            yield {
+                "DAGSTER_PG_HOST": "127.0.0.1",
+                "DAGSTER_PG_PORT": str(port),
+                "DAGSTER_PG_DB": _DATABASE,
+                "DAGSTER_PG_USERNAME": _USER,
+                "DAGSTER_PG_PASSWORD": _PASSWORD,
+            }
+        finally:
+            server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+            server.wait()
+
+
+def _created(
+    programs: Path, environment: Mapping[str, str], server: "subprocess.Popen[bytes]"
+) -> bool | None:
+    """True once the server has made the database."""
+    assert server.poll() is None, f"PostgreSQL ended with {server.returncode}"
+    ready = subprocess.run([programs / "pg_isready", "--quiet"], env=environment, check=False)
+    if ready.returncode != 0:
+        return None
+    subprocess.run([programs / "createdb", _DATABASE], env=environment, check=True)
+    return True
