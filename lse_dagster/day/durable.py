@@ -11,28 +11,57 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 
-_PORTION = 1_024
+_THREADS = 16
+_PORTION = 16
+BINARY = getattr(os, "OBINARY", 0)  # Windows would change line ends
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
+
+
+def write_new_file(path: Path, content: bytes | bytearray) -> None:
+    """Write a file that is not there yet, all of it or an error. Raises `OSError`.
+
+    Cheaper than a Python file object, which counts where a day has 100,000 files.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]  # a nearly full disk takes a part first
+    finally:
+        os.close(descriptor)
 
 
 def flush_files(paths: Iterable[Path]) -> None:
     """Flush the content of files to disk.
 
-    Many at once, so that the file system gathers them into few commits of its journal.
+    Many at once, so that the file system gathers them into few commits of its journal. They are taken from
+    `paths` as they are flushed.
     """
-    remaining = iter(paths)
-    with ThreadPoolExecutor(max_workers=32, thread_name_prefix="flush") as threads:
-        # In portions: what waits for a thread takes 2 KB, and a day can have 100,000 files.
-        while portion := list(islice(remaining, _PORTION)):
-            for _ in threads.map(_flush_file, portion):
-                pass
+    remaining, turn = iter(paths), Lock()
+
+    def take() -> list[Path]:
+        with turn:
+            return list(islice(remaining, _PORTION))
+
+    def flush() -> None:
+        while portion := take():
+            for path in portion:
+                _flush_file(path)
+
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="flush") as threads:
+        for flushed in [threads.submit(flush) for _ in range(_THREADS)]:
+            flushed.result()
 
 
 def _flush_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    descriptor = os.open(path, os.O_RDONLY | BINARY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def flush_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ A handle is a path and a summary; the runs stay on disk and are read one trace a
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,8 @@ class DayFolder:
 
     path: Path
     summary: Summary
+    summary_sha256: str
+    """Of the bytes of `_summary.json`, in hex."""
 
     @property
     def project(self) -> str:
@@ -82,12 +85,18 @@ class DayFolder:
 
     def verify_names(self) -> None:
         """Compare the names of the files with the summary. Raises `BrokenDay` as `verify_files` does."""
-        found = {entry.name for entry in self.path.iterdir()} - {SUMMARY}
-        if found != set(self.summary.files):
-            stray = sorted(found ^ set(self.summary.files))
-            raise self.broken(
-                f"{stray[0]!r} is " + ("not in the summary" if stray[0] in found else "missing")
-            )
+        missing = set(self.summary.files)
+        stray = None
+        with os.scandir(self.path) as entries:
+            for name in (entry.name for entry in entries):
+                if name in missing:
+                    missing.discard(name)
+                elif name != SUMMARY:
+                    stray = min(stray or name, name)
+        if stray is not None:
+            raise self.broken(f"{stray!r} is not in the summary")
+        if missing:
+            raise self.broken(f"{min(missing)!r} is missing")
 
     def read_summary(self) -> bytes:
         """The bytes of `_summary.json`. Raises `BrokenDay` when they say something else by now."""
@@ -95,7 +104,7 @@ class DayFolder:
             raw = self.summary_path.read_bytes()
         except OSError as error:
             raise self.broken(f"{SUMMARY} cannot be read: {error}") from error
-        if decode_summary(raw, project=self.project, day=self.date, origin=str(self.path)) != self.summary:
+        if hashlib.sha256(raw).hexdigest() != self.summary_sha256:
             raise self.broken(f"{SUMMARY} was changed meanwhile")
         return raw
 
@@ -117,4 +126,5 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
         if not path.exists():
             return None
         raw = b""
-    return DayFolder(path, decode_summary(raw, project=project, day=day, origin=str(path)))
+    summary = decode_summary(raw, project=project, day=day, origin=str(path))
+    return DayFolder(path, summary, hashlib.sha256(raw).hexdigest())

@@ -8,7 +8,7 @@ the staging is published or discarded, and ends with the process that holds it.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -133,9 +133,7 @@ class DayStore:
             except OSError as error:
                 raise DiskError(f"Publishing the day {staging.date} of {staging.project!r}", error) from error
         staging.discard()
-        return Published(
-            DayFolder(self.day_path(staging.project, staging.date), staged.day.summary), replaced
-        )
+        return Published(replace(staged.day, path=self.day_path(staging.project, staging.date)), replaced)
 
     def _allowed_replacement(self, staged: StagedDay, overwrite: Overwrite) -> Replacement | None:
         project, day = staged.staging.project, staged.staging.date

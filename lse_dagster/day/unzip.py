@@ -6,14 +6,14 @@ its CRC and its hash before, or for a large one while, it is written to the stag
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
-from lse_dagster.day.durable import flush_files, flush_folder
+from lse_dagster.day.durable import flush_files, flush_folder, write_new_file
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
@@ -58,13 +58,13 @@ def extract_zip(
         try:
             _extract_members(archive, summary, folder, on_progress)
             (folder / SUMMARY).write_bytes(raw)
-            flush_files(folder / name for name in (*summary.files, SUMMARY))
+            flush_files(folder / name for name in chain(summary.files, [SUMMARY]))
             flush_folder(folder)
         except OSError as error:
             raise DiskError(f"Extracting {path.name}", error) from error
     if on_progress is not None:
         on_progress(len(archive), len(archive))
-    return DayFolder(folder, summary)
+    return DayFolder(folder, summary, hashlib.sha256(raw).hexdigest())
 
 
 def _extract_members(
@@ -81,15 +81,18 @@ def _extract_members(
 
 def _compare_directory(archive: ZipDirectory, summary: Summary) -> Iterator[str]:
     """Differences that the zip's directory shows, before a byte is inflated."""
-    counts = Counter(member.name for member in archive.members())
-    expected = {SUMMARY, *summary.files}
-    yield from (f"{name!r} is there {count} times" for name, count in sorted(counts.items()) if count > 1)
-    yield from (f"{name!r} is missing" for name in sorted(expected - counts.keys()))
-    yield from (f"{name!r} is not in the summary" for name in sorted(counts.keys() - expected))
+    missing = {SUMMARY, *summary.files}
     for member in archive.members():
         entry = summary.files.get(member.name)
+        if member.name in missing:
+            missing.discard(member.name)
+        elif entry is None and member.name != SUMMARY:
+            yield f"{member.name!r} is not in the summary"
+        else:
+            yield f"{member.name!r} is there more than once"
         if entry is not None and member.size != entry.bytes:
             yield f"{member.name!r} has {member.size:,} bytes, the summary says {entry.bytes:,}"
+    yield from (f"{name!r} is missing" for name in sorted(missing))
     try:
         yield from archive.check()
     except BrokenZip as error:
@@ -135,8 +138,7 @@ class _Examination:
         content = read_whole(self.archive, member)
         self._compare_hash(member, hashlib.sha256(content))
         if self.folder is not None:
-            with (self.folder / member.name).open("xb") as target:
-                target.write(content)  # all of it: without its buffer a full disk could cut it silently
+            write_new_file(self.folder / member.name, content)
 
     def _examine_pieces(self, member: Member) -> None:
         digest = hashlib.sha256()

@@ -4,6 +4,7 @@ A day holds the runs that started in it, and the later runs of traces that began
 is neither is not kept, whatever the server sent it for.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,7 @@ from lse_dagster.day.summary import (
     content_sha256,
     encode_summary,
 )
+from lse_dagster.day.tally import Tally
 from lse_dagster.day.trace_file import write_trace_file
 
 _IN_DAY: Final = "start_us >= ? AND start_us < ?"
@@ -118,6 +120,10 @@ class DayWriter:
     def count_started_in_day(self) -> int:
         """How many of the runs LangSmith counts for the day."""
         return self._spool.count(_IN_DAY, *self._bounds)
+
+    def tally(self) -> Tally:
+        """The runs that LangSmith counts for the day, by what they are and when they started."""
+        return Tally.of(self._spool.kinds(*self._bounds))
 
     def runs_with_feedback(self) -> list[str]:
         """The ids of the runs that have feedback records to fetch."""
@@ -212,10 +218,11 @@ class DayWriter:
             missing_attachments=missing_attachments,
             unverified=provenance.unverified if isinstance(provenance, Imported) else None,
         )
-        (staging.content / SUMMARY).write_bytes(encode_summary(summary))
+        raw = encode_summary(summary)
+        (staging.content / SUMMARY).write_bytes(raw)
         flush_files(staging.content / name for name in (*files, SUMMARY))
         flush_folder(staging.content)
-        return StagedDay(staging, DayFolder(staging.content, summary))
+        return StagedDay(staging, DayFolder(staging.content, summary, hashlib.sha256(raw).hexdigest()))
 
     def _counts(self, traces: int, feedback: int, attachments: int) -> Counts:
         count, bounds = self._spool.count, self._bounds
@@ -226,7 +233,7 @@ class DayWriter:
             carried_over_runs=count(f"{_IN_DAY} AND trace_start_us < ?", *bounds, bounds[0]),
             traces=traces,
             root_runs=count(f"{_IN_DAY} AND is_root", *bounds),
-            pending_runs=count("pending"),
+            pending_runs=count("status = 'pending'"),
             feedback=feedback,
             attachments=attachments,
         )

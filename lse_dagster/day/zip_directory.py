@@ -38,6 +38,8 @@ _DESCRIPTOR: Final = 0x8
 _KNOWN_FLAGS: Final = 0x6 | _DESCRIPTOR | FLAG_UTF8  # 0x6: how hard the compressor tried
 _LONGEST_COMMENT: Final = 0xFFFF
 _FOLDER: Final = 0x10  # of DOS
+_LIKELY_HEADER: Final = 128
+"""Bytes. The local header of a trace file fits, its name and Zip64 part included."""
 _MOST_INFLATION: Final = 1_032  # what deflate can do at best: zlib's documentation
 
 
@@ -87,13 +89,17 @@ class ZipDirectory:
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file. Raises `BrokenZip` where it ends too early, `DiskError`."""
-        try:
-            data = os.pread(self._file.fileno(), size, offset)
-        except OSError as error:
-            raise DiskError(f"Reading the zip {self.path}", error) from error
+        data = self._read_some(offset, size)
         if len(data) != size:
             raise self.broken("it ends too early")
         return data
+
+    def _read_some(self, offset: int, size: int) -> bytes:
+        """As many of these bytes as there are. Raises `DiskError`."""
+        try:
+            return os.pread(self._file.fileno(), size, offset)
+        except OSError as error:
+            raise DiskError(f"Reading the zip {self.path}", error) from error
 
     def members(self) -> Iterator[Member]:
         """Every member, in the order of the directory. Raises `BrokenZip`."""
@@ -125,20 +131,37 @@ class ZipDirectory:
 
     def data_offset(self, member: Member) -> int:
         """Where a member's data begins. Raises `BrokenZip` when its local header says otherwise."""
-        header = LOCAL.unpack(self.read(member.offset, LOCAL.size))
+        return member.offset + self._header_size(member, self._read_some(member.offset, _LIKELY_HEADER))
+
+    def packed(self, member: Member) -> bytes | memoryview:
+        """A member's data as it lies in the zip, in one read. Raises `BrokenZip` as `data_offset` does."""
+        raw = self._read_some(member.offset, _LIKELY_HEADER + member.compressed)
+        begin = self._header_size(member, raw)
+        end = begin + member.compressed
+        if end > len(raw):
+            return self.read(member.offset + begin, member.compressed)
+        return memoryview(raw)[begin:end]
+
+    def _header_size(self, member: Member, raw: bytes) -> int:
+        """The size of the local header that `raw` begins with; the rest of a long one is read."""
+        if len(raw) < LOCAL.size:
+            raise self.broken("it ends too early")
+        header = LOCAL.unpack_from(raw)
         signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = header
         if signature != LOCAL_SIGNATURE:
             raise self.broken(f"{member.name!r} has no local header")
-        names = self.read(member.offset + LOCAL.size, name_length + extra_length)
-        extra = names[name_length:]
+        name_end: int = LOCAL.size + name_length
+        end: int = name_end + extra_length
+        if end > len(raw):
+            raw = self.read(member.offset, end)
         if NEEDS_64 in {size, compressed}:
-            size, compressed, _ = self._full_numbers(extra, size, compressed, 0)
-        told = (self._decode(names[:name_length], flags), flags, method, crc, compressed, size)
+            size, compressed, _ = self._full_numbers(raw[name_end:end], size, compressed, 0)
+        told = (self._decode(raw[LOCAL.size : name_end], flags), flags, method, crc, compressed, size)
         promised = (member.name, member.flags, member.method, member.crc, member.compressed, member.size)
         follows = flags & _DESCRIPTOR and (crc, compressed, size) == (0, 0, 0)
         if told[:3] != promised[:3] or (told != promised and not follows):
             raise self.broken(f"the local header of {member.name!r} contradicts the directory")
-        return member.offset + LOCAL.size + len(names)
+        return end
 
     def broken(self, why: str) -> BrokenZip:
         """The error for a zip that cannot be used."""
@@ -217,6 +240,8 @@ class ZipDirectory:
 
     def _decode(self, name: bytes, flags: int) -> str:
         try:
+            if name.isascii():
+                return name.decode("ascii")
             return name.decode("utf-8" if flags & FLAG_UTF8 else "cp437")
         except UnicodeDecodeError:
             raise self.broken(f"the name {name!r} is not UTF-8") from None

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
 from lse_dagster.day.zip_member import read_whole
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL, ChangedFile, FileToPack, OnProgress, pack_files
 
+_WRITE_BYTES: Final = 1 << 20
 _SUMMARY_BASE: Final = 64 << 20
 _SUMMARY_BYTES_PER_MEMBER: Final = 2_048
 
@@ -96,8 +98,11 @@ def write_zip(
     day.verify_names()
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        with to.open("wb") as target:
-            pack_files(day.path, _files_to_pack(day), target, level=level, on_progress=on_progress)
+        with to.open("wb", buffering=_WRITE_BYTES) as target:
+            total = len(day.summary.files) + 1
+            pack_files(
+                day.path, _files_to_pack(day), target, total=total, level=level, on_progress=on_progress
+            )
         flush_files([to])
     except BaseException as error:
         to.unlink(missing_ok=True)
@@ -133,8 +138,8 @@ def read_summary(archive: ZipDirectory) -> bytes | bytearray:
     return read_whole(archive, member)
 
 
-def _files_to_pack(day: DayFolder) -> list[FileToPack]:
-    raw = day.read_summary()
-    files = [FileToPack(name, entry.bytes, entry.sha256) for name, entry in day.summary.files.items()]
-    files.append(FileToPack(SUMMARY, len(raw), hashlib.sha256(raw).hexdigest()))
-    return sorted(files)
+def _files_to_pack(day: DayFolder) -> Iterator[FileToPack]:
+    files = day.summary.files
+    itself = FileToPack(SUMMARY, day.summary_path.stat().st_size, day.summary_sha256)
+    for name in sorted(chain(files, [SUMMARY])):
+        yield itself if name == SUMMARY else FileToPack(name, files[name].bytes, files[name].sha256)

@@ -20,9 +20,9 @@ _PIECE: Final = 1 << 20
 
 def read_whole(archive: ZipDirectory, member: Member) -> bytes | bytearray:
     """A member in memory. Raises `BrokenZip`."""
-    packed = archive.read(archive.data_offset(member), member.compressed)
+    packed = archive.packed(member)
     if member.method == STORED:
-        content: bytes | bytearray = packed
+        content: bytes | bytearray = bytes(packed)
     else:
         try:
             content = deflate.deflate_decompress(packed, member.size)

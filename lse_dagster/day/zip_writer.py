@@ -5,8 +5,9 @@ are deflated whole by libdeflate; a large one block by block by zlib, so that it
 """
 
 import hashlib
+import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from io import FileIO
 from itertools import groupby
@@ -15,6 +16,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 import deflate
 
+from lse_dagster.day.durable import BINARY
 from lse_dagster.day.parallel import batches, in_order, worker_threads
 from lse_dagster.day.zip_format import Entry, central_record, end_records, local_header
 
@@ -57,22 +59,23 @@ class _Block(NamedTuple):
 
 def pack_files(
     folder: Path,
-    files: list[FileToPack],
+    files: Iterable[FileToPack],
     target: BinaryIO,
     *,
+    total: int,
     level: int,
     on_progress: OnProgress | None = None,
 ) -> None:
-    """Write a zip of these files of a folder, in their order. Raises `ChangedFile`, `OSError`."""
+    """Write a zip of these `total` files of a folder, in their order. Raises `ChangedFile`, `OSError`."""
     packing = _Packing(folder, target, level)
     done = 0
     with worker_threads() as threads:
         for is_large, group in groupby(files, key=lambda file: file.size >= LARGE):
             pack = packing.pack_large if is_large else packing.pack_small
-            for packed in pack(threads, list(group)):
+            for packed in pack(threads, group):
                 done += packed
                 if on_progress is not None:
-                    on_progress(done, len(files))
+                    on_progress(done, total)
     packing.end()
 
 
@@ -87,7 +90,7 @@ class _Packing:
         self._directory = bytearray()
         self._count = 0
 
-    def pack_small(self, threads: Executor, files: list[FileToPack]) -> Iterator[int]:
+    def pack_small(self, threads: Executor, files: Iterable[FileToPack]) -> Iterator[int]:
         """Pack files side by side. Yields how many are done each time."""
         for packed in in_order(threads, self._deflate_files, batches(files, lambda file: file.size)):
             for file, crc, deflated in packed:
@@ -97,7 +100,7 @@ class _Packing:
                 self._list(entry)
             yield len(packed)
 
-    def pack_large(self, threads: Executor, files: list[FileToPack]) -> Iterator[int]:
+    def pack_large(self, threads: Executor, files: Iterable[FileToPack]) -> Iterator[int]:
         """Pack each file block by block, its blocks side by side."""
         for file in files:
             header_at = self._offset
@@ -125,8 +128,7 @@ class _Packing:
         return [self._deflate_file(file) for file in files]
 
     def _deflate_file(self, file: FileToPack) -> _Packed:
-        with _open(self._folder, file) as source:
-            content = source.read(file.size + 1) or b""
+        content = _read_small(self._folder, file)
         _compare(file, len(content), hashlib.sha256(content))
         deflated = deflate.deflate_compress(content, self._level)
         return _Packed(file, deflate.crc32(content), bytes(deflated))
@@ -157,7 +159,7 @@ class _Blocks:
 
     def __iter__(self) -> Iterator[tuple[int, _Block]]:
         before = b""
-        with _open(self._folder, self._file) as source:
+        with FileIO(_open(self._folder, self._file)) as source:
             while content := source.read(_BLOCK):
                 self._digest.update(content)
                 self._size += len(content)
@@ -172,9 +174,18 @@ class _Blocks:
         _compare(self._file, self._size, self._digest)
 
 
-def _open(folder: Path, file: FileToPack) -> FileIO:
+def _read_small(folder: Path, file: FileToPack) -> bytes:
+    """The whole file; up to one byte more than it should have."""
+    descriptor = _open(folder, file)
     try:
-        return (folder / file.name).open("rb", buffering=0)
+        return os.read(descriptor, file.size + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _open(folder: Path, file: FileToPack) -> int:
+    try:
+        return os.open(folder / file.name, os.O_RDONLY | BINARY)
     except FileNotFoundError:
         raise ChangedFile(f"{file.name} is missing") from None
 

@@ -35,6 +35,7 @@ def stage_with(
         counts=msgspec.structs.replace(staged.day.summary.counts, attachments=len(attachments)),
         missing_attachments=list(missing),
     )
-    (staged.day.path / SUMMARY).write_bytes(encode_summary(summary))
+    raw = encode_summary(summary)
+    (staged.day.path / SUMMARY).write_bytes(raw)
     flush_files([staged.day.path / SUMMARY])
-    return StagedDay(staged.staging, DayFolder(staged.day.path, summary))
+    return StagedDay(staged.staging, DayFolder(staged.day.path, summary, hashlib.sha256(raw).hexdigest()))

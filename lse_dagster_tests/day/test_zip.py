@@ -206,7 +206,7 @@ def test_a_name_that_is_there_twice_is_refused(day: DayFolder, zips: ZipStore, t
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(next(iter(day.summary.files)), b"{}")
 
-    with pytest.raises(BrokenZip, match="2 times"):
+    with pytest.raises(BrokenZip, match=r"more than once|the summary says"):
         extract(path, tmp_path / "out")
 
 
