@@ -15,6 +15,7 @@ _WIRE_PRECISION = timedelta(milliseconds=1)
 
 
 _NULL = msgspec.Raw(b"null")
+_UNKNOWN = "unknown"
 _NOTHING = frozenset({b"null", b"{}"})
 
 
@@ -24,6 +25,7 @@ class _Head(msgspec.Struct):
     dotted_order: str | None = None
     start_time: str | None = None
     end_time: str | None = None
+    run_type: str | None = None
     status: str | None = None
     parent_run_id: str | None = None
     feedback_stats: msgspec.Raw = _NULL
@@ -48,15 +50,23 @@ class RunIdentity(msgspec.Struct, frozen=True):
     trace_start: datetime
     """When its trace began; the run's own start when `dotted_order` does not say."""
     parent_run_id: str | None
-    pending: bool
     has_feedback: bool
     names_files: bool
     """Whether it names attachments or fields that LangSmith keeps elsewhere."""
+    run_type: str
+    """`llm`, `chain`, `tool`, ... in lower case (v2 sends capitals), or `unknown`."""
+    status: str
+    """`success`, `error` or `pending`, in lower case too; what names none is `pending` until it has ended."""
 
     @property
     def is_root(self) -> bool:
         """Whether this is the root run of its trace."""
         return self.id == self.trace_id
+
+    @property
+    def pending(self) -> bool:
+        """Whether it had not ended."""
+        return self.status == "pending"
 
     @property
     def start_us(self) -> int:
@@ -91,6 +101,7 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
     start = _exact_start(parse_time(head.start_time) if head.start_time else None, own)
     if trace_id is None or start is None:
         raise InvalidRun(f"run {head.id} has neither a trace id and start time nor a dotted order")
+    without_status = _UNKNOWN if head.end_time else "pending"
     return RunIdentity(
         id=head.id,
         trace_id=trace_id,
@@ -98,11 +109,12 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
         start=start,
         trace_start=root.start if root else start,
         parent_run_id=head.parent_run_id or (parent.run_id if parent else None),
-        pending=head.status.lower() == "pending" if head.status else head.end_time is None,
         has_feedback=bytes(head.feedback_stats) not in _NOTHING,
         names_files=not _NOTHING.issuperset(
             map(bytes, (head.attachments, head.s3_urls, head.inputs_s3_urls, head.outputs_s3_urls))
         ),
+        run_type=(head.run_type or _UNKNOWN).lower(),
+        status=(head.status or without_status).lower(),
     )
 
 

@@ -21,7 +21,8 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.run import RunIdentity, read_identity
-from lse_dagster.day.spool import Flushed, RunSpool, SpooledRun
+from lse_dagster.day.run_index import SpooledRun
+from lse_dagster.day.spool import RunSpool
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import (
     SCHEMA,
@@ -78,8 +79,8 @@ class Added:
 class DayWriter:
     """Takes the runs of one day in any order, any number of times, from any number of threads."""
 
-    def __init__(self, staging: Staging, *, recover: Flushed | None = None) -> None:
-        """Begin, or go on with what an earlier process flushed.
+    def __init__(self, staging: Staging, *, recover: int = 0) -> None:
+        """Begin, or go on with as many bytes as an earlier process flushed.
 
         Raises `DamagedSpool`, `InvalidRun` or `OSError` when that cannot be recovered.
         """
@@ -87,12 +88,13 @@ class DayWriter:
         self._interval = DayInterval.of(staging.date)
         self._bounds = microseconds(self._interval.start), microseconds(self._interval.end)
         self._spool = RunSpool(staging.spool_path, recover=recover)
+        self._index = self._spool.index
 
     def __len__(self) -> int:
-        return len(self._spool)
+        return self._index.count("TRUE")
 
     def __contains__(self, run_id: str) -> bool:
-        return run_id in self._spool
+        return run_id in self._index
 
     def add(self, raws: Iterable[bytes | msgspec.Raw]) -> Added:
         """Keep those runs that belong to the day. Raises `InvalidRun` for what is no run, `DiskError`."""
@@ -110,7 +112,7 @@ class DayWriter:
             return True
         return run.start >= self._interval.end and run.trace_start in self._interval
 
-    def flush(self) -> Flushed:
+    def flush(self) -> int:
         """Bring all runs so far to the disk; what to recover them by. Raises `DiskError`."""
         try:
             return self._spool.flush()
@@ -119,24 +121,24 @@ class DayWriter:
 
     def count_started_in_day(self) -> int:
         """How many of the runs LangSmith counts for the day."""
-        return self._spool.count(_IN_DAY, *self._bounds)
+        return self._index.count(_IN_DAY, *self._bounds)
 
     def tally(self) -> Tally:
         """The runs that LangSmith counts for the day, by what they are and when they started."""
-        return Tally.of(self._spool.kinds(*self._bounds))
+        return Tally.of(self._index.kinds(*self._bounds))
 
     def runs_with_feedback(self) -> list[str]:
         """The ids of the runs that have feedback records to fetch."""
-        return self._spool.ids_with_feedback()
+        return self._index.ids_with_feedback()
 
     def recovered_naming_files(self) -> Iterator[bytes]:
         """The runs of an earlier process that name attachments or offloaded fields."""
-        return map(self._spool.read, self._spool.runs_naming_files())
+        return map(self._spool.read, self._index.runs_naming_files())
 
     def held(self, run_id: str) -> bytes:
         """The bytes of a run that was kept. Raises `KeyError`, `DiskError`."""
         try:
-            return self._spool.find(run_id)
+            return self._spool.read(self._index.find(run_id))
         except OSError as error:
             raise self._disk_error(error) from error
 
@@ -185,7 +187,7 @@ class DayWriter:
 
         with ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="trace") as threads:
             under_way: deque[tuple[str, Future[FileEntry]]] = deque()
-            for trace_id, start_us, runs in self._spool.traces():
+            for trace_id, start_us, runs in self._index.traces():
                 start = from_microseconds(start_us)
                 name = trace_file_name(trace_id, start)
                 under_way.append((name, threads.submit(write, trace_id, start, name, runs)))
@@ -225,11 +227,11 @@ class DayWriter:
         return StagedDay(staging, DayFolder(staging.content, summary, hashlib.sha256(raw).hexdigest()))
 
     def _counts(self, traces: int, feedback: int, attachments: int) -> Counts:
-        count, bounds = self._spool.count, self._bounds
+        count, bounds = self._index.count, self._bounds
         in_day = count(_IN_DAY, *bounds)
         return Counts(
             runs_started_in_day=in_day,
-            tail_runs=len(self._spool) - in_day,
+            tail_runs=len(self) - in_day,
             carried_over_runs=count(f"{_IN_DAY} AND trace_start_us < ?", *bounds, bounds[0]),
             traces=traces,
             root_runs=count(f"{_IN_DAY} AND is_root", *bounds),

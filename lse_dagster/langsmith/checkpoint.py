@@ -1,8 +1,8 @@
 """What an interrupted fetch has completed, so that the next one goes on where it is safe.
 
 A file of JSON lines in the staging folder: the scope of the fetch, then one line per completed time range
-with the size and checksum of the spool that holds its runs. A line is written only after those runs are on
-the disk. It is used again for the same scope only, and only within a day: later, runs may have come or gone.
+with the size of the spool that holds its runs. A line is written only after those runs are on the disk. It is
+used again for the same scope only, and only within a day: later, runs may have come or gone.
 """
 
 import os
@@ -14,9 +14,8 @@ from typing import Final, Literal, Self
 import msgspec
 
 from lse_dagster.day.errors import DiskError
-from lse_dagster.day.spool import Flushed
 
-SCHEMA: Final = "lse.fetch/2"
+SCHEMA: Final = "lse.fetch/3"
 _OLDEST = timedelta(days=1)
 
 
@@ -38,7 +37,7 @@ class _Header(msgspec.Struct, frozen=True):
 class _Done(msgspec.Struct, frozen=True):
     low: datetime
     high: datetime
-    spool: Flushed
+    spool_bytes: int
 
 
 class Checkpoint:
@@ -82,11 +81,11 @@ class Checkpoint:
         return [(done.low, done.high) for done in self._done]
 
     @property
-    def spool(self) -> Flushed | None:
-        """What of the spool belongs to them."""
-        return self._done[-1].spool if self._done else None
+    def spool_bytes(self) -> int:
+        """How many bytes of the spool belong to them."""
+        return self._done[-1].spool_bytes if self._done else 0
 
-    def complete(self, low: datetime, high: datetime, flush_spool: Callable[[], Flushed]) -> None:
+    def complete(self, low: datetime, high: datetime, flush_spool: Callable[[], int]) -> None:
         """Note a completed range, after its runs are on the disk."""
         done = _Done(low, high, flush_spool())
         _append(self._path, msgspec.json.encode(done))

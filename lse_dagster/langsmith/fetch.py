@@ -16,6 +16,7 @@ from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
+from lse_dagster.day.tally import Tally
 from lse_dagster.day.writer import DayWriter, Provenance
 from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
 from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
@@ -24,7 +25,7 @@ from lse_dagster.langsmith.feedback import feedback_by_run
 from lse_dagster.langsmith.generation import choose_queries
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.progress import FetchProgress, Progress, Traffic
-from lse_dagster.langsmith.projects import project_id
+from lse_dagster.langsmith.projects import Project, find_project
 from lse_dagster.langsmith.proof import prove_complete
 from lse_dagster.langsmith.query import RunQueries, V1Queries, pages_by_id
 from lse_dagster.langsmith.scope import started_in, tail_of
@@ -42,6 +43,8 @@ class FetchedDay:
     """
 
     staged: StagedDay
+    project: Project
+    tally: Tally
     resumed_runs: int
     surplus: int
     traffic: Traffic
@@ -69,12 +72,12 @@ def fetch_day(
     store.refuse_if_exists(project, day, overwrite)
     with ThreadPoolExecutor(1, thread_name_prefix="info") as thread:
         generation = thread.submit(choose_queries, transport)
-        session = project_id(transport, project)
+        found = find_project(transport, project)
         queries_of = generation.result()
 
     def fetch(queries_of: type[RunQueries]) -> FetchedDay:
         own = transport.with_its_own_end()
-        return _Fetch(own, store, session, project, day, queries_of(own), now(), on_progress).run()
+        return _Fetch(own, store, found, day, queries_of(own), now(), on_progress).run()
 
     try:
         return fetch(queries_of)
@@ -92,8 +95,7 @@ class _Fetch:
         self,
         transport: Transport,
         store: DayStore,
-        session: str,
-        project: str,
+        found: Project,
         day: date,
         queries: RunQueries,
         started_at: datetime,
@@ -101,14 +103,15 @@ class _Fetch:
     ) -> None:
         self._transport = transport
         self._store = store
-        self._project = project
+        self._found = found
+        self._project = found.name
         self._day = day
         self._queries = queries
         self._started_at = started_at
         self._on_progress = on_progress
-        self._scope = started_in(session, DayInterval.of(day))
-        self._tail = tail_of(session, DayInterval.of(day), now=started_at)
-        self._fetch_scope = FetchScope(session, day.isoformat(), queries.name, queries.fields)
+        self._scope = started_in(found.id, DayInterval.of(day))
+        self._tail = tail_of(found.id, DayInterval.of(day), now=started_at)
+        self._fetch_scope = FetchScope(found.id, day.isoformat(), queries.name, queries.fields)
 
     def run(self) -> FetchedDay:
         """Fetch, prove, write."""
@@ -135,9 +138,10 @@ class _Fetch:
             # What is in memory now must not be written later, into the spool of the next fetch.
             writer.flush()
             raise
+        tally = writer.tally()
         surplus = max(0, writer.count_started_in_day() - provenance.langsmith_total)
         staged = writer.finish(provenance, feedback, attachments=kept.files, missing_attachments=kept.missing)
-        return FetchedDay(staged, resumed, surplus, traffic)
+        return FetchedDay(staged, self._found, tally, resumed, surplus, traffic)
 
     def _gather(
         self, staging: Staging, checkpoint: Checkpoint, writer: DayWriter
@@ -194,7 +198,7 @@ class _Fetch:
         found = Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at)
         if found is not None:
             try:
-                return found, DayWriter(staging, recover=found.spool)
+                return found, DayWriter(staging, recover=found.spool_bytes)
             except (ValueError, OSError):
                 pass  # The spool is not what the checkpoint says: begin anew.
         checkpoint = Checkpoint.begin(staging.checkpoint_path, self._fetch_scope, self._started_at)

@@ -8,17 +8,25 @@ from lse_dagster.langsmith.transport import Transport
 _PATH = "/api/v1/sessions"
 
 
-class _Project(msgspec.Struct):
+class Project(msgspec.Struct, frozen=True):
+    """A project: its id, name, and the id of the workspace that it is in."""
+
     id: str
     name: str
+    tenant_id: str | None = None
+
+
+def find_project(transport: Transport, project: str) -> Project:
+    """The project of exactly this name. Raises `ProjectNotFound`."""
+    found = transport.get(
+        _PATH, msgspec.json.Decoder(list[Project]).decode, params={"name": project, "limit": 100}
+    )
+    for candidate in found:
+        if candidate.name == project:
+            return candidate
+    raise ProjectNotFound(project, transport.endpoint)
 
 
 def project_id(transport: Transport, project: str) -> str:
     """The id of the project of exactly this name. Raises `ProjectNotFound`."""
-    found = transport.get(
-        _PATH, msgspec.json.Decoder(list[_Project]).decode, params={"name": project, "limit": 100}
-    )
-    for candidate in found:
-        if candidate.name == project:
-            return candidate.id
-    raise ProjectNotFound(project, transport.endpoint)
+    return find_project(transport, project).id

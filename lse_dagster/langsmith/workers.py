@@ -22,8 +22,8 @@ from lse_dagster.langsmith.ranges import RangeBoard, TimeRange, gaps, slices
 from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.transport import Transport
 
-WORKERS: Final = 8
-"""Enough to hide 250 ms of latency at the rate limit; each costs a few pages of memory."""
+WORKERS: Final = 12
+"""Enough to hide 300 ms of latency at the rate limit. Each costs two pages of memory, and asks for some more."""
 
 
 def fetch_runs(

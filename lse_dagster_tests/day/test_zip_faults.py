@@ -168,5 +168,5 @@ def test_a_summary_that_changed_since_it_was_read_is_told(place: Place) -> None:
     text = day.summary_path.read_text()
     day.summary_path.write_text(text.replace(day.summary.fetched_at, "2026-01-01T00:00:00.000000Z"))
 
-    with pytest.raises(BrokenDay, match="_summary.json differs"):
+    with pytest.raises(BrokenDay, match=r"_summary.json differs"):
         place.zips.archive(day, "always")

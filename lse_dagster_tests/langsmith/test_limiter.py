@@ -196,15 +196,15 @@ class LimitedServer:
 def limited(
     sandbox: Sandbox, langsmith_sandbox: ControlClient, project: TracedProject, tmp_path: Path
 ) -> LimitedServer:
-    """At most 25 v2 queries in any second."""
-    rule = {"path": r"/v2/runs/query$", "calls": 25, "seconds": 1.0}
+    """At most 12 v2 queries in any second."""
+    rule = {"path": r"/v2/runs/query$", "calls": 12, "seconds": 1.0}
     langsmith_sandbox.limits(enabled=True, rules=[rule])
     return LimitedServer(sandbox, langsmith_sandbox, project, DayStore(tmp_path))
 
 
 @pytest.fixture
 def really_connect(sandbox: Sandbox) -> Iterator[Callable[[Rates], Transport]]:
-    """Make a transport that really waits; 200 requests in ten seconds leave room for a busy machine."""
+    """Make a transport that really waits; 90 requests in ten seconds leave room for a busy machine."""
     opened: list[Transport] = []
 
     def make(rates: Rates) -> Transport:
@@ -222,7 +222,7 @@ def really_connect(sandbox: Sandbox) -> Iterator[Callable[[Rates], Transport]]:
 def test_a_fetch_that_knows_the_limit_is_never_refused(
     limited: LimitedServer, really_connect: Callable[[Rates], Transport]
 ) -> None:
-    limited.archive(really_connect(Rates(v2=200, v1=None, stats=None)))
+    limited.archive(really_connect(Rates(v2=90, v1=None, stats=None)))
 
     assert limited.refusals() == 0
 

@@ -1,0 +1,172 @@
+"""Which runs a spool holds, where, and of which trace: a SQLite file that no crash needs to survive.
+
+Rows are gathered and inserted many at a time by whichever thread comes first; the others do not wait. Every
+question is answered as of all rows noted before it.
+"""
+
+import errno
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+from lse_dagster.day.run import RunIdentity
+
+_CACHE_KIB: Final = 8192
+_TABLE: Final = """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY, trace_id TEXT, dotted_order TEXT, start_us INTEGER, trace_start_us INTEGER,
+        is_root INTEGER, run_type TEXT, status TEXT, has_feedback INTEGER, names_files INTEGER,
+        offset INTEGER, length INTEGER
+    )
+"""
+_ROW: Final = "(?,?,?,?,?,?,?,?,?,?,?,?)"
+_ROWS_A_STATEMENT: Final = 250
+"""Each statement lets go of the interpreter's lock once; one a row is slow."""
+_ROWS_TO_GATHER: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledRun:
+    """Where one run lies in the spool."""
+
+    id: str
+    offset: int
+    length: int
+
+
+class RunIndex:
+    """For any number of threads. A run that is noted twice counts once, as it was noted last."""
+
+    def __init__(self, path: Path) -> None:
+        """A new index in place of what lies there. Raises `OSError`."""
+        self._connection = _new_database(path)
+        self._inserting = threading.Lock()
+        self._gathering = threading.Lock()
+        self._gathered: list[tuple[object, ...]] = []
+
+    def note(self, runs: Sequence[tuple[RunIdentity, SpooledRun]]) -> None:
+        """Remember runs. Raises `OSError`."""
+        rows = [_row(identity, where) for identity, where in runs]
+        with self._gathering:
+            self._gathered += rows
+            enough = len(self._gathered) >= _ROWS_TO_GATHER
+        if enough and self._inserting.acquire(blocking=False):
+            try:
+                self._insert_gathered()
+            finally:
+                self._inserting.release()
+
+    def __contains__(self, run_id: str) -> bool:
+        return bool(self._ask("SELECT 1 FROM runs WHERE id = ?", run_id))
+
+    def find(self, run_id: str) -> SpooledRun:
+        """Where a run lies. Raises `KeyError`."""
+        for row in self._ask("SELECT id, offset, length FROM runs WHERE id = ?", run_id):
+            return SpooledRun(*row)
+        raise KeyError(run_id)
+
+    def count(self, condition: str, *parameters: int) -> int:
+        """How many runs meet a condition of SQL on the columns."""
+        query = f"SELECT count(*) FROM runs WHERE {condition}"  # noqa: S608 - conditions are our own
+        return int(self._ask(query, *parameters)[0][0])
+
+    def kinds(self, first_us: int, end_us: int) -> list[tuple[str, str, int, int]]:
+        """Of the runs that started in a span: type, status, hour since its begin, and how many there are."""
+        query = (
+            "SELECT run_type, status, (start_us - ?) / 3600000000 AS hour, count(*) FROM runs"
+            " WHERE start_us >= ? AND start_us < ? GROUP BY run_type, status, hour"
+        )
+        return self._ask(query, first_us, first_us, end_us)
+
+    def ids_with_feedback(self) -> list[str]:
+        """The ids of the runs that have feedback records."""
+        return [row[0] for row in self._ask("SELECT id FROM runs WHERE has_feedback ORDER BY id")]
+
+    def runs_naming_files(self) -> list[SpooledRun]:
+        """The runs that name attachments or offloaded fields."""
+        query = "SELECT id, offset, length FROM runs WHERE names_files ORDER BY id"
+        return [SpooledRun(*row) for row in self._ask(query)]
+
+    def traces(self) -> Iterator[tuple[str, int, list[SpooledRun]]]:
+        """Each trace's id, start in microseconds, and runs in `dotted_order` order; one after the other.
+
+        Only after the last `note`.
+        """
+        query = (
+            "SELECT trace_id, trace_start_us, id, offset, length FROM runs"
+            " ORDER BY trace_id, dotted_order, start_us, id"
+        )
+        with self._up_to_date() as connection:
+            for trace_id, group in groupby(connection.execute(query), key=itemgetter(0)):
+                of_trace = list(group)
+                yield trace_id, of_trace[0][1], [SpooledRun(*row[2:]) for row in of_trace]
+
+    def close(self) -> None:
+        """Close the file; who owns its folder removes it."""
+        self._connection.close()
+
+    def _ask(self, query: str, *parameters: object) -> list[Any]:
+        with self._up_to_date() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _up_to_date(self) -> Iterator[sqlite3.Connection]:
+        with self._inserting:
+            self._insert_gathered()
+            with _as_os_error("used"):
+                yield self._connection
+
+    def _insert_gathered(self) -> None:
+        """The caller has the right to insert: in the order of the notes."""
+        with self._gathering:
+            rows, self._gathered = self._gathered, []
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            some = rows[start : start + _ROWS_A_STATEMENT]
+            with _as_os_error("written"):
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO runs VALUES " + ",".join([_ROW] * len(some)),  # noqa: S608 - no data
+                    [value for row in some for value in row],
+                )
+
+
+def _row(run: RunIdentity, where: SpooledRun) -> tuple[object, ...]:
+    return (
+        run.id,
+        run.trace_id,
+        run.dotted_order,
+        run.start_us,
+        run.trace_start_us,
+        run.is_root,
+        run.run_type,
+        run.status,
+        run.has_feedback,
+        run.names_files,
+        where.offset,
+        where.length,
+    )
+
+
+def _new_database(path: Path) -> sqlite3.Connection:
+    path.unlink(missing_ok=True)
+    with _as_os_error("made"):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(_TABLE)
+        connection.execute("BEGIN")  # never committed: nobody else reads it, and a crash makes it worthless
+        return connection
+
+
+@contextmanager
+def _as_os_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, f"the index of the runs cannot be {what}: {error}") from error

@@ -1,0 +1,81 @@
+"""An archived day compared with what LangSmith counts now.
+
+For a day that may be silent, which is one that was restored or never counted, LangSmith only adds to what its
+summary says: without an answer the day is compared with the summary alone.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lse_dagster.day.finding import Finding
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.proof import compare_counts, compare_uncounted
+from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.scope import started_in
+from lse_dagster.langsmith.totals import count_runs
+from lse_dagster.langsmith.transport import Transport
+
+_PATIENCE = 900.0
+_PATIENCE_IF_SILENT = 30.0
+
+
+class Connect(Protocol):
+    """Opens a connection to LangSmith."""
+
+    def __call__(self, *, patience_seconds: float) -> Transport:
+        """One that gives up a request after so many seconds of waiting. Raises `MissingApiKey`."""
+
+
+@dataclass(frozen=True)
+class CountsNow:
+    """What LangSmith counts now for an archived day; None for what it could not be asked."""
+
+    folder: DayFolder
+    runs_now: int | None
+    roots_now: int | None
+
+    def runs(self) -> Finding:
+        """Whether the day holds as many runs."""
+        summary = self.folder.summary
+        return _compare("runs", summary.counts.runs_started_in_day, summary.langsmith_total, self.runs_now)
+
+    def root_runs(self) -> Finding:
+        """Whether the day holds as many root runs."""
+        summary = self.folder.summary
+        return _compare("root runs", summary.counts.root_runs, summary.langsmith_root_total, self.roots_now)
+
+
+def count_now(connect: Connect, folder: DayFolder, *, may_be_silent: bool) -> CountsNow:
+    """Ask LangSmith for both counts. Raises what `connect` and `Transport.post` do, unless `may_be_silent`.
+
+    `/runs/stats` allows one request in ten seconds. While it counts as many runs as when the day was fetched,
+    the root runs are taken to be as many too, and not asked for again.
+    """
+    summary = folder.summary
+    if not summary.project_id:
+        return CountsNow(folder, None, None)
+    scope = started_in(summary.project_id, DayInterval.of(folder.date))
+    try:
+        with connect(patience_seconds=_PATIENCE_IF_SILENT if may_be_silent else _PATIENCE) as transport:
+            runs = count_runs(transport, scope)
+            unchanged = runs == summary.langsmith_total
+            roots = (
+                summary.langsmith_root_total if unchanged else count_runs(transport, scope, roots_only=True)
+            )
+    except ArchiveError:
+        if not may_be_silent:
+            raise
+        return CountsNow(folder, None, None)
+    return CountsNow(folder, runs, roots)
+
+
+def _compare(noun: str, held: int, recorded: int | None, now: int | None) -> Finding:
+    numbers: dict[str, int | str] = {"archived": held}
+    if recorded is not None:
+        numbers["langsmith_when_fetched"] = recorded
+    if now is not None:
+        numbers |= {"langsmith_now": now, "missing": max(0, now - held)}
+    if recorded is None:
+        return Finding(compare_uncounted(noun, held, now=now), numbers)
+    return Finding(compare_counts(noun, held, when_fetched=recorded, now=now), numbers)
