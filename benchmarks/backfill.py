@@ -1,11 +1,13 @@
 """Measure a backfill of many days on the sandbox: days a minute, and where the time of a day goes.
 
-Once as a loop in this process, once through Dagster's daemon, as `dagster job backfill` and the UI do. The
-sandbox answers at once and limits nobody, unless `--limits` lets it keep LangSmith Cloud's limits (US).
+Once as a loop in this process, as `lse archive` does; once through Dagster's daemon, as `dagster job
+backfill` and the UI do. The sandbox answers at once and limits nobody, unless `--limits` lets it keep the
+limits of LangSmith Cloud (US).
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster.settings import Settings
 
 _FIRST = date(2025, 8, 1)
+_MOST_DAYS = 400
 _REPOSITORY = Path(__file__).parents[1]
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -34,22 +37,28 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to work through the days. Times in seconds; `parts` are means over the days."""
+    """One way to work through the days. Times in seconds; `parts` are means over the days.
+
+    `cpu` is that of all processes, the sandbox's included.
+    """
 
     way: str
     days: int
     failed: int
     seconds: float
     parts: Mapping[str, float]
+    cpu: float = 0.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=__doc__)
-    parser.add_argument("--days", type=int, default=20, help="default: 20; at most 400")
+    parser.add_argument("--days", type=int, default=20, help=f"default: 20; at most {_MOST_DAYS}")
     parser.add_argument("--runs", type=int, default=50, help="runs of each day; default: 50")
     parser.add_argument("--limits", action="store_true", help="keep LangSmith Cloud's limits: 30 s a day")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where to write")
     options = parser.parse_args()
+    if not 1 <= options.days <= _MOST_DAYS:
+        parser.error(f"--days: 1 to {_MOST_DAYS}")
     busy = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores; load before the start: {busy:.1f}" + (" (BUSY)" if busy > 0.5 else ""))
     results = []
@@ -61,9 +70,17 @@ def main() -> None:
             _trace(sandbox, options.days, options.runs)
             sandbox.langsmith.limits(enabled=options.limits)
             environment = _environment(sandbox, Path(folder), limits=options.limits)
-            results.append(measure(Path(folder), environment, options.days))
+            before = _cpu_seconds()
+            measured = measure(Path(folder), environment, options.days)
+            results.append(replace(measured, cpu=_cpu_seconds() - before))
             _print(results[-1])
     sys.exit(1 if any(result.failed for result in results) else 0)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of all its children that have ended."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _trace(sandbox: Sandbox, days: int, runs: int) -> None:
@@ -120,7 +137,7 @@ def _in_process(folder: Path, environment: Mapping[str, str], days: int) -> Meas
 
 def _by_the_daemon(folder: Path, environment: Mapping[str, str], days: int) -> Measured:
     last = _FIRST + timedelta(days=days - 1)
-    with _dagster("dagster-daemon", "run", folder=folder, environment=environment):
+    with _daemon(folder, environment) as daemon:
         began = time.monotonic()
         command = _command(
             "dagster", "job", "backfill", "-j", "archive", "--noprompt", "--from", _FIRST.isoformat(), "--to"
@@ -131,26 +148,28 @@ def _by_the_daemon(folder: Path, environment: Mapping[str, str], days: int) -> M
             env={**os.environ, **environment},
             check=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
         with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
             while instance.get_runs_count(dg.RunsFilter(statuses=list(_ENDED))) < days:
+                if daemon.poll() is not None:
+                    sys.exit((folder / "daemon.log").read_text(errors="replace")[-4_000:])
                 time.sleep(0.5)
             return _measured("`dagster job backfill`, the daemon", instance, time.monotonic() - began)
 
 
 @contextmanager
-def _dagster(program: str, *arguments: str, folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(
-        [*_command(program, *arguments), "-w", _workspace()],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _daemon(folder: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    with (folder / "daemon.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*_command("dagster-daemon", "run"), "-w", _workspace()],
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
@@ -187,7 +206,8 @@ def _measured(way: str, instance: dg.DagsterInstance, seconds: float) -> Measure
 def _print(result: Measured) -> None:
     print(
         f"\n{result.way}: {result.days} days in {result.seconds:.0f} s, "
-        f"{result.days / result.seconds * 60:.0f} days a minute, {result.failed} failed"
+        f"{result.days / result.seconds * 60:.0f} days a minute, "
+        f"{result.cpu / result.days:.1f} s of CPU a day, {result.failed} failed"
     )
     for name, seconds in sorted(result.parts.items(), key=lambda part: -part[1]):
         print(f"  {seconds:8.2f} s a day  {name}")

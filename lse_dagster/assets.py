@@ -5,7 +5,7 @@ plain `raw_runs` otherwise.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal
 
@@ -16,22 +16,24 @@ from lse_dagster.day.drive_copy import stage_from_drive
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
-from lse_dagster.day.summary import Summary
+from lse_dagster.day.tally import tally_of_files
 from lse_dagster.day.zip_file import DayZip
-from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.day_metadata import SOURCE_METADATA, numbers_of_day, tables_of_day
+from lse_dagster.failure import Retries
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import fetch_day
+from lse_dagster.langsmith.web_page import project_page
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 
 LANGSMITH_POOL = "langsmith"
 DRIVE_POOL = "drive"
-SOURCE_METADATA = "source"
-FETCHED_AT_METADATA = "fetched_at"
-PENDING_RUNS_METADATA = "pending_runs"
+PROJECT_TAG = "lse/project"
 RUN_COUNT_CHECK = "run_count_matches_langsmith"
+
+Metadata = Mapping[str, dg.MetadataValue | int | float | str]
 
 _OVERWRITE = "never: refuse what exists. superset: replace it only if no run is lost. always: replace it."
 
@@ -51,18 +53,25 @@ class RawRunsConfig(OverwriteConfig):
 
 
 def project_assets(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, *, now: Callable[[], datetime]
+    project: ArchivedProject,
+    partitions: dg.DailyPartitionsDefinition,
+    *,
+    owners: Sequence[str],
+    now: Callable[[], datetime],
 ) -> list[dg.AssetsDefinition]:
     """The assets of one project, in the order of the data. `now` is the clock of a fetch."""
     return [
-        _raw_runs(project, partitions, now),
-        _day_zip(project, partitions),
-        _drive_archive(project, partitions),
+        _raw_runs(project, partitions, owners, now),
+        _day_zip(project, partitions, owners),
+        _drive_archive(project, partitions, owners),
     ]
 
 
 def _raw_runs(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, now: Callable[[], datetime]
+    project: ArchivedProject,
+    partitions: dg.DailyPartitionsDefinition,
+    owners: Sequence[str],
+    now: Callable[[], datetime],
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("raw_runs"),
@@ -73,6 +82,8 @@ def _raw_runs(
         kinds={"python", "json"},
         metadata=_definition_metadata(project),
         description="Every run of one UTC day as LangSmith sent it: a folder with one JSON file per trace.",
+        owners=owners,
+        tags={PROJECT_TAG: project.group},
     )
     def raw_runs(
         context: dg.AssetExecutionContext,
@@ -81,25 +92,31 @@ def _raw_runs(
         drive: DriveResource,
         storage: LocalStorage,
         progress: Progress,
+        retries: Retries,
     ) -> dg.Output[DayToPublish]:
         started = time.monotonic()
         listener = progress.listener(context.log)
-        with archive_errors_as_failures():
+        with retries.archive_errors(context.retry_number):
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
             source = _source(context, project, config)
             if source == "drive":
-                staged, traffic = _restore(context, name, day, drive, storage, listener, config.overwrite)
+                staged, found = _restore(context, name, day, drive, storage, listener, config.overwrite)
             else:
-                staged, traffic = _fetch(
-                    context, name, day, langsmith, storage, listener, config.overwrite, now
-                )
+                try:
+                    staged, found = _fetch(
+                        context, name, day, langsmith, storage, listener, config.overwrite, now
+                    )
+                except IncompleteDay as error:
+                    if retries.is_last(context.retry_number):
+                        _record_failed_count(context, error)
+                    raise
         return dg.Output(
             DayToPublish(staged, config.overwrite),
             data_version=dg.DataVersion(staged.day.summary.sha256),
             metadata={
                 SOURCE_METADATA: source,
-                **_day_metadata(staged),
-                **traffic,
+                **numbers_of_day(staged.day.summary),
+                **found,
                 "seconds": time.monotonic() - started,
             },
         )
@@ -107,7 +124,9 @@ def _raw_runs(
     return raw_runs
 
 
-def _day_zip(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _day_zip(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, owners: Sequence[str]
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("day_zip"),
         ins={"raw_runs": dg.AssetIn(key=project.key("raw_runs"))},
@@ -117,6 +136,8 @@ def _day_zip(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition)
         kinds={"python", "zip"},
         metadata=_definition_metadata(project),
         description="The day folder as one zip: flat, deterministic, readable by any tool.",
+        owners=owners,
+        tags={PROJECT_TAG: project.group},
     )
     def day_zip(config: OverwriteConfig, raw_runs: DayFolder) -> dg.Output[DayToZip]:
         return dg.Output(
@@ -128,7 +149,9 @@ def _day_zip(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition)
     return day_zip
 
 
-def _drive_archive(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _drive_archive(
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, owners: Sequence[str]
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("drive_archive"),
         ins={"day_zip": dg.AssetIn(key=project.key("day_zip"))},
@@ -139,6 +162,8 @@ def _drive_archive(project: ArchivedProject, partitions: dg.DailyPartitionsDefin
         kinds={"python", "googledrive"},
         metadata=_definition_metadata(project),
         description="The verified copy of the day zip on Google Drive.",
+        owners=owners,
+        tags={PROJECT_TAG: project.group},
     )
     def drive_archive(config: OverwriteConfig, day_zip: DayZip) -> dg.Output[ZipToCopy]:
         return dg.Output(
@@ -168,28 +193,21 @@ def _fetch(
     listener: Listener,
     overwrite: Overwrite,
     now: Callable[[], datetime],
-) -> tuple[StagedDay, dict[str, float]]:
+) -> tuple[StagedDay, Metadata]:
     with langsmith.connect() as transport:
-        try:
-            fetched = fetch_day(
-                transport,
-                storage.days,
-                project,
-                day,
-                overwrite=overwrite,
-                on_progress=listener,
-                now=now,
-            )
-        except IncompleteDay as error:
-            _record_failed_count(context, error)
-            raise
+        fetched = fetch_day(
+            transport, storage.days, project, day, overwrite=overwrite, on_progress=listener, now=now
+        )
     if fetched.resumed_runs:
         context.log.info(f"Went on with an interrupted fetch: {fetched.resumed_runs:,} runs were there")
     if fetched.surplus:
         context.log.warning(
             f"LangSmith counts {fetched.surplus:,} runs fewer than were fetched: deleted or expired meanwhile"
         )
+    page = project_page(langsmith.endpoint, fetched.project)
     return fetched.staged, {
+        **tables_of_day(fetched.tally),
+        **({"langsmith_link": dg.MetadataValue.url(page)} if page is not None else {}),
         "requests": fetched.traffic.requests,
         "retries": fetched.traffic.retries,
         "bytes_received": fetched.traffic.bytes,
@@ -233,7 +251,7 @@ def _restore(
     storage: LocalStorage,
     listener: Listener,
     overwrite: Overwrite,
-) -> tuple[StagedDay, dict[str, float]]:
+) -> tuple[StagedDay, Metadata]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
     with drive.connect() as archive:
         staged = stage_from_drive(
@@ -245,39 +263,8 @@ def _restore(
             on_download=amounts(listener, "downloading"),
             on_extract=amounts(listener, "extracting"),
         )
-    return staged, {}
+    return staged, {**tables_of_day(tally_of_files(staged.day))}
 
 
 def _definition_metadata(project: ArchivedProject) -> dict[str, str]:
     return {PROJECT_METADATA: project.name} if project.name is not None else {}
-
-
-def _proof_metadata(summary: Summary) -> dict[str, int | str]:
-    proof: dict[str, int | str] = {}
-    if summary.langsmith_total is not None:
-        proof["langsmith_total"] = summary.langsmith_total
-    if summary.unverified is not None:
-        proof["unverified"] = summary.unverified.why
-    return proof
-
-
-def _day_metadata(staged: StagedDay) -> dict[str, int | str]:
-    summary = staged.day.summary
-    counts = summary.counts
-    return {
-        "dagster/row_count": counts.runs_started_in_day + counts.tail_runs,
-        "runs": counts.runs_started_in_day,
-        "tail_runs": counts.tail_runs,
-        "carried_over_runs": counts.carried_over_runs,
-        "traces": counts.traces,
-        "root_runs": counts.root_runs,
-        PENDING_RUNS_METADATA: counts.pending_runs,
-        "feedback": counts.feedback,
-        "attachments": counts.attachments,
-        "missing_attachments": len(summary.missing_attachments),
-        **_proof_metadata(summary),
-        "bytes": summary.bytes,
-        "sha256": summary.sha256,
-        "api": summary.api,
-        FETCHED_AT_METADATA: summary.fetched_at,
-    }

@@ -5,12 +5,11 @@ the assets. Run without a partition they look at every local day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
-from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK, SOURCE_METADATA
+from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
 from lse_dagster.day.drive_copy import compare_copy, find_copy
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.finding import (
@@ -21,19 +20,13 @@ from lse_dagster.day.finding import (
     find_pending_runs,
     finding_of_differences,
 )
-from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.proof import compare_counts, compare_uncounted
 from lse_dagster.day.unzip import compare_with_day
-from lse_dagster.errors import ArchiveError
-from lse_dagster.failure import archive_errors_as_failures
-from lse_dagster.langsmith.scope import started_in
-from lse_dagster.langsmith.totals import count_runs
+from lse_dagster.day_metadata import SOURCE_METADATA
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.failure import Retries
+from lse_dagster.langsmith.comparison import CountsNow, count_now
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
-
-_PATIENCE_FOR_RESTORED_DAYS = 30.0
-"""Seconds. A restored day has its summary to be compared with; LangSmith only adds to that."""
 
 COMPLETENESS_CHECK = "traces_are_complete"
 FILES_CHECK = "files_match_summary"
@@ -96,9 +89,12 @@ def _raw_runs_checks(
         pool=LANGSMITH_POOL,
     )
     def raw_runs_checks(
-        context: dg.AssetCheckExecutionContext, langsmith: LangSmithResource, storage: LocalStorage
+        context: dg.AssetCheckExecutionContext,
+        langsmith: LangSmithResource,
+        storage: LocalStorage,
+        retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        totals: dict[date, _LangSmithTotals] = {}
+        counted: dict[date, CountsNow] = {}
 
         def finding(check: str, day: date) -> Finding:
             folder = storage.days.load(project.configured_name, day)
@@ -110,18 +106,22 @@ def _raw_runs_checks(
                 return find_pending_runs(folder)
             if check == ATTACHMENTS_CHECK:
                 return find_missing_attachments(folder)
-            if day not in totals:
+            if day not in counted:
                 restored = bool(folder.summary.unverified) or _was_restored(context.instance, key, day)
-                totals[day] = _ask_totals(langsmith, folder, restored=restored)
-            return totals[day].finding(check)
+                counted[day] = count_now(langsmith.connect, folder, may_be_silent=restored)
+            return counted[day].runs() if check == RUN_COUNT_CHECK else counted[day].root_runs()
 
-        with archive_errors_as_failures():
+        with retries.archive_errors(context.retry_number):
             days = _days_to_check(context, storage, project)
-            for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name):
-                warns = check.name in WARNINGS
-                severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
-                findings = {day: finding(check.name, day) for day in days}
-                yield from _report(context, check, findings, severity)
+            found = [
+                (check, {day: finding(check.name, day) for day in days})
+                for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name)
+            ]
+        # Only now: a step that is tried again must not report a check twice.
+        for check, findings in found:
+            warns = check.name in WARNINGS
+            severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+            yield from _report(context, check, findings, severity)
 
     return raw_runs_checks
 
@@ -145,7 +145,7 @@ def _zip_check(
         can_subset=True,
     )
     def day_zip_checks(
-        context: dg.AssetCheckExecutionContext, storage: LocalStorage
+        context: dg.AssetCheckExecutionContext, storage: LocalStorage, retries: Retries
     ) -> Iterable[dg.AssetCheckResult]:
         def finding(day: date) -> Finding:
             folder = storage.days.load(project.configured_name, day)
@@ -159,10 +159,10 @@ def _zip_check(
                 differences, good=f"All {members:,} members match.", numbers={"members": members}
             )
 
-        with archive_errors_as_failures():
-            days = _days_to_check(context, storage, project)
-            for check in context.selected_asset_check_keys:
-                yield from _report(context, check, {day: finding(day) for day in days})
+        with retries.archive_errors(context.retry_number):
+            findings = {day: finding(day) for day in _days_to_check(context, storage, project)}
+        for check in context.selected_asset_check_keys:
+            yield from _report(context, check, findings)
 
     return day_zip_checks
 
@@ -186,74 +186,28 @@ def _drive_check(
         pool=DRIVE_POOL,
     )
     def drive_archive_checks(
-        context: dg.AssetCheckExecutionContext, storage: LocalStorage, drive: DriveResource
+        context: dg.AssetCheckExecutionContext,
+        storage: LocalStorage,
+        drive: DriveResource,
+        retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        with archive_errors_as_failures():
+        def finding(archive: DriveArchive, day: date) -> Finding:
+            path = storage.zips.existing_path(project.configured_name, day)
+            copy = find_copy(archive, project.configured_name, day)
+            return finding_of_differences(
+                list(compare_copy(copy, path)),
+                good="Size and checksum on Drive are those of the local zip.",
+                numbers={"bytes": path.stat().st_size},
+            )
+
+        with retries.archive_errors(context.retry_number):
             days = _days_to_check(context, storage, project)
             with drive.connect() as archive:
-
-                def finding(day: date) -> Finding:
-                    path = storage.zips.existing_path(project.configured_name, day)
-                    copy = find_copy(archive, project.configured_name, day)
-                    return finding_of_differences(
-                        list(compare_copy(copy, path)),
-                        good="Size and checksum on Drive are those of the local zip.",
-                        numbers={"bytes": path.stat().st_size},
-                    )
-
-                for check in context.selected_asset_check_keys:
-                    yield from _report(context, check, {day: finding(day) for day in days})
+                findings = {day: finding(archive, day) for day in days}
+        for check in context.selected_asset_check_keys:
+            yield from _report(context, check, findings)
 
     return drive_archive_checks
-
-
-@dataclass(frozen=True)
-class _LangSmithTotals:
-    folder: DayFolder
-    runs_now: int | None
-    roots_now: int | None
-
-    def finding(self, check: str) -> Finding:
-        summary = self.folder.summary
-        if check == RUN_COUNT_CHECK:
-            noun, held, recorded = "runs", summary.counts.runs_started_in_day, summary.langsmith_total
-            now = self.runs_now
-        else:
-            noun, held, recorded = "root runs", summary.counts.root_runs, summary.langsmith_root_total
-            now = self.roots_now
-        numbers: dict[str, int | str] = {"archived": held}
-        if recorded is not None:
-            numbers["langsmith_when_fetched"] = recorded
-        if now is not None:
-            numbers |= {"langsmith_now": now, "missing": max(0, now - held)}
-        if recorded is None:
-            return Finding(compare_uncounted(noun, held, now=now), numbers)
-        return Finding(compare_counts(noun, held, when_fetched=recorded, now=now), numbers)
-
-
-def _ask_totals(langsmith: LangSmithResource, folder: DayFolder, *, restored: bool) -> _LangSmithTotals:
-    """LangSmith's counts now; None where a restored or unverified day's LangSmith cannot be asked.
-
-    `/runs/stats` allows one request in ten seconds. While it counts as many runs as when the day was fetched,
-    the root runs are taken to be as many too, and not asked for again.
-    """
-    summary = folder.summary
-    if not summary.project_id:
-        return _LangSmithTotals(folder, None, None)
-    scope = started_in(summary.project_id, DayInterval.of(folder.date))
-    patience = {"patience_seconds": _PATIENCE_FOR_RESTORED_DAYS} if restored else {}
-    try:
-        with langsmith.connect(**patience) as transport:
-            runs = count_runs(transport, scope)
-            unchanged = runs == summary.langsmith_total
-            roots = (
-                summary.langsmith_root_total if unchanged else count_runs(transport, scope, roots_only=True)
-            )
-    except ArchiveError:
-        if not restored:
-            raise
-        return _LangSmithTotals(folder, None, None)
-    return _LangSmithTotals(folder, runs, roots)
 
 
 def _report(

@@ -10,6 +10,7 @@ import dagster as dg
 
 from lse_dagster.assets import project_assets
 from lse_dagster.checks import check_keys, project_checks
+from lse_dagster.failure import Retries
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
 from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
 from lse_dagster.progress import Progress
@@ -20,12 +21,13 @@ from lse_dagster.sensors import Reconciliation, alerts_sensor, reconciliation_se
 from lse_dagster.settings import Settings
 from lse_dagster.webhook import Webhook
 
-# Dagster 1.13 marks partitioned checks as preview and data versions as beta. We rely on them knowingly; the
-# warnings would bury what a person looks for in the terminal.
+# Dagster 1.13 marks partitioned checks as preview, data versions and code links as beta. We rely on them
+# knowingly; the warnings would bury what a person looks for in the terminal.
 for _category in (dg.PreviewWarning, dg.BetaWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"lse_dagster\.")
-# Merging definitions copies the sensors, and Dagster warns of its own call.
-warnings.filterwarnings("ignore", "Parameter `owners` of initializer `SensorDefinition", dg.BetaWarning)
+# Merging definitions copies the sensors, and Dagster itself makes the code links: it warns of its own calls.
+for _words in ("Parameter `owners` of initializer `SensorDefinition", "Class `(Code|LocalFileCode)Reference"):
+    warnings.filterwarnings("ignore", _words, dg.BetaWarning)
 
 
 def _utc_now() -> datetime:
@@ -33,18 +35,24 @@ def _utc_now() -> datetime:
 
 
 def build_definitions(
-    settings: Settings, *, progress: Progress | None = None, now: Callable[[], datetime] = _utc_now
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    retries: Retries | None = None,
+    now: Callable[[], datetime] = _utc_now,
 ) -> dg.Definitions:
     """Everything for the projects of the settings.
 
-    `progress` takes the place of lines in the run's log, `now` that of the machine's clock.
+    `progress` takes the place of lines in the run's log, `now` that of the machine's clock. Without `retries`
+    a step fails at the first error: who runs it in a terminal is told, and decides.
     """
     projects = archived_projects(settings.projects)
     return dg.Definitions.merge(
         *(_project_definitions(project, settings, now) for project in projects),
         _alerts(settings, projects),
         dg.Definitions(
-            resources=build_resources(settings, progress or Progress()), executor=dg.in_process_executor
+            resources=build_resources(settings, progress or Progress(), retries or Retries(most=0)),
+            executor=dg.in_process_executor,
         ),
     )
 
@@ -60,7 +68,9 @@ def _project_definitions(
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
     watch = Reconciliation(project, rule, settings.start_date, tick_after_midnight(hour), now)
     return dg.Definitions(
-        assets=project_assets(project, partitions, now=now),
+        assets=dg.with_source_code_references(
+            project_assets(project, partitions, owners=settings.owners, now=now)
+        ),
         asset_checks=project_checks(project, partitions),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
         schedules=[
@@ -79,7 +89,7 @@ def _alerts(settings: Settings, projects: Sequence[ArchivedProject]) -> dg.Defin
     return dg.Definitions(sensors=[alerts_sensor(webhook, projects, checks, ui=settings.dagster_url)])
 
 
-def build_resources(settings: Settings, progress: Progress) -> dict[str, Any]:
+def build_resources(settings: Settings, progress: Progress, retries: Retries) -> dict[str, Any]:
     """The resources as the settings say. The API key goes in by its variable's name, not by its value."""
     storage = LocalStorage(
         data_dir=str(settings.data_dir),
@@ -104,9 +114,10 @@ def build_resources(settings: Settings, progress: Progress) -> dict[str, Any]:
         "drive": drive,
         "storage": storage,
         "progress": progress,
-        "day_folder_io": DayFolderIOManager(storage=storage),
-        "day_zip_io": DayZipIOManager(storage=storage, progress=progress),
-        "drive_io": DriveIOManager(drive=drive, progress=progress),
+        "retries": retries,
+        "day_folder_io": DayFolderIOManager(storage=storage, retries=retries),
+        "day_zip_io": DayZipIOManager(storage=storage, progress=progress, retries=retries),
+        "drive_io": DriveIOManager(drive=drive, progress=progress, retries=retries),
     }
 
 
@@ -114,4 +125,4 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-defs = build_definitions(Settings.from_environment(os.environ))
+defs = build_definitions(Settings.from_environment(os.environ), retries=Retries())

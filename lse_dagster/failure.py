@@ -1,9 +1,14 @@
-"""Errors as Dagster shows them: the three parts of an `ArchiveError` as a `Failure`."""
+"""Errors as Dagster shows them: the three parts of an `ArchiveError` as a `Failure`; which are tried again.
+
+Not by Dagster's `RetryPolicy`: that also repeats what nobody foresaw, and a step that a person has just
+canceled (1.13.27: the canceled run then succeeds).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import Field
 
 from lse_dagster.errors import ArchiveError
 
@@ -21,3 +26,34 @@ def archive_errors_as_failures() -> Iterator[None]:
             metadata={"what failed": error.what, "why": error.why, NEXT_STEP_METADATA: error.next_step},
             allow_retries=error.transient,
         ) from error
+
+
+class Retries(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """How a step is tried again after an error that may pass by itself.
+
+    The step waits outside of its pool, so another day may have its turn. What lasts longer than all the
+    waits is left to the reconciliation sensor, which asks for the day again hours later.
+    """
+
+    most: int = Field(default=3, ge=0, description="How often a step is tried again. 0: never.")
+    first_wait_seconds: float = Field(
+        default=60.0, ge=0, description="The next waits are 3 and 7 times as long; each varies by this much."
+    )
+
+    def is_last(self, attempt: int) -> bool:
+        """Whether no attempt comes after this one, whatever it ends with. The first attempt is 0."""
+        return attempt >= self.most
+
+    @contextmanager
+    def archive_errors(self, attempt: int) -> Iterator[None]:
+        """Turn an `ArchiveError` into a `Failure`, or into Dagster's `RetryRequested` if it may pass."""
+        try:
+            with archive_errors_as_failures():
+                yield
+        except dg.Failure as failure:
+            if not failure.allow_retries or self.is_last(attempt):
+                raise
+            rule = dg.RetryPolicy(
+                self.most, self.first_wait_seconds, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS
+            )
+            raise dg.RetryRequested(self.most, rule.calculate_delay(attempt + 1)) from failure

@@ -16,7 +16,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
-from lse_dagster.failure import archive_errors_as_failures
+from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.progress import Progress, amounts
 from lse_dagster.resources import DriveResource, LocalStorage
 
@@ -54,14 +54,20 @@ def _only_partition(context: dg.InputContext) -> tuple[str, date]:
     return str(metadata[PROJECT_METADATA]), date.fromisoformat(key)
 
 
+def _attempt(context: dg.OutputContext) -> int:
+    """How often the step failed before."""
+    return context.step_context.previous_attempt_count
+
+
 class DayFolderIOManager(dg.ConfigurableIOManager):
     """Day folders below the data directory."""
 
     storage: LocalStorage
+    retries: Retries
 
     def handle_output(self, context: dg.OutputContext, obj: DayToPublish) -> None:
         """Publish the staged day in one step."""
-        with archive_errors_as_failures():
+        with self.retries.archive_errors(_attempt(context)):
             published = self.storage.days.publish(obj.staged, obj.overwrite)
         metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(published.day.path.absolute()))}
         if published.replaced is not None:
@@ -83,12 +89,16 @@ class DayZipIOManager(dg.ConfigurableIOManager):
 
     storage: LocalStorage
     progress: Progress
+    retries: Retries
 
     def handle_output(self, context: dg.OutputContext, obj: DayToZip) -> None:
         """Zip the day to its place. The day's lock keeps it from being replaced meanwhile."""
         started = time.monotonic()
         listener = self.progress.listener(context.log)
-        with archive_errors_as_failures(), self.storage.days.locked(obj.day.project, obj.day.date):
+        with (
+            self.retries.archive_errors(_attempt(context)),
+            self.storage.days.locked(obj.day.project, obj.day.date),
+        ):
             archived = self.storage.zips.archive(
                 obj.day, obj.overwrite, on_progress=amounts(listener, "zipping")
             )
@@ -114,12 +124,13 @@ class DriveIOManager(dg.ConfigurableIOManager):
 
     drive: DriveResource
     progress: Progress
+    retries: Retries
 
     def handle_output(self, context: dg.OutputContext, obj: ZipToCopy) -> None:
         """Copy the zip to Drive and verify the copy. What is there already is not sent again."""
         started = time.monotonic()
         listener = self.progress.listener(context.log)
-        with archive_errors_as_failures(), self.drive.connect() as drive:
+        with self.retries.archive_errors(_attempt(context)), self.drive.connect() as drive:
             uploaded = upload_copy(
                 drive, obj.zipped, obj.overwrite, on_progress=amounts(listener, "uploading")
             )

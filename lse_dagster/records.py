@@ -14,10 +14,11 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from lse_dagster.assets import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, RUN_COUNT_CHECK
+from lse_dagster.assets import RUN_COUNT_CHECK
 from lse_dagster.checks import BLOCKING_CHECKS
 from lse_dagster.day.interval import iso_z, parse_time
 from lse_dagster.day.reconciliation import KnownDay
+from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA
 from lse_dagster.project import ArchivedProject
 
 COUNTED_AT_METADATA = "counted_at"

@@ -5,6 +5,7 @@ missing one raises `MissingSetting` with its name and how to get it. A value tha
 fail here, at once.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +29,7 @@ OnOff = Literal["on", "off"]
 
 _DEFAULT_START = date(2025, 1, 1)
 _DEFAULT_RULE = Rule()
+_OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
 class InvalidSetting(ArchiveError):
@@ -69,6 +71,7 @@ class Settings:
     keep_local_days: int | None = None
     webhook_url: str | None = field(default=None, repr=False)
     dagster_url: str | None = None
+    owners: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -103,6 +106,7 @@ class Settings:
             keep_local_days=_keep_local_days(text("LSE_KEEP_LOCAL_DAYS")),
             webhook_url=_web_address("LSE_WEBHOOK_URL", text("LSE_WEBHOOK_URL")),
             dagster_url=_web_address("LSE_DAGSTER_URL", text("LSE_DAGSTER_URL")),
+            owners=_owners(text("LSE_OWNERS")),
         )
 
     def drive(self) -> "DriveSettings":
@@ -197,6 +201,16 @@ def _web_address(name: str, value: str | None) -> str | None:
     if value is not None and not value.startswith(("http://", "https://")):
         raise InvalidSetting(name, "It does not begin with https:// or http://.", "https://...")
     return value.rstrip("/") if value is not None else None
+
+
+def _owners(value: str | None) -> tuple[str, ...]:
+    """As Dagster takes them: it would refuse all definitions for one that is wrong."""
+    owners = tuple(owner.strip() for owner in (value or "").split(",") if owner.strip())
+    for owner in owners:
+        if not _OWNER.fullmatch(owner):
+            why = f"{owner!r} is neither an email address nor `team:` and a name."
+            raise InvalidSetting("LSE_OWNERS", why, "jane@example.com,team:data")
+    return owners
 
 
 def _rates(value: str | None) -> RatesName:

@@ -29,6 +29,13 @@ _OURS = ("LSE_", "LANGSMITH_", "LANGCHAIN_", "GOOGLE_", "DAGSTER_")
 _IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$0" "$@"')
 """Starts a command as `&` in a script does: with SIGINT ignored. It must end on SIGTERM all the same."""
 
+_COUNT_BLUE = """canvas => {
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let blue = 0;
+  for (let at = 0; at < data.length; at += 4) blue += data[at + 3] > 99 && data[at + 2] > data[at] + 50;
+  return blue;
+}"""
+
 _START_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 _LOG_CHARACTERS = 4_000
@@ -114,8 +121,10 @@ class DagsterUi:
 
 
 @contextlib.contextmanager
-def running_ui(folder: Path) -> Iterator[DagsterUi]:
+def running_ui(folder: Path, *, start_date: date | None = None) -> Iterator[DagsterUi]:
     """`lse dev` on a fresh playground below the folder; it and its children end with the block.
+
+    `start_date` is its first partition.
 
     It starts in a folder that holds only the two files it reads: a `.env` of the developer's own cannot lead
     the test to real accounts.
@@ -129,7 +138,7 @@ def running_ui(folder: Path) -> Iterator[DagsterUi]:
         process = subprocess.Popen(
             [*_IN_THE_BACKGROUND, Path(sys.executable).with_name("lse"), *command],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
+            env=_foreign_environment() | ({"LSE_START_DATE": str(start_date)} if start_date else {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -141,6 +150,22 @@ def running_ui(folder: Path) -> Iterator[DagsterUi]:
         yield ui
     finally:
         _stop(process)
+
+
+def archive_in_terminal(ui: DagsterUi, days: Sequence[date]) -> None:
+    """`lse archive` beside the running UI, on the same playground."""
+    first, last = _keys(days)[0], _keys(days)[-1]
+    subprocess.run(
+        [Path(sys.executable).with_name("lse"), "archive", "--quiet", "--date", f"{first}..{last}"],
+        cwd=ui.playground,
+        env=_foreign_environment(),
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def _foreign_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 
 
 def _loaded(ui: DagsterUi, process: "subprocess.Popen[bytes]", log: Path) -> bool | None:
@@ -215,6 +240,13 @@ def launch_from_dialog(page: Page, days: Sequence[date], *, expected_button: str
     dialog.get_by_text(re.compile(f"^{len(days)} partitions?$")).wait_for()
     dialog.get_by_role("button", name=expected_button).click()
     dialog.wait_for(state="hidden")
+
+
+def drawn_pixels(page: Page, number: str) -> int:
+    """How much of a line is drawn in the plot of a number; only lines and points are blue."""
+    canvas = page.locator(f"xpath=//*[text()='{number}']/ancestor::div[.//canvas][1]//canvas")
+    canvas.scroll_into_view_if_needed()
+    return int(canvas.evaluate(_COUNT_BLUE))
 
 
 def choose_days(box: Locator, days: Sequence[date]) -> None:

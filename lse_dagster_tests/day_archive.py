@@ -12,6 +12,8 @@ import dagster as dg
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.definitions import build_definitions
+from lse_dagster.failure import Retries
+from lse_dagster.progress import Progress
 from lse_dagster.settings import Settings
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 
@@ -26,6 +28,8 @@ class DayArchive:
     api: LangSmithApi
     folder: Path
     instance: dg.DagsterInstance
+    retries: Retries | None = None
+    progress: Progress | None = None
 
     @property
     def project(self) -> str:
@@ -41,7 +45,8 @@ class DayArchive:
 
     @property
     def definitions(self) -> dg.Definitions:
-        return build_definitions(Settings.from_environment(os.environ))
+        settings = Settings.from_environment(os.environ)
+        return build_definitions(settings, retries=self.retries, progress=self.progress)
 
     def materialize(
         self,

@@ -72,6 +72,20 @@ def running_postgres(programs: Path) -> Iterator[Mapping[str, str]]:
             server.wait()
 
 
+def schema_of(programs: Path, database: Mapping[str, str]) -> str:
+    """Every table, index and constraint, as SQL; `database` are the `DAGSTER_PG_*` variables."""
+    environment = {
+        "PGHOST": database["DAGSTER_PG_HOST"],
+        "PGPORT": database["DAGSTER_PG_PORT"],
+        "PGUSER": database["DAGSTER_PG_USERNAME"],
+        "PGPASSWORD": database["DAGSTER_PG_PASSWORD"],
+    }
+    command: list[str | Path] = [programs / "pg_dump", "--schema-only", database["DAGSTER_PG_DB"]]
+    dumped = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    # Since 15.14 a dump holds a line `\restrict` with a random word.
+    return "".join(line for line in dumped.stdout.splitlines(True) if not line.startswith("\\"))
+
+
 def _created(
     programs: Path, environment: Mapping[str, str], server: "subprocess.Popen[bytes]"
 ) -> bool | None:

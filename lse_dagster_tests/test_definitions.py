@@ -1,5 +1,6 @@
 """The definitions as Dagster sees them: names that must not change, and wiring that must not cross."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -11,7 +12,10 @@ import dagster as dg
 import pytest
 import yaml
 
+import lse_dagster
+from lse_dagster import assets
 from lse_dagster.definitions import build_definitions
+from lse_dagster.failure import Retries
 from lse_dagster.project import slug
 from lse_dagster.settings import Settings
 
@@ -57,6 +61,41 @@ def test_every_asset_has_its_checks_and_the_blocking_ones_block(defs: dg.Definit
         ("drive_archive", "drive_copy_matches_zip"): False,
     }
     assert len(list(graph.asset_check_keys)) == len(blocking) * len(NAMES)
+
+
+def test_every_asset_says_what_it_is_whose_it_is_and_where_its_code_is() -> None:
+    owners = ("jane@example.com", "team:data")
+    settings = Settings.from_environment({"LSE_PROJECTS": "a,b", "LSE_OWNERS": ",".join(owners)})
+    graph = build_definitions(settings).resolve_asset_graph()
+
+    for key in graph.get_all_asset_keys():
+        asset = graph.get(key)
+        assert asset.description
+        assert list(asset.owners) == list(owners)
+        assert asset.tags["lse/project"] == ("b" if key.has_prefix(["b"]) else "a")
+        assert len(asset.kinds) == 2
+        references = asset.metadata["dagster/code_references"]
+        assert isinstance(references, dg.CodeReferencesMetadataValue)
+        (reference,) = references.code_references
+        assert isinstance(reference, dg.LocalFileCodeReference)
+        assert Path(reference.file_path) == Path(assets.__file__)
+        assert f"def {key.path[-1]}(" in "".join(lines_from(reference))
+    for check in graph.asset_check_keys:
+        assert graph.get(check).description
+
+
+def lines_from(reference: dg.LocalFileCodeReference) -> list[str]:
+    """What an editor shows that follows the link: the lines of one decorated function."""
+    lines = Path(reference.file_path).read_text(encoding="utf-8").splitlines(keepends=True)
+    assert reference.line_number is not None
+    return inspect.getblock(lines[reference.line_number - 1 :])
+
+
+def test_what_may_pass_is_tried_again_when_dagster_runs_it() -> None:
+    retries = (lse_dagster.defs.resources or {})["retries"]
+
+    assert isinstance(retries, Retries)
+    assert (retries.most, retries.first_wait_seconds) == (3, 60)
 
 
 def test_jobs_and_schedules_have_stable_names(defs: dg.Definitions) -> None:

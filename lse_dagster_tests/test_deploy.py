@@ -1,6 +1,7 @@
 """The server of `deploy/`, its processes started here on its own files and a real PostgreSQL.
 
-Two days at once, a killed run, a killed code server. The containers around them are not tested here.
+Two days at once, a killed run, a code server that is stopped or killed. The containers around them are not
+tested here; that their files are valid is in `test_deploy_files.py`.
 """
 
 import os
@@ -23,10 +24,11 @@ from lse_dagster.sandbox.trace import trace_conversations
 from lse_dagster.settings import Settings
 from lse_dagster_tests.dagster_ui import wait_until
 from lse_dagster_tests.deployment import Deployment, running_deployment
-from lse_dagster_tests.postgres import find_postgres, running_postgres
+from lse_dagster_tests.postgres import find_postgres, running_postgres, schema_of
 
 PROJECT = "deployed"
-FIRST, SECOND, KILLED, CUT_OFF = DAYS = [date(2025, 8, number) for number in range(26, 30)]
+FIRST, SECOND, KILLED, CUT_OFF, AWAITED = DAYS = [date(2025, 8, number) for number in range(25, 30)]
+WAIT_SECONDS = 180.0
 CHECKS = {
     "run_count_matches_langsmith",
     "trace_count_matches_langsmith",
@@ -54,7 +56,7 @@ def postgres() -> Path:
 def deployment(
     postgres: Path, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    """A server on the sandbox, with four traced days."""
+    """A server on the sandbox, with a traced day for each test."""
     folder = tmp_path_factory.mktemp("deployment")
     secrets = {
         **sandbox.env,
@@ -99,16 +101,16 @@ def assert_archived(deployment: Deployment, run_id: str, day: date) -> None:
 
 @pytest.mark.slow
 def test_two_days_are_archived_at_once_and_only_one_at_a_time_asks_langsmith(
-    deployment: Deployment, drive_sandbox: ControlClient, langsmith_sandbox: ControlClient
+    deployment: Deployment, drive_sandbox: ControlClient, langsmith: ControlClient
 ) -> None:
-    # given: services slow enough that the days must meet
-    drive_sandbox.latency({"/": 5.0})
-    langsmith_sandbox.latency({"/runs/": 0.3})
-
-    # when: both are in the queue, until both have a process
+    # given: LangSmith lets nobody through until both days have a process
     runs = {deployment.launch(day): day for day in (FIRST, SECOND)}
-    wait_until(lambda: all_started(deployment, runs), "two runs work at once", seconds=60)
-    drive_sandbox.clear()
+    wait_until(lambda: all_started(deployment, runs), "two runs work at once", seconds=WAIT_SECONDS)
+    wait_until(lambda: deployment.runs_holding(LANGSMITH_POOL) or None, "one fetches", seconds=WAIT_SECONDS)
+    assert len(deployment.runs_holding(LANGSMITH_POOL)) == 1
+
+    # when
+    langsmith.clear()
     ended = [deployment.wait_for(run_id, "SUCCESS") for run_id in runs]
 
     # then: side by side, in processes of their own, but not at LangSmith
@@ -132,12 +134,23 @@ def test_every_pool_that_a_step_uses_has_a_limit_set_by_name(deployment: Deploym
 
 
 @pytest.mark.slow
+def test_preparing_again_changes_nothing(deployment: Deployment, postgres: Path) -> None:
+    schema, limits = schema_of(postgres, deployment.shared), deployment.pool_limits()
+
+    deployment.prepare()
+
+    assert schema_of(postgres, deployment.shared) == schema
+    assert deployment.pool_limits() == limits
+    assert "CREATE TABLE public.runs" in schema
+
+
+@pytest.mark.slow
 def test_a_killed_run_is_marked_as_failed_and_its_retry_archives_the_day(
     deployment: Deployment, drive_sandbox: ControlClient, langsmith: ControlClient
 ) -> None:
     # given: a run in the middle of its fetch
     run_id = deployment.launch(KILLED)
-    wait_until(lambda: holds_pool(deployment, run_id), "the run fetches", seconds=60)
+    wait_until(lambda: holds_pool(deployment, run_id), "the run fetches", seconds=WAIT_SECONDS)
 
     # when
     os.kill(deployment.worker(run_id), signal.SIGKILL)
@@ -156,7 +169,7 @@ def test_runs_that_a_restart_of_the_code_server_cut_off_are_found_and_retried(
 ) -> None:
     # given: a run in the middle of its fetch
     run_id = deployment.launch(CUT_OFF)
-    wait_until(lambda: holds_pool(deployment, run_id), "the run fetches", seconds=60)
+    wait_until(lambda: holds_pool(deployment, run_id), "the run fetches", seconds=WAIT_SECONDS)
 
     # when: nobody is left who could say that it died
     deployment.kill_code_server()
@@ -169,3 +182,22 @@ def test_runs_that_a_restart_of_the_code_server_cut_off_are_found_and_retried(
     retry = deployment.retry_of(run_id)
     deployment.wait_for(retry, "SUCCESS")
     assert_archived(deployment, retry, CUT_OFF)
+
+
+@pytest.mark.slow
+def test_a_code_server_that_is_told_to_stop_waits_for_its_runs(
+    deployment: Deployment, drive_sandbox: ControlClient, langsmith: ControlClient
+) -> None:
+    # given: a run in the middle of its fetch
+    run_id = deployment.launch(AWAITED)
+    wait_until(lambda: holds_pool(deployment, run_id), "the run fetches", seconds=WAIT_SECONDS)
+
+    # when
+    stopping = deployment.tell_code_server_to_stop()
+    langsmith.clear()
+
+    # then: it ends by itself, after the run
+    deployment.wait_for(run_id, "SUCCESS")
+    stopping.wait(WAIT_SECONDS)
+    deployment.start_code_server()
+    assert_archived(deployment, run_id, AWAITED)

@@ -47,6 +47,8 @@ def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tup
         ("LSE_ZIP_LEVEL", "0"),
         ("LSE_ZIP_LEVEL", "10"),
         ("LSE_ZIP_LEVEL", "best"),
+        ("LSE_OWNERS", "jane"),
+        ("LSE_OWNERS", "jane@example.com, team:"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_an_example(name: str, value: str) -> None:

@@ -5,8 +5,8 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,14 @@ from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.trace import trace_conversations
 from lse_dagster_tests.dagster_ui import (
     DagsterUi,
+    archive_in_terminal,
     choose_days,
+    drawn_pixels,
     find_chromium,
     launch_from_dialog,
     running_browser,
     running_ui,
+    wait_until,
 )
 
 PROJECT = "my-project"
@@ -42,6 +45,11 @@ ALL_CHECKS = {*RAW_RUNS_CHECKS, "zip_matches_day", "drive_copy_matches_zip"}
 GRAPH = f"/locations/lse_dagster/asset-groups/{PROJECT.replace('-', '_')}/lineage"
 RESTORE_JOB = "/locations/lse_dagster/jobs/restore"
 ASSET_JOB = "__ASSET_JOB"  # what Dagster calls runs that materialize assets without a job of ours
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+RECENT = [YESTERDAY - timedelta(days=days) for days in reversed(range(14))]
+"""Dagster (1.13) plots over the last 120 partitions that there are: days of long ago are never among them."""
+PLOTTED = ("runs", "traces", "bytes", "seconds", "requests")
 
 ONE_DAY_SECONDS = 60.0
 RANGE_SECONDS = 240.0
@@ -65,18 +73,33 @@ def chromium() -> str:
 def ui(chromium: str, tmp_path: Path) -> Iterator[DagsterUi]:
     """The UI on a fresh playground whose sandbox has conversations on six dates."""
     with running_ui(tmp_path / "checkout") as running:
-        settings = dotenv_values(running.playground / ".env")
-        client = Client(api_url=settings["LANGSMITH_ENDPOINT"], api_key=settings["LANGSMITH_API_KEY"])
-        for day in (FIRST_DAY, *RANGE):
-            if day != TRACED_BY_LSE_DEV:
-                trace_conversations(client, PROJECT, day, demo_conversations(2 + day.day % 2, seed=day.day))
-        client.cleanup()
+        trace({day: 2 + day.day % 2 for day in (FIRST_DAY, *RANGE) if day != TRACED_BY_LSE_DEV}, running)
         yield running
 
 
 @pytest.fixture
-def page(chromium: str, ui: DagsterUi) -> Iterator[Page]:
-    """A browser window on the UI, which refreshes what it shows every few seconds."""
+def ui_of_recent_days(chromium: str, tmp_path: Path) -> Iterator[DagsterUi]:
+    """The UI of an archive that began two weeks ago, and works every night since."""
+    with running_ui(tmp_path / "checkout", start_date=RECENT[0]) as running:
+        trace({day: 3 + day.toordinal() * 5 % 7 for day in RECENT}, running)
+        archive_in_terminal(running, RECENT)
+        yield running
+
+
+def trace(conversations: Mapping[date, int], ui: DagsterUi) -> None:
+    """So many conversations on each date, as an application would trace them."""
+    settings = dotenv_values(ui.playground / ".env")
+    client = Client(api_url=settings["LANGSMITH_ENDPOINT"], api_key=settings["LANGSMITH_API_KEY"])
+    for day, number in conversations.items():
+        trace_conversations(client, PROJECT, day, demo_conversations(number, seed=day.day))
+    client.cleanup()
+
+
+@pytest.fixture
+def page(chromium: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A browser window on the test's UI, which refreshes what it shows every few seconds."""
+    used = "ui_of_recent_days" if "ui_of_recent_days" in request.fixturenames else "ui"
+    ui: DagsterUi = request.getfixturevalue(used)
     expect.set_options(timeout=30_000)
     with running_browser(chromium) as browser:
         yield browser.new_page(base_url=ui.url, viewport={"width": 1400, "height": 800})
@@ -158,6 +181,33 @@ def test_days_are_archived_lost_and_restored_by_clicking_in_the_ui(
     screenshot("restore")
     page.goto(f"/assets/raw_runs?view=partitions&partition={RANGE[-1]}")
     see_source(page, "drive")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_numbers_plot_over_time_and_over_partitions_and_tables_and_links_are_there(
+    ui_of_recent_days: DagsterUi, page: Page, screenshot: Screenshot
+) -> None:
+    # given: the overview of an asset that was archived every night, its tables and links in place
+    page.goto("/assets/raw_runs?view=overview")
+    expect(page.get_by_role("cell", name="chain")).to_be_visible()
+    expect(page.get_by_role("link", name="/projects/p/")).to_be_visible()
+    screenshot("metadata")
+
+    for axis in ("Partitions", "Events"):
+        # when: its numbers are plotted
+        page.get_by_role("button", name="Plots").click()
+        page.get_by_role("button", name=axis, exact=True).click()
+
+        # then: there is a line for each
+        for number in PLOTTED:
+            wait_until(
+                lambda number=number: drawn_pixels(page, number) or None,  # type: ignore[misc]
+                f"{number} over {axis}",
+                seconds=30,
+            )
+        if axis == "Partitions":
+            screenshot("plots")
 
 
 def see_partitions(page: Page, asset: str, *, materialized: int, missing: int) -> None:

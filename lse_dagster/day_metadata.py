@@ -1,0 +1,89 @@
+"""What Dagster's UI shows of a day in `raw_runs`: numbers under stable names, which it plots, and tables.
+
+The numbers are those of the summary; nothing is counted here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import dagster as dg
+
+from lse_dagster.day.summary import Summary
+from lse_dagster.day.tally import Tally
+
+SOURCE_METADATA: Final = "source"
+FETCHED_AT_METADATA: Final = "fetched_at"
+PENDING_RUNS_METADATA: Final = "pending_runs"
+
+_STATUSES: Final = ("success", "error", "pending")
+_LONGEST_BAR: Final = 12
+"""The UI shows Markdown of up to 1,000 characters where it stands, and hides more behind a click."""
+
+
+def numbers_of_day(summary: Summary) -> dict[str, int | str]:
+    """The counts and hashes of the summary."""
+    counts = summary.counts
+    numbers: dict[str, int | str] = {
+        "dagster/row_count": counts.runs_started_in_day + counts.tail_runs,
+        "runs": counts.runs_started_in_day,
+        "tail_runs": counts.tail_runs,
+        "carried_over_runs": counts.carried_over_runs,
+        "traces": counts.traces,
+        "root_runs": counts.root_runs,
+        PENDING_RUNS_METADATA: counts.pending_runs,
+        "feedback": counts.feedback,
+        "attachments": counts.attachments,
+        "missing_attachments": len(summary.missing_attachments),
+        "bytes": summary.bytes,
+        "sha256": summary.sha256,
+        "api": summary.api,
+        FETCHED_AT_METADATA: summary.fetched_at,
+    }
+    if summary.langsmith_total is not None:
+        numbers["langsmith_total"] = summary.langsmith_total
+    if summary.unverified is not None:
+        numbers["unverified"] = summary.unverified.why
+    return numbers
+
+
+def tables_of_day(tally: Tally) -> dict[str, dg.MarkdownMetadataValue]:
+    """The runs that started in the day by type and status, and by hour, as Markdown."""
+    return {
+        "runs_by_type": dg.MetadataValue.md(_by_type(tally)),
+        "runs_by_hour_utc": dg.MetadataValue.md(_by_hour(tally)),
+    }
+
+
+def _by_type(tally: Tally) -> str:
+    counted = tally.by_type_and_status
+    types = sorted({run_type for run_type, _ in counted})
+    others = sorted({status for _, status in counted} - set(_STATUSES))
+    statuses = [*_STATUSES, *others]
+
+    def row(name: str, of_types: Sequence[str]) -> list[str]:
+        numbers = [sum(counted.get((one, status), 0) for one in of_types) for status in statuses]
+        return [name, *(f"{number:,}" for number in (*numbers, sum(numbers)))]
+
+    rows = [row(run_type, [run_type]) for run_type in types]
+    return _table(["type", *statuses, "all"], "l" + "r" * (len(statuses) + 1), [*rows, row("all", types)])
+
+
+def _by_hour(tally: Tally) -> str:
+    most = max(tally.by_hour.values(), default=1)
+
+    def row(hour: int) -> list[str]:
+        runs = tally.by_hour.get(hour, 0)
+        return [f"{hour:02}:00", f"{runs:,}", "█" * -(-runs * _LONGEST_BAR // most)]
+
+    return _table(["UTC", "runs", ""], "lrl", [row(hour) for hour in range(24)])
+
+
+def _table(head: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -> str:
+    """A column is aligned to the left (`l`) or to the right (`r`)."""
+    rule = ["---:" if side == "r" else "---" for side in alignment]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in (head, rule, *rows))
+
+
+def _cell(text: str) -> str:
+    """Types and statuses are the server's words: they must not end a cell or a row."""
+    return " ".join(text.replace("|", "\\|").split())
