@@ -7,7 +7,6 @@ limits of LangSmith Cloud (US).
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -37,17 +36,13 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to work through the days. Times in seconds; `parts` are means over the days.
-
-    `cpu` is that of all processes, the sandbox's included.
-    """
+    """One way to work through the days. Times in seconds; `parts` are means over the days."""
 
     way: str
     days: int
     failed: int
     seconds: float
     parts: Mapping[str, float]
-    cpu: float = 0.0
 
 
 def main() -> None:
@@ -70,17 +65,9 @@ def main() -> None:
             _trace(sandbox, options.days, options.runs)
             sandbox.langsmith.limits(enabled=options.limits)
             environment = _environment(sandbox, Path(folder), limits=options.limits)
-            before = _cpu_seconds()
-            measured = measure(Path(folder), environment, options.days)
-            results.append(replace(measured, cpu=_cpu_seconds() - before))
+            results.append(measure(Path(folder), environment, options.days))
             _print(results[-1])
     sys.exit(1 if any(result.failed for result in results) else 0)
-
-
-def _cpu_seconds() -> float:
-    """Of this process and of all its children that have ended."""
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _trace(sandbox: Sandbox, days: int, runs: int) -> None:
@@ -206,8 +193,7 @@ def _measured(way: str, instance: dg.DagsterInstance, seconds: float) -> Measure
 def _print(result: Measured) -> None:
     print(
         f"\n{result.way}: {result.days} days in {result.seconds:.0f} s, "
-        f"{result.days / result.seconds * 60:.0f} days a minute, "
-        f"{result.cpu / result.days:.1f} s of CPU a day, {result.failed} failed"
+        f"{result.days / result.seconds * 60:.0f} days a minute, {result.failed} failed"
     )
     for name, seconds in sorted(result.parts.items(), key=lambda part: -part[1]):
         print(f"  {seconds:8.2f} s a day  {name}")

@@ -4,7 +4,7 @@ A message says the project, the day, what failed, why, the next step, and where 
 once, with the check that failed it; a check is told by itself when no run failed because of it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from lse_dagster.failure import NEXT_STEP_METADATA
+from lse_dagster.failure import NEXT_STEP_METADATA, parts_of_failure
 from lse_dagster.project import ASSETS, ArchivedProject
 
 _PARTITION = "dagster/partition"
@@ -119,7 +119,9 @@ class Alerts:
         ]
         what, why, next_step = f"The job `{run.job_name}` failed", ended, "Look at the run."
         if failures:
-            what, why, next_step = _parts_of_failure(failures[0])
+            what, why, next_step = parts_of_failure(
+                failures[0], otherwise_next="Look at the run; archive the day again."
+            )
         link = f"{self._ui}/runs/{run.run_id}" if self._ui else f"run {run.run_id}"
         return _message(project, run.tags.get(_PARTITION), what, why, next_step, link)
 
@@ -138,22 +140,6 @@ class Alerts:
             next_step,
             f"{self._ui}/assets/{path}?view=checks" if self._ui else None,
         )
-
-
-def _parts_of_failure(event: dg.DagsterEvent) -> tuple[str, str, str]:
-    data = event.step_failure_data
-    told = data.user_failure_data
-    metadata: Mapping[str, dg.MetadataValue] = told.metadata if told is not None else {}
-    words = data.error.message.strip() if data.error is not None else "no reason was recorded"
-    return (
-        _text(metadata.get("what failed")) or f"The step `{event.step_key}` failed",
-        _text(metadata.get("why")) or words,
-        _text(metadata.get(NEXT_STEP_METADATA)) or "Look at the run; archive the day again.",
-    )
-
-
-def _text(value: dg.MetadataValue | None) -> str | None:
-    return str(value.value) if value is not None else None
 
 
 def _message(

@@ -115,8 +115,8 @@ def _raw_runs(
             data_version=dg.DataVersion(staged.day.summary.sha256),
             metadata={
                 SOURCE_METADATA: source,
-                **numbers_of_day(staged.day.summary),
                 **found,
+                **numbers_of_day(staged.day.summary),
                 "seconds": time.monotonic() - started,
             },
         )

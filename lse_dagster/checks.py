@@ -15,11 +15,13 @@ from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.finding import (
     Finding,
     find_changed_files,
+    find_forgotten_part,
     find_incomplete_traces,
     find_missing_attachments,
     find_pending_runs,
     finding_of_differences,
 )
+from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day_metadata import SOURCE_METADATA
 from lse_dagster.drive.archive import DriveArchive
@@ -32,9 +34,10 @@ COMPLETENESS_CHECK = "traces_are_complete"
 FILES_CHECK = "files_match_summary"
 PENDING_CHECK = "no_pending_runs"
 ATTACHMENTS_CHECK = "attachments_are_complete"
+RETENTION_CHECK = "langsmith_still_had_the_day"
 ZIP_CHECK = "zip_matches_day"
 DRIVE_CHECK = "drive_copy_matches_zip"
-WARNINGS = frozenset({PENDING_CHECK, ATTACHMENTS_CHECK})
+WARNINGS = frozenset({PENDING_CHECK, ATTACHMENTS_CHECK, RETENTION_CHECK})
 
 _RAW_RUNS_CHECKS = (
     (RUN_COUNT_CHECK, True, "The runs that started in the day are as many as LangSmith counts now."),
@@ -47,6 +50,7 @@ _RAW_RUNS_CHECKS = (
     (COMPLETENESS_CHECK, True, "Every parent is there and every identity agrees with `dotted_order`."),
     (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
     (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
+    (RETENTION_CHECK, False, "LangSmith had not begun to forget the day when it was fetched."),
 )
 """Name, whether it blocks, description."""
 
@@ -55,11 +59,11 @@ BLOCKING_CHECKS = tuple(name for name, blocking, _ in _RAW_RUNS_CHECKS if blocki
 
 
 def project_checks(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, rule: Rule
 ) -> list[dg.AssetChecksDefinition]:
-    """The checks of one project's three assets."""
+    """The checks of one project's three assets. `rule` says when LangSmith forgets."""
     return [
-        _raw_runs_checks(project, partitions),
+        _raw_runs_checks(project, partitions, rule),
         _zip_check(project, partitions),
         _drive_check(project, partitions),
     ]
@@ -73,7 +77,7 @@ def check_keys(project: ArchivedProject) -> list[dg.AssetCheckKey]:
 
 
 def _raw_runs_checks(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
+    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, rule: Rule
 ) -> dg.AssetChecksDefinition:
     key = project.key("raw_runs")
 
@@ -106,6 +110,8 @@ def _raw_runs_checks(
                 return find_pending_runs(folder)
             if check == ATTACHMENTS_CHECK:
                 return find_missing_attachments(folder)
+            if check == RETENTION_CHECK:
+                return find_forgotten_part(folder, rule)
             if day not in counted:
                 restored = bool(folder.summary.unverified) or _was_restored(context.instance, key, day)
                 counted[day] = count_now(langsmith.connect, folder, may_be_silent=restored)
@@ -113,15 +119,16 @@ def _raw_runs_checks(
 
         with retries.archive_errors(context.retry_number):
             days = _days_to_check(context, storage, project)
-            found = [
+            found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding]]] = (
                 (check, {day: finding(check.name, day) for day in days})
                 for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name)
-            ]
-        # Only now: a step that is tried again must not report a check twice.
-        for check, findings in found:
-            warns = check.name in WARNINGS
-            severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
-            yield from _report(context, check, findings, severity)
+            )
+            if not retries.is_last(context.retry_number):
+                found = list(found)  # a step that is tried again must not report a check twice
+            for check, findings in found:
+                warns = check.name in WARNINGS
+                severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+                yield from _report(context, check, findings, severity)
 
     return raw_runs_checks
 

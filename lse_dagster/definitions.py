@@ -62,7 +62,6 @@ def _project_definitions(
 ) -> dg.Definitions:
     partitions = daily_utc(settings.start_date)
     hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
-    on = settings.schedules == "on"
     archive, reconcile = archive_job(project), reconcile_job(project, partitions, now)
     expiry = expiry_job(project, partitions)
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
@@ -71,13 +70,13 @@ def _project_definitions(
         assets=dg.with_source_code_references(
             project_assets(project, partitions, owners=settings.owners, now=now)
         ),
-        asset_checks=project_checks(project, partitions),
+        asset_checks=project_checks(project, partitions, rule),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
         schedules=[
-            nightly_schedule(archive, hour_utc=hour, on=on),
+            nightly_schedule(archive, hour_utc=hour, on=settings.schedules != "off"),
             *([free_disk_schedule(project, free_disk, hour_utc=hour)] if keep is not None else []),
         ],
-        sensors=[reconciliation_sensor(watch, [archive, reconcile, expiry], on=on)],
+        sensors=[reconciliation_sensor(watch, [archive, reconcile, expiry], on=settings.schedules == "on")],
     )
 
 

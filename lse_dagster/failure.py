@@ -12,6 +12,8 @@ from pydantic import Field
 
 from lse_dagster.errors import ArchiveError
 
+WHAT_METADATA = "what failed"
+WHY_METADATA = "why"
 NEXT_STEP_METADATA = "what to do next"
 
 
@@ -23,9 +25,28 @@ def archive_errors_as_failures() -> Iterator[None]:
     except ArchiveError as error:
         raise dg.Failure(
             description=f"{error.what}: {error.why}\nNext: {error.next_step}",
-            metadata={"what failed": error.what, "why": error.why, NEXT_STEP_METADATA: error.next_step},
+            metadata={
+                WHAT_METADATA: error.what,
+                WHY_METADATA: error.why,
+                NEXT_STEP_METADATA: error.next_step,
+            },
             allow_retries=error.transient,
         ) from error
+
+
+def parts_of_failure(event: dg.DagsterEvent, *, otherwise_next: str) -> tuple[str, str, str]:
+    """What failed, why, and what to do next, of a step that failed: the three parts of its `ArchiveError`.
+
+    Of an error that nobody foresaw, `otherwise_next` is the third.
+    """
+    told, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+    parts = {name: str(value.value) for name, value in told.metadata.items()} if told is not None else {}
+    words = (error.cause or error).message.strip() if error is not None else "no reason was recorded"
+    return (
+        parts.get(WHAT_METADATA, f"Running {event.step_key}"),
+        parts.get(WHY_METADATA, f"An error that nobody foresaw: {words}"),
+        parts.get(NEXT_STEP_METADATA, otherwise_next),
+    )
 
 
 class Retries(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 AuthType = Literal["oauth2", "service_account", "adc"]
 RatesName = Literal["us", "eu", "none"]
-OnOff = Literal["on", "off"]
+Schedules = Literal["on", "nightly", "off"]
 
 _DEFAULT_START = date(2025, 1, 1)
 _DEFAULT_RULE = Rule()
@@ -65,7 +65,7 @@ class Settings:
     drive_token_path: Path | None = None
     drive_impersonate: str | None = None
     drive_endpoint: str | None = None
-    schedules: OnOff = "off"
+    schedules: Schedules = "off"
     schedule_hour_utc: int = 3
     reconciliation: Rule = _DEFAULT_RULE
     keep_local_days: int | None = None
@@ -100,7 +100,7 @@ class Settings:
             drive_token_path=path("GOOGLE_DRIVE_TOKEN_PATH"),
             drive_impersonate=text("GOOGLE_DRIVE_IMPERSONATE"),
             drive_endpoint=text("GOOGLE_DRIVE_ENDPOINT"),
-            schedules=_on_or_off("LSE_SCHEDULES", text("LSE_SCHEDULES")),
+            schedules=_schedules(text("LSE_SCHEDULES")),
             schedule_hour_utc=_whole_number("LSE_SCHEDULE_HOUR_UTC", text("LSE_SCHEDULE_HOUR_UTC"), 0, 23, 3),
             reconciliation=_rule(text("LSE_RECONCILE_AFTER_DAYS"), text("LSE_RETENTION_DAYS")),
             keep_local_days=_keep_local_days(text("LSE_KEEP_LOCAL_DAYS")),
@@ -187,13 +187,13 @@ def _rule(after_days: str | None, retention_days: str | None) -> Rule:
     return Rule(after, retention)
 
 
-def _on_or_off(name: str, value: str | None) -> OnOff:
+def _schedules(value: str | None) -> Schedules:
     match value:
         case None | "off":
             return "off"
-        case "on":
-            return "on"
-    raise InvalidSetting(name, f"{value!r} is not `on` or `off`.", "on")
+        case "on" | "nightly":
+            return value
+    raise InvalidSetting("LSE_SCHEDULES", f"{value!r} is not `on`, `nightly` or `off`.", "on")
 
 
 def _web_address(name: str, value: str | None) -> str | None:

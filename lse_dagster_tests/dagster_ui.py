@@ -121,10 +121,8 @@ class DagsterUi:
 
 
 @contextlib.contextmanager
-def running_ui(folder: Path, *, start_date: date | None = None) -> Iterator[DagsterUi]:
+def running_ui(folder: Path) -> Iterator[DagsterUi]:
     """`lse dev` on a fresh playground below the folder; it and its children end with the block.
-
-    `start_date` is its first partition.
 
     It starts in a folder that holds only the two files it reads: a `.env` of the developer's own cannot lead
     the test to real accounts.
@@ -138,7 +136,7 @@ def running_ui(folder: Path, *, start_date: date | None = None) -> Iterator[Dags
         process = subprocess.Popen(
             [*_IN_THE_BACKGROUND, Path(sys.executable).with_name("lse"), *command],
             cwd=folder,
-            env=_foreign_environment() | ({"LSE_START_DATE": str(start_date)} if start_date else {}),
+            env=_foreign_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

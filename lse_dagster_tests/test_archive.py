@@ -33,6 +33,7 @@ RAW_RUNS_CHECKS = {
     "traces_are_complete",
     "files_match_summary",
     "no_pending_runs",
+    "langsmith_still_had_the_day",
     "attachments_are_complete",
 }
 ALL_CHECKS = RAW_RUNS_CHECKS | {"zip_matches_day", "drive_copy_matches_zip"}

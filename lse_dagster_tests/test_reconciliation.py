@@ -236,6 +236,22 @@ def test_a_day_that_expired_while_the_daemon_was_down_is_told_as_lost(
     assert [text.splitlines()[0][-10:] for text in lost] == ["2025-08-02", "2025-08-03", "2025-08-04"]
 
 
+def test_a_day_that_langsmith_has_half_forgotten_is_archived_with_a_warning(place: Place) -> None:
+    place.api.add_run(at(1, 13))
+    place.skip_to(at(15, 12))  # it has deleted the morning by now
+
+    place.daemon.execute("archive", tags={"dagster/partition": DAY.isoformat()})
+
+    key = dg.AssetCheckKey(dg.AssetKey("raw_runs"), "langsmith_still_had_the_day")
+    found = place.daemon.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert found.event is not None
+    assert found.event.dagster_event is not None
+    evaluation = found.event.dagster_event.asset_check_evaluation_data
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "what started before 2025-08-01T12:00" in (evaluation.description or "")
+    assert place.daemon.zips.load(place.api.project, DAY)
+
+
 def test_a_message_says_what_failed_why_and_what_to_do(place: Place, receiver: Receiver) -> None:
     place.langsmith.fault(path="/sessions$", status=403, times=100_000)
 

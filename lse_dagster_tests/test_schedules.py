@@ -36,14 +36,22 @@ def test_every_project_is_archived_at_the_hour_of_the_settings() -> None:
             assert [request.partition_key for request in requests] == ["2025-08-29"]
 
 
-@pytest.mark.parametrize(("setting", "runs"), [(None, False), ("off", False), ("on", True)])
-def test_a_new_deployment_does_nothing_by_itself_until_it_is_told_to(setting: str | None, runs: bool) -> None:
+@pytest.mark.parametrize(
+    ("setting", "schedules", "sensors"),
+    [
+        (None, "STOPPED", "STOPPED"),
+        ("off", "STOPPED", "STOPPED"),
+        ("nightly", "RUNNING", "STOPPED"),
+        ("on", "RUNNING", "RUNNING"),
+    ],
+)
+def test_a_new_deployment_does_nothing_by_itself_until_it_is_told_to(
+    setting: str | None, schedules: str, sensors: str
+) -> None:
     loaded = repository(**({"LSE_SCHEDULES": setting} if setting else {}))
 
-    statuses = {schedule.default_status.value for schedule in loaded.schedule_defs}
-    statuses |= {sensor.default_status.value for sensor in loaded.sensor_defs}
-
-    assert statuses == {"RUNNING" if runs else "STOPPED"}
+    assert {schedule.default_status.value for schedule in loaded.schedule_defs} == {schedules}
+    assert {sensor.default_status.value for sensor in loaded.sensor_defs} == {sensors}
 
 
 def test_failures_are_told_as_soon_as_there_is_somewhere_to_tell_them() -> None:

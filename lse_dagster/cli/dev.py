@@ -39,7 +39,7 @@ def dev(folder: Path, port: int) -> None:
         load_env_file()
         home = dagster_home()
         click.echo(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
-        prepare_home(home, DAGSTER_YAML)
+        prepare_home(home, DAGSTER_YAML, renew=not os.environ.get("DAGSTER_HOME"))
         sys.exit(_serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}))
 
     from lse_dagster.cli.playground import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground

@@ -6,11 +6,15 @@
 import sys
 import traceback
 from enum import IntEnum
+from typing import Final
 
 import click
 
 from lse_dagster.cli.console import stderr
 from lse_dagster.errors import ArchiveError
+
+REPORT_IT: Final = "Run the same command with --debug and report what it prints."
+"""What to do about an error that nobody foresaw."""
 
 
 class ExitCode(IntEnum):
@@ -38,7 +42,7 @@ class Unexpected(ArchiveError):
         super().__init__(
             "Something went wrong that should not",
             f"{type(error).__name__}: {error}",
-            "Run the same command with --debug and report what it prints.",
+            REPORT_IT,
         )
 
 

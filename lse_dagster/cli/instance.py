@@ -63,17 +63,22 @@ def open_instance() -> "DagsterInstance":
         raise UnusableInstance(home, error) from error
 
 
-def prepare_home(home: Path, dagster_yaml: Path) -> None:
-    """Make `home` a DAGSTER_HOME with the settings of `dagster_yaml`; what it holds already stays."""
+def prepare_home(home: Path, dagster_yaml: Path, *, renew: bool = False) -> None:
+    """Make `home` a DAGSTER_HOME with the settings of `dagster_yaml`.
+
+    Settings that it has already stay, unless they are ours to `renew`.
+    """
     from dagster import DagsterInstance
 
     from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL
 
     home.mkdir(parents=True, exist_ok=True)
-    if dagster_yaml.is_file():
-        shutil.copyfile(dagster_yaml, home / "dagster.yaml")
-    else:
-        (home / "dagster.yaml").write_text(_PLAIN_SETTINGS, encoding="utf-8")
+    settings = home / "dagster.yaml"
+    if renew or not settings.exists():
+        if dagster_yaml.is_file():
+            shutil.copyfile(dagster_yaml, settings)
+        else:
+            settings.write_text(_PLAIN_SETTINGS, encoding="utf-8")
     with DagsterInstance.from_config(str(home)) as instance:
         for pool, limit in {LANGSMITH_POOL: 1, DRIVE_POOL: 2}.items():
             instance.event_log_storage.set_concurrency_slots(pool, limit)

@@ -72,7 +72,7 @@ def running_playground(folder: Path) -> Iterator[Playground]:
     with running_sandbox(folder / "sandbox", langsmith_port=langsmith_port, drive_port=drive_port) as sandbox:
         playground = Playground(folder, sandbox)
         write_env_file(folder / ".env", playground.environment)
-        prepare_home(folder / "dagster_home", DAGSTER_YAML)
+        prepare_home(folder / "dagster_home", DAGSTER_YAML, renew=True)
         yield playground
 
 

@@ -5,18 +5,27 @@ imports Dagster.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
-from lse_dagster.checks import ATTACHMENTS_CHECK, COMPLETENESS_CHECK, FILES_CHECK, PENDING_CHECK
+from lse_dagster.checks import (
+    ATTACHMENTS_CHECK,
+    COMPLETENESS_CHECK,
+    FILES_CHECK,
+    PENDING_CHECK,
+    RETENTION_CHECK,
+)
+from lse_dagster.cli.errors import REPORT_IT
 from lse_dagster.cli.interrupts import remembered_interrupts
 from lse_dagster.cli.killed_runs import STARTED_BY, living
+from lse_dagster.cli.metadata import Metadata, plain
 from lse_dagster.definitions import build_definitions
 from lse_dagster.errors import ArchiveError
+from lse_dagster.failure import parts_of_failure
 from lse_dagster.project import archived_projects
 from lse_dagster.settings import Settings
 
@@ -28,10 +37,9 @@ _ON_THIS_DISK = (
     ("raw_runs", COMPLETENESS_CHECK),
     ("raw_runs", PENDING_CHECK),
     ("raw_runs", ATTACHMENTS_CHECK),
+    ("raw_runs", RETENTION_CHECK),
     ("day_zip", "zip_matches_day"),
 )
-
-Metadata = Mapping[str, str | int | float | bool | None]
 
 
 class NotChecked(ArchiveError):
@@ -149,18 +157,7 @@ class _Heard:
             if run is not None:
                 self.instance.report_run_canceling(run, _INTERRUPTED)
         elif error is None or error.cls_name != "DagsterAssetCheckFailedError":
-            self.errors.append(_not_checked(event))
-
-
-def _not_checked(event: dg.DagsterEvent) -> NotChecked:
-    told, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
-    parts = _plain(told.metadata) if told is not None else {}
-    words = (error.cause or error).message.strip() if error is not None else "no reason was recorded"
-    return NotChecked(
-        str(parts.get("what failed", f"Running {event.step_key}")),
-        str(parts.get("why", f"An error that nobody foresaw: {words}")),
-        str(parts.get("what to do next", "Run the same command with --debug and report what it prints.")),
-    )
+            self.errors.append(NotChecked(*parts_of_failure(event, otherwise_next=REPORT_IT)))
 
 
 def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
@@ -170,13 +167,5 @@ def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
         passed=evaluation.passed,
         warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
         description=evaluation.description or "",
-        metadata=_plain(evaluation.metadata),
+        metadata=plain(evaluation.metadata),
     )
-
-
-def _plain(metadata: Mapping[str, dg.MetadataValue]) -> Metadata:
-    plain: dict[str, str | int | float | bool | None] = {}
-    for name, value in metadata.items():
-        inner = value.value
-        plain[name] = inner if isinstance(inner, str | int | float | bool | None) else str(inner)
-    return plain

@@ -119,13 +119,20 @@ def stage_from_drive(
 
 
 def _stage_zip(staging: Staging, on_extract: Progress | None) -> StagedDay:
-    path = staging.download_path
-    if is_first_system_zip(path):
-        return stage_first_system_zip(path, staging, on_progress=on_extract)
-    day = extract_zip(
-        path, staging.content, project=staging.project, day=staging.date, on_progress=on_extract
-    )
-    return StagedDay(staging, day)
+    path, project, day = staging.download_path, staging.project, staging.date
+    try:
+        if is_first_system_zip(path):
+            return stage_first_system_zip(path, staging, on_progress=on_extract)
+        extracted = extract_zip(path, staging.content, project=project, day=day, on_progress=on_extract)
+    except BrokenZip as error:
+        raise BrokenZip(
+            f"Restoring the day {day} of {project!r}",
+            f"The copy on Drive cannot be used: {error.why}",
+            "Where its zip is still on this disk: "
+            f"lse archive upload --project {project!r} --date {day} --force. "
+            "Else bring back an older version of the file in Drive (*Manage versions*), then restore again.",
+        ) from error
+    return StagedDay(staging, extracted)
 
 
 def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.interval import DayInterval, iso_z
+from lse_dagster.day.names import start_text, trace_start_text
 from lse_dagster.day.proof import Verdict
+from lse_dagster.day.reconciliation import Rule
 
 Numbers = Mapping[str, int | float | str]
 
@@ -61,6 +65,33 @@ def find_missing_attachments(folder: DayFolder) -> Finding:
     named = [f"{one.name!r} of run {one.run_id}: {one.why}" for one in lost]
     good = f"All {folder.summary.counts.attachments:,} attachments that runs name are there."
     return finding_of_differences(named, good=good, numbers=numbers)
+
+
+def find_forgotten_part(folder: DayFolder, rule: Rule) -> Finding:
+    """Whether LangSmith still had the whole day when it was asked: its counts say nothing of what it forgot.
+
+    A trace that was older than the retention by then shows that this project's traces are kept longer.
+    """
+    summary, interval = folder.summary, DayInterval.of(folder.date)
+    if summary.unverified is not None:
+        return Finding(Verdict(True, "LangSmith was not asked for this day."))
+    asked_at = datetime.fromisoformat(summary.fetched_at)
+    forgotten_until = asked_at - timedelta(days=rule.retention_days)
+    if forgotten_until <= interval.start:
+        return Finding(Verdict(True, "It was fetched before LangSmith began to forget it."))
+    began = min(map(trace_start_text, summary.trace_names), default=None)
+    if began is not None and began < start_text(forgotten_until):
+        why = "LangSmith still had traces of this day that are older than LSE_RETENTION_DAYS."
+        return Finding(Verdict(True, why))
+    what = "all of it" if forgotten_until >= interval.end else f"what started before {iso_z(forgotten_until)}"
+    return Finding(
+        Verdict(
+            False,
+            f"LangSmith deletes traces after {rule.retention_days} days. When it was asked for this day, at "
+            f"{summary.fetched_at}, it had forgotten {what}, and its counts with that: nobody can say "
+            "what is missing. If it keeps traces longer for you, set LSE_RETENTION_DAYS.",
+        )
+    )
 
 
 def finding_of_differences(differences: list[str], *, good: str, numbers: Numbers) -> Finding:

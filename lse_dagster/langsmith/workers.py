@@ -23,7 +23,7 @@ from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.transport import Transport
 
 WORKERS: Final = 12
-"""Enough to hide 300 ms of latency at the rate limit. Each costs two pages of memory, and asks for some more."""
+"""Enough to hide 300 ms of latency at the rate limit. Each takes the memory of about two pages."""
 
 
 def fetch_runs(

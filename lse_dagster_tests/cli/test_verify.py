@@ -62,6 +62,7 @@ def test_verify_of_this_disk_alone_asks_nobody(
         "files_match_summary",
         "traces_are_complete",
         "no_pending_runs",
+        "langsmith_still_had_the_day",
         "attachments_are_complete",
         "zip_matches_day",
     }

@@ -16,13 +16,18 @@ DAY = date.fromisoformat(DATE)
 
 
 def stage(
-    store: DayStore, runs: Iterable[bytes], *, feedback: dict[str, list[bytes]] | None = None, total: int = 0
+    store: DayStore,
+    runs: Iterable[bytes],
+    *,
+    feedback: dict[str, list[bytes]] | None = None,
+    total: int = 0,
+    fetched_at: datetime = datetime(2025, 8, 30, tzinfo=UTC),
 ) -> StagedDay:
     """A staged day of these runs."""
     with store.stage(PROJECT, DAY) as staging:
         writer = DayWriter(staging)
         writer.add(runs)
-        provenance = Provenance("project-id", "v2", datetime(2025, 8, 30, tzinfo=UTC), total, total)
+        provenance = Provenance("project-id", "v2", fetched_at, total, total)
         return writer.finish(provenance, feedback or {})
 
 

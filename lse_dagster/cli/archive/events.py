@@ -1,8 +1,7 @@
 """Dagster's events of one run, as they are written for the UI, turned into what a terminal shows."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import dagster as dg
 
@@ -12,19 +11,18 @@ from lse_dagster.cli.archive.outcome import (
     CheckOutcome,
     DayOutcome,
     DayPlan,
-    Metadata,
     Step,
     StepOutcome,
 )
+from lse_dagster.cli.errors import REPORT_IT
 from lse_dagster.cli.interrupts import raise_at_once
+from lse_dagster.cli.metadata import plain
 from lse_dagster.day.drive_copy import NotOnDrive
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, NoSuchDay, NoSuchZip, OverwriteRefused
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.errors import ArchiveError
+from lse_dagster.failure import parts_of_failure
 from lse_dagster.langsmith.errors import IncompleteDay
-
-if TYPE_CHECKING:
-    from dagster._core.execution.plan.objects import StepFailureData
 
 _INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
 _CHECKS_SUFFIX = "_checks"
@@ -149,7 +147,7 @@ class RunEvents:
 
     def _materialized(self, materialization: dg.AssetMaterialization) -> None:
         step = self._step_of_asset[materialization.asset_key.path[-1]]
-        outcome = StepOutcome(step, _plain(materialization.metadata))
+        outcome = StepOutcome(step, plain(materialization.metadata))
         self._steps.append(outcome)
         self._display.end_step(outcome)
 
@@ -160,14 +158,13 @@ class RunEvents:
             passed=evaluation.passed,
             warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
             description=evaluation.description or "",
-            metadata=_plain(evaluation.metadata),
+            metadata=plain(evaluation.metadata),
         )
         self._checks.append(check)
         self._display.check(check)
 
     def _failed(self, event: dg.DagsterEvent) -> None:
-        failure = event.step_failure_data
-        error = failure.error
+        error = event.step_failure_data.error
         if error is not None and error.cls_name in _INTERRUPTS:
             self._interrupted = True
             self._on_interrupt(self._run_id)
@@ -175,33 +172,7 @@ class RunEvents:
         if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
             return  # the evaluations said it already
         self._display.fail_step(self._step_of(event))
-        self._error = self._step_failed(failure, event.step_key or "")
+        self._error = StepFailed(*parts_of_failure(event, otherwise_next=REPORT_IT))
         self._trace = error.to_string() if error is not None else ""
         cause = error.cause if error is not None else None
         self._concerns_one_day = cause is not None and cause.cls_name in _OF_ONE_DAY
-
-    def _step_failed(self, failure: "StepFailureData", step_key: str) -> StepFailed:
-        told = failure.user_failure_data
-        if told is not None:
-            parts = _plain(told.metadata)
-            return StepFailed(
-                str(parts.get("what failed", f"Running {step_key}")),
-                str(parts.get("why", told.description or "It did not say why.")),
-                str(parts.get("what to do next", "Run the same command with --debug.")),
-            )
-        error = failure.error
-        words = (error.cause or error).message if error is not None else "no reason was recorded"
-        return StepFailed(
-            f"Running {step_key} for the day {self._plan.day} of {self._project!r}",
-            f"An error that nobody foresaw: {words.strip()}",
-            "Run the same command with --debug and report what it prints.",
-        )
-
-
-def _plain(metadata: Mapping[str, dg.MetadataValue]) -> Metadata:
-    """Values as a script reads them; a path or a link is its text."""
-    plain: dict[str, str | int | float | bool | None] = {}
-    for name, value in metadata.items():
-        inner = value.value
-        plain[name] = inner if isinstance(inner, str | int | float | bool | None) else str(inner)
-    return plain

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
+from lse_dagster.cli.metadata import Metadata
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.errors import ArchiveError
 
 Step = Literal["fetch", "zip", "upload", "restore"]
-Metadata = Mapping[str, str | int | float | bool | None]
 
 ASSET_OF_STEP: Final[Mapping[Step, str]] = {
     "fetch": "raw_runs",

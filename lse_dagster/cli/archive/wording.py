@@ -3,7 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, Metadata, StepOutcome
+from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, StepOutcome
+from lse_dagster.cli.metadata import Metadata
 
 
 def describe_step(outcome: StepOutcome) -> str:

@@ -70,7 +70,7 @@ def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[
         state.instigator_name: state.status
         for state in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
     }
-    default = InstigatorStatus.DECLARED_IN_CODE if settings.schedules == "on" else InstigatorStatus.STOPPED
+    default = InstigatorStatus.DECLARED_IN_CODE if settings.schedules != "off" else InstigatorStatus.STOPPED
     findings = []
     for project in archived_projects(settings.projects):
         name = f"{project.job_name('archive')}_schedule"

@@ -84,7 +84,7 @@ def langsmith_environment(directory: Path, base_url: str) -> dict[str, str]:
         "LSE_PROJECTS": "my-project",
         "LSE_START_DATE": "2025-08-01",
         "LSE_LANGSMITH_RATES": "none",
-        "LSE_SCHEDULES": "on",
+        "LSE_SCHEDULES": "nightly",
     }
 
 

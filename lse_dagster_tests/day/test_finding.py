@@ -1,0 +1,69 @@
+"""Whether LangSmith still had a whole day when it was asked for it: 14 days after, it forgets."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lse_dagster.day.finding import find_forgotten_part
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.reconciliation import Rule
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import Unverified
+from lse_dagster_tests.day.runs import at, root
+from lse_dagster_tests.day.staged import stage
+
+MORNING, EVENING = root(at("08:00:00")).raw(), root(at("20:00:00")).raw()
+RULE = Rule(retention_days=14)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DayStore:
+    return DayStore(tmp_path)
+
+
+def fetched(store: DayStore, runs: list[bytes], moment: datetime) -> DayFolder:
+    """A day of 2025-08-29 that was fetched at that moment."""
+    return store.publish(stage(store, runs, fetched_at=moment), "always").day
+
+
+def on_september(day: int, hour: int = 0) -> datetime:
+    return datetime(2025, 9, day, hour, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("runs", [[], [EVENING], [MORNING, EVENING]])
+def test_a_day_that_was_fetched_in_time_is_whole(store: DayStore, runs: list[bytes]) -> None:
+    assert find_forgotten_part(fetched(store, runs, on_september(12)), RULE).verdict.passed
+
+
+@pytest.mark.parametrize("runs", [[], [EVENING]])
+def test_a_day_that_was_half_forgotten_is_told_with_the_hour(store: DayStore, runs: list[bytes]) -> None:
+    verdict = find_forgotten_part(fetched(store, runs, on_september(12, 12)), RULE).verdict
+
+    assert not verdict.passed
+    assert "what started before 2025-08-29T12:00:00.000000Z" in verdict.why
+
+
+def test_an_empty_day_that_was_forgotten_is_told(store: DayStore) -> None:
+    verdict = find_forgotten_part(fetched(store, [], on_september(20)), RULE).verdict
+
+    assert not verdict.passed
+    assert "all of it" in verdict.why
+    assert "LSE_RETENTION_DAYS" in verdict.why
+
+
+def test_traces_older_than_the_retention_show_that_they_are_kept_longer(store: DayStore) -> None:
+    assert find_forgotten_part(fetched(store, [MORNING], on_september(12, 12)), RULE).verdict.passed
+
+
+def test_longer_retention_is_taken_from_the_settings(store: DayStore) -> None:
+    assert find_forgotten_part(fetched(store, [], on_september(20)), Rule((2,), 400)).verdict.passed
+
+
+def test_a_day_of_the_first_system_was_not_asked_for(store: DayStore) -> None:
+    day = fetched(store, [], on_september(20))
+    unverified = Unverified("first_system", "nobody counted", None)
+    old = DayFolder(day.path, msgspec.structs.replace(day.summary, unverified=unverified), day.summary_sha256)
+
+    assert find_forgotten_part(old, RULE).verdict.passed
