@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from langsmith import Client
 
+from lse_dagster.langsmith.attachments import AttachmentDownloads
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster_tests.langsmith.attached_runs import Source
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 
 
@@ -101,3 +105,30 @@ def connect(sandbox: Sandbox, waits: Waits) -> Iterator[Callable[..., Transport]
 def transport(connect: Callable[..., Transport]) -> Transport:
     """A transport to the sandbox."""
     return connect()
+
+
+@pytest.fixture
+def source(project: TracedProject, langsmith_client: Client) -> Source:
+    return Source(project, langsmith_client)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "day"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def downloads(folder: Path, sandbox: Sandbox, waits: Waits) -> Iterator[Callable[..., AttachmentDownloads]]:
+    """Make the downloads of a test; settings can be given by name."""
+    made: list[AttachmentDownloads] = []
+
+    def make(to: Path = folder, **settings: object) -> AttachmentDownloads:
+        known: dict[str, object] = {"sleep": waits.seconds.append, "jitter": lambda: 1.0, "patience": 20.0}
+        made.append(AttachmentDownloads(to, sandbox.langsmith_url, **(known | settings)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.__exit__()
