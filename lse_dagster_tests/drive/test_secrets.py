@@ -93,6 +93,7 @@ def test_no_failure_shows_a_secret(
 ) -> None:
     drive_sandbox.fault(**fault)
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")
     chosen = settings if kind == "service_account" else oauth_settings
 
     with pytest.raises(DriveError) as caught:
@@ -116,6 +117,7 @@ def test_a_good_day_logs_no_secret(
     secrets: list[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes turns it down
 
     with DriveArchive.connect(settings) as drive:
         drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
@@ -149,6 +151,7 @@ def test_no_sign_in_shows_a_secret(
     sandbox: Sandbox, drive_sandbox: ControlClient, caplog: pytest.LogCaptureFixture, fault: FaultFields
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")
     client = read_desktop_client(sandbox.directory / "oauth-client.json")
     consent = Consent.ask(client, "http://127.0.0.1:9/")
     address = requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]
