@@ -14,6 +14,7 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, QueryGoesInCircles, Unauthorized
 from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.fields import V2_SELECTS
+from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.langsmith.workers import WORKERS
@@ -172,7 +173,9 @@ def test_a_final_error_ends_the_waiting_of_all_workers(
     project.root(NOON)
     langsmith_sandbox.fault(path=QUERY, status=503, headers={"Retry-After": "600"}, times=3)
     langsmith_sandbox.fault(path=QUERY, status=401)
-    settings = LangSmithSettings(api_key=sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url)
+    settings = LangSmithSettings(
+        sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url, rates=PUBLISHED_RATES["none"]
+    )
 
     with Transport(settings) as transport:  # one that really waits
         archive = Archive(transport, project.name, tmp_path)
