@@ -51,8 +51,8 @@ ASSET_JOB = "__ASSET_JOB"  # what Dagster calls runs that materialize assets wit
 TODAY = datetime.now(UTC).date()
 RECENT_DAYS = 21 if "LSE_SCREENSHOTS" in os.environ else 5
 RECENT = [TODAY - timedelta(days=days) for days in range(RECENT_DAYS, 0, -1)]
-"""Three weeks for a picture. Dagster (1.13) plots over the last 120 partitions that there are: days of long ago
-are never among them."""
+"""Three weeks for a picture. Dagster (1.13) plots over the last 120 partitions that there are: days of long
+ago are never among them."""
 PLOTTED = ("bytes", "requests", "traces", "seconds", "runs")
 
 ONE_DAY_SECONDS = 60.0
