@@ -1,5 +1,6 @@
 """The reconciliation of one project through the real sensor, schedule and jobs, and what people are told."""
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -250,6 +251,24 @@ def test_a_day_that_langsmith_has_half_forgotten_is_archived_with_a_warning(plac
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "what started before 2025-08-01T12:00" in (evaluation.description or "")
     assert place.daemon.zips.load(place.api.project, DAY)
+
+
+def test_a_project_that_does_not_exist_fails_alone(place: Place, receiver: Receiver) -> None:
+    place.api.add_run(at(1, 12))
+    missing = "no such / project ü"
+    settings = dataclasses.replace(place.daemon.settings, projects=(missing, place.api.project))
+    daemon = Daemon(settings, place.daemon.instance, Clock(at(1, 13)))
+    daemon.tick()
+
+    daemon.run_until(at(2, 6))
+    daemon.tick()
+
+    assert len(daemon.zips.load(place.api.project, DAY).run_ids()) == 1
+    assert not daemon.zips.zip_path(missing, DAY).exists()
+    told = [text for text in receiver.texts if missing in text]
+    assert told
+    assert all(place.api.project not in text for text in told)
+    assert not [text for text in receiver.texts if text not in told]
 
 
 def test_a_message_says_what_failed_why_and_what_to_do(place: Place, receiver: Receiver) -> None:
