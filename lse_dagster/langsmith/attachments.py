@@ -126,6 +126,7 @@ class AttachmentDownloads:
         """End all downloads and all waiting, without waiting for it. From any thread; again is harmless."""
         self._cancelled.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._blobs.end()
 
     def _close(self) -> None:
         self._threads.shutdown(wait=True)

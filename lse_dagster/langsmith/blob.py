@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.summary import FileEntry
+from lse_dagster.langsmith.connections import Connections
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
 """And every 5xx."""
@@ -54,8 +54,11 @@ class BlobClient:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # The length that is promised must be the length of what is kept.
         self._session.headers["Accept-Encoding"] = "identity"
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        self._connections = Connections(self._session, most=connections)
+
+    def end(self) -> None:
+        """Break off all downloads. From any thread."""
+        self._connections.end()
 
     def close(self) -> None:
         """Close the connections."""

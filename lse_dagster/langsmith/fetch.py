@@ -70,14 +70,14 @@ def fetch_day(
     transport raises; the old day is untouched then, and what was completed waits for the next fetch.
     """
     store.refuse_if_exists(project, day, overwrite)
-    with ThreadPoolExecutor(1, thread_name_prefix="info") as thread:
-        generation = thread.submit(choose_queries, transport)
-        found = find_project(transport, project)
+    with ThreadPoolExecutor(1, thread_name_prefix="info") as thread, transport.with_its_own_end() as asking:
+        generation = thread.submit(choose_queries, asking)
+        found = find_project(asking, project)
         queries_of = generation.result()
 
     def fetch(queries_of: type[RunQueries]) -> FetchedDay:
-        own = transport.with_its_own_end()
-        return _Fetch(own, store, found, day, queries_of(own), now(), on_progress).run()
+        with transport.with_its_own_end() as own:
+            return _Fetch(own, store, found, day, queries_of(own), now(), on_progress).run()
 
     try:
         return fetch(queries_of)
@@ -147,9 +147,12 @@ class _Fetch:
         self, staging: Staging, checkpoint: Checkpoint, writer: DayWriter
     ) -> tuple[Provenance, dict[str, list[bytes]], AttachmentsKept, Traffic]:
         """All that a day is made of, but for the runs, which are in the writer then."""
-        with AttachmentDownloads(
-            staging.content, self._transport.configured_endpoint, refresh=self._run_again
-        ) as downloads:
+        with (
+            AttachmentDownloads(
+                staging.content, self._transport.configured_endpoint, refresh=self._run_again
+            ) as downloads,
+            self._transport.cancelled_on_error(),
+        ):
             progress = Progress(self._transport, writer, downloads, self._on_progress)
             fetch_runs(
                 self._transport,

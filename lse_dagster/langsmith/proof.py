@@ -51,7 +51,7 @@ def prove_complete(
     """
     interval = DayInterval.of(day)
     whole = started_in(session, interval)
-    repair = _Repair(queries, writer, downloads)
+    repair = _Repair(transport, queries, writer, downloads)
     repair.fetch_missing(
         [tail_of(session, interval, now=now)], whole_scope=tail_of(session, interval, now=now)
     )
@@ -84,14 +84,20 @@ def _parts(session: str, interval: DayInterval, runs: int, page: int) -> list[Ru
 class _Repair:
     """Finds runs that the writer lacks by their ids, and fetches them."""
 
-    def __init__(self, queries: RunQueries, writer: DayWriter, downloads: AttachmentDownloads) -> None:
+    def __init__(
+        self, transport: Transport, queries: RunQueries, writer: DayWriter, downloads: AttachmentDownloads
+    ) -> None:
+        self._transport = transport
         self._queries = queries
         self._writer = writer
         self._downloads = downloads
 
     def fetch_missing(self, parts: Sequence[RunScope], *, whole_scope: RunScope) -> list[str]:
         """Scan the parts, fetch what the writer lacks; the ids that it lacked."""
-        with ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="scan") as threads:
+        with (
+            ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="scan") as threads,
+            self._transport.cancelled_on_error(),
+        ):
             missing = [run_id for part in threads.map(self._scan, parts) for run_id in part]
         for some in _batches(missing, _IDS_PER_REQUEST):
             self._fetch_by_id(whole_scope, some)

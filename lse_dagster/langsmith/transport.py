@@ -8,16 +8,17 @@ when it arrived whole and decodes. One transport serves all workers of a fetch.
 import copy
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from lse_dagster.langsmith.answer import error_of, expect_utf8, is_timeout, retry_after, unavailable, words_of
+from lse_dagster.langsmith.connections import Connections
 from lse_dagster.langsmith.errors import Cancelled, InvalidAnswer, MissingApiKey
 from lse_dagster.langsmith.limiter import (
     PUBLISHED_RATES,
@@ -96,34 +97,48 @@ class Transport:
         self.counters = Counters()
         self._patience = settings.patience
         self._timeout = (_CONNECT_SECONDS, settings.read_timeout)
-        self._cancelled = threading.Event()
         self._given_sleep = sleep
         self._jitter = jitter
         self._limiters = limiters or shared_limiters(self.endpoint, settings.api_key, settings.rates)
         self._lock = threading.Lock()
+        self._headers = {"x-api-key": settings.api_key}
+        if settings.workspace_id:
+            self._headers["X-Tenant-Id"] = settings.workspace_id
+        self._begin()
+
+    def _begin(self) -> None:
+        self._cancelled = threading.Event()
         self._session = requests.Session()
         self._session.auth = _no_password  # requests would send one from ~/.netrc
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
-        self._session.headers["x-api-key"] = settings.api_key
-        if settings.workspace_id:
-            self._session.headers["X-Tenant-Id"] = settings.workspace_id
+        self._session.headers.update(self._headers)
+        self._connections = Connections(self._session, most=_CONNECTIONS)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.cancel()
         self._session.close()
 
     def with_its_own_end(self) -> Self:
-        """The same connections, limits and counters; `cancel` on what is returned does not reach this one."""
+        """The same limits and counters; `cancel` on what is returned does not reach this one."""
         other = copy.copy(self)
-        other._cancelled = threading.Event()
+        other._begin()
         return other
 
     def cancel(self) -> None:
-        """End all waiting, now and later: every request still to be sent raises `Cancelled`."""
+        """End all waiting, for answers too, now and later: every request raises `Cancelled`."""
         self._cancelled.set()
+        self._connections.end()
+
+    @contextmanager
+    def cancelled_on_error(self) -> Iterator[None]:
+        """Cancel when the block fails: for a block inside one that waits for threads which use this."""
+        try:
+            yield
+        except BaseException:
+            self.cancel()
+            raise
 
     def get(self, path: str, decode: Callable[[bytes], T], *, params: Params) -> T:
         """GET a path below the endpoint and decode the body. Errors as for `post`."""
@@ -176,6 +191,8 @@ class Transport:
                         unavailable(what, "413: a page was too large, and so are smaller ones"),
                     )
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                if self._cancelled.is_set():
+                    raise Cancelled from None
                 failure = unavailable(what, words_of(error))
                 if call.shrink is not None and is_timeout(error):
                     call.shrink()
@@ -213,6 +230,8 @@ class Transport:
         ) as response:
             # In one piece from the socket: `response.content` would join a hundred thousand small ones.
             content: bytes = response.raw.read(decode_content=True)
+        if self._cancelled.is_set():
+            raise Cancelled  # it may be cut, and look whole where no length was promised
         with self._lock:
             self.counters.bytes += len(content)
         return response.status_code, response.headers, content
