@@ -194,7 +194,7 @@ def _fetch(
     overwrite: Overwrite,
     now: Callable[[], datetime],
 ) -> tuple[StagedDay, Metadata]:
-    with langsmith.connect() as transport:
+    with langsmith.connect(context.log) as transport:
         fetched = fetch_day(
             transport, storage.days, project, day, overwrite=overwrite, on_progress=listener, now=now
         )
@@ -253,7 +253,7 @@ def _restore(
     overwrite: Overwrite,
 ) -> tuple[StagedDay, Metadata]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
-    with drive.connect() as archive:
+    with drive.connect(context.log) as archive:
         staged = stage_from_drive(
             archive,
             storage.days,

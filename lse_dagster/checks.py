@@ -6,6 +6,7 @@ the assets. Run without a partition they look at every local day.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -114,7 +115,8 @@ def _raw_runs_checks(
                 return find_forgotten_part(folder, rule)
             if day not in counted:
                 restored = bool(folder.summary.unverified) or _was_restored(context.instance, key, day)
-                counted[day] = count_now(langsmith.connect, folder, may_be_silent=restored)
+                connect = partial(langsmith.connect, context.log)
+                counted[day] = count_now(connect, folder, may_be_silent=restored)
             return counted[day].runs() if check == RUN_COUNT_CHECK else counted[day].root_runs()
 
         with retries.archive_errors(context.retry_number):
@@ -209,7 +211,7 @@ def _drive_check(
 
         with retries.archive_errors(context.retry_number):
             days = _days_to_check(context, storage, project)
-            with drive.connect() as archive:
+            with drive.connect(context.log) as archive:
                 findings = {day: finding(archive, day) for day in days}
         for check in context.selected_asset_check_keys:
             yield from _report(context, check, findings)

@@ -4,6 +4,7 @@ One subclass per cause lives in the room that raises it. Dagster shows the three
 `Failure`, the command line as three lines on stderr.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 
@@ -25,3 +26,11 @@ class ArchiveError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why} Next: {self.next_step}"
+
+
+OnRetry = Callable[[ArchiveError, float], object]
+"""Told why a request failed, and in how many seconds it is sent again. From any thread."""
+
+
+def without_a_word(error: ArchiveError, seconds: float) -> None:
+    """For who does not want to be told of retries."""

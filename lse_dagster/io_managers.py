@@ -130,7 +130,7 @@ class DriveIOManager(dg.ConfigurableIOManager):
         """Copy the zip to Drive and verify the copy. What is there already is not sent again."""
         started = time.monotonic()
         listener = self.progress.listener(context.log)
-        with self.retries.archive_errors(_attempt(context)), self.drive.connect() as drive:
+        with self.retries.archive_errors(_attempt(context)), self.drive.connect(context.log) as drive:
             uploaded = upload_copy(
                 drive, obj.zipped, obj.overwrite, on_progress=amounts(listener, "uploading")
             )

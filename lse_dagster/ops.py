@@ -38,7 +38,7 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
         with archive_errors_as_failures():
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
             held = _archived_runs(Records(context.instance, project), storage, name, day)
-            with langsmith.connect() as transport:
+            with langsmith.connect(context.log) as transport:
                 found = count_again(
                     transport, name, day, held=held, held_ids=lambda: _archived_ids(storage, name, day)
                 )
@@ -146,7 +146,7 @@ def free_disk_op(
             busy, known = records.busy_days(), records.known_days(days)
             kept: list[KeptCopy] = []
             removed: list[LocalCopy] = []
-            with drive.connect() as archive:
+            with drive.connect(context.log) as archive:
                 for day in days:
                     why = _why_to_keep(day, busy, known, rule, moment)
                     found = (

@@ -16,6 +16,7 @@ from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.settings import AuthType, MissingSetting
+from lse_dagster.waiting import Log, warn_of_retries
 
 
 class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -26,8 +27,11 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     workspace_id: str | None = None
     rates: str = "us"
 
-    def connect(self, *, patience_seconds: float = 900.0) -> Transport:
-        """A connection, to be used as a context manager. Raises `MissingApiKey`."""
+    def connect(self, log: Log, *, patience_seconds: float = 900.0) -> Transport:
+        """A connection, to be used as a context manager; the log hears why it waits.
+
+        Raises `MissingApiKey`.
+        """
         return Transport(
             LangSmithSettings(
                 api_key=self.api_key or "",
@@ -35,7 +39,8 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 workspace_id=self.workspace_id,
                 patience=patience_seconds,
                 rates=PUBLISHED_RATES[self.rates],
-            )
+            ),
+            on_retry=warn_of_retries(log),
         )
 
 
@@ -49,8 +54,11 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     impersonate: str | None = None
     endpoint: str | None = None
 
-    def connect(self) -> DriveArchive:
-        """A connection, to be used as a context manager. Raises `MissingSetting` and Drive's errors."""
+    def connect(self, log: Log) -> DriveArchive:
+        """A connection, to be used as a context manager; the log hears why it waits.
+
+        Raises `MissingSetting` and Drive's errors.
+        """
         if self.folder_url is None:
             raise MissingSetting(
                 "GOOGLE_DRIVE_FOLDER_URL",
@@ -64,7 +72,8 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 token_path=Path(self.token_path) if self.token_path else None,
                 impersonate=self.impersonate,
                 endpoint=self.endpoint,
-            )
+            ),
+            on_retry=warn_of_retries(log),
         )
 
 

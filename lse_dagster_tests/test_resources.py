@@ -1,5 +1,6 @@
 """The resources sign in as the environment says."""
 
+import dagster as dg
 import pytest
 
 from lse_dagster.definitions import build_definitions
@@ -23,7 +24,7 @@ def test_the_drive_resource_acts_as_the_impersonated_person(
     drive = drive_resource(sandbox, GOOGLE_DRIVE_IMPERSONATE="stranger@example.com")
 
     with pytest.raises(CredentialsRejected, match=r"may not act as stranger@example\.com"):
-        drive.connect()
+        drive.connect(dg.get_dagster_logger())
 
 
 def test_the_drive_resource_takes_default_credentials(
@@ -31,7 +32,7 @@ def test_the_drive_resource_takes_default_credentials(
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", sandbox.env["GOOGLE_DRIVE_CREDENTIALS_PATH"])
 
-    with drive_resource(
-        sandbox, GOOGLE_DRIVE_AUTH_TYPE="adc", GOOGLE_DRIVE_CREDENTIALS_PATH=""
-    ).connect() as drive:
+    with drive_resource(sandbox, GOOGLE_DRIVE_AUTH_TYPE="adc", GOOGLE_DRIVE_CREDENTIALS_PATH="").connect(
+        dg.get_dagster_logger()
+    ) as drive:
         assert drive.folder_link() == sandbox.env["GOOGLE_DRIVE_FOLDER_URL"]

@@ -4,6 +4,7 @@ The very checks of Dagster's UI, so that the UI shows what was found here. Nothi
 imports Dagster.
 """
 
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -75,9 +76,10 @@ class Verification:
 
 
 class Verifier:
-    """Verifies days of one project. `on_check` hears each result as soon as it is there.
+    """Verifies days of one project.
 
-    `home` is where the instance lives.
+    `on_check` hears each result as soon as it is there, `on_warning` why it takes long. `home` is where the
+    instance lives.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Verifier:
         *,
         local_only: bool,
         on_check: Callable[[CheckResult], None],
+        on_warning: Callable[[str], None],
     ) -> None:
         (found,) = (one for one in archived_projects(settings.projects) if one.name == project)
         job = build_definitions(settings).resolve_job_def(found.job_name("verify"))
@@ -100,11 +103,12 @@ class Verifier:
         self._instance = instance
         self._home = home
         self._on_check = on_check
+        self._on_warning = on_warning
 
     def verify(self, day: date) -> Verification:
         """Make the checks of one day. Raises `KeyboardInterrupt`; Dagster has the run as canceled then."""
         run_id = str(uuid.uuid4())
-        heard = _Heard(self._instance, run_id, self._on_check)
+        heard = _Heard(self._instance, run_id, self._on_check, self._on_warning)
         self._instance.add_event_listener(run_id, heard.listen)
         with living(self._home, run_id), remembered_interrupts() as interrupted:
             self._job.execute_in_process(
@@ -135,6 +139,7 @@ class _Heard:
     instance: dg.DagsterInstance
     run_id: str
     on_check: Callable[[CheckResult], None]
+    on_warning: Callable[[str], None]
     checks: list[CheckResult] = field(default_factory=list)
     errors: list[ArchiveError] = field(default_factory=list)
 
@@ -142,8 +147,9 @@ class _Heard:
         """Take one event."""
         event = entry.dagster_event
         if event is None:
-            return
-        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            if entry.step_key is not None and int(entry.level) >= logging.WARNING:
+                self.on_warning(entry.user_message)
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             result = _check_result(event.asset_check_evaluation_data)
             self.checks.append(result)
             self.on_check(result)

@@ -61,7 +61,13 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     with open_instance() as instance:
         end_killed_runs(instance, dagster_home())
         verifier = Verifier(
-            settings, name, instance, dagster_home(), local_only=local_only, on_check=report.check
+            settings,
+            name,
+            instance,
+            dagster_home(),
+            local_only=local_only,
+            on_check=report.check,
+            on_warning=report.warning,
         )
         for day in days:
             report.begin(name, day.day)
@@ -103,6 +109,11 @@ class _Report:
         mark, style = ("✓", "green") if result.passed else ("!", "yellow") if result.warning else ("✗", "red")
         line = Text.assemble((f"  {mark} ", style), f"{result.name:<30} ", result.description)
         self._console.print(line, soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        """Something that is no result: why it takes so long."""
+        if not self._silent:
+            self._console.print(Text.assemble(("  ! ", "yellow"), text), soft_wrap=True)
 
     def end(self, found: "Verification") -> None:
         """The day is done."""

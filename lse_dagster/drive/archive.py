@@ -21,6 +21,7 @@ from lse_dagster.drive.service import Service
 from lse_dagster.drive.session import Progress
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.upload import MayReplace, Uploaded, upload
+from lse_dagster.errors import OnRetry, without_a_word
 
 TIMEOUT = 60.0
 
@@ -40,6 +41,7 @@ class DriveArchive:
         backoff: Backoff | None = None,
         timeout: float = TIMEOUT,
         creations: CreationLimiter | None = None,
+        on_retry: OnRetry = without_a_word,
     ) -> Self:
         """Sign in and look at the configured folder.
 
@@ -59,6 +61,7 @@ class DriveArchive:
             backoff=backoff or Backoff(),
             timeout=timeout,
             creations=creations or shared_limiter(settings.endpoint, account.name),
+            on_retry=on_retry,
         )
         try:
             root = root_folder(

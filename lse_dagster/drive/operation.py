@@ -5,7 +5,6 @@ Every request of this room goes through here. An attempt either gives an answer 
 """
 
 import http.client
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
-
 
 class Operation:
     """Belongs to the one thread that carries it out; the counts are final when the call returns."""
@@ -32,7 +29,7 @@ class Operation:
     def __init__(self, service: Service, what: str) -> None:
         self.service = service
         self.what = what
-        self.patience = Patience(service.backoff)
+        self.patience = Patience(service.backoff, service.on_retry)
         self.requests = 0
         self.retries = 0
         self._token: str | None = None
@@ -62,7 +59,6 @@ class Operation:
                     self.service.creations.refused()
                 self.patience.after(fault)
                 self.retries += 1
-                _log.info("%s: %s Trying again.", self.what, fault.why)
             else:
                 self.accepted()
                 return result

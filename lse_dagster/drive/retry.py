@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lse_dagster.drive.errors import PassingFault
+from lse_dagster.errors import OnRetry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,9 @@ class Backoff:
 class Patience:
     """What is left of an operation's tries and waiting time."""
 
-    def __init__(self, backoff: Backoff) -> None:
+    def __init__(self, backoff: Backoff, on_retry: OnRetry) -> None:
         self._backoff = backoff
+        self._on_retry = on_retry
         self._row = 0
         self._waited = 0.0
 
@@ -53,4 +55,5 @@ class Patience:
         if self._row >= rule.tries or self._waited + wait > rule.patience:
             raise fault
         self._waited += wait
+        self._on_retry(fault, wait)
         rule.sleep(wait)

@@ -21,6 +21,7 @@ from lse_dagster.drive.account import Account, bare_session
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.limiter import CreationLimiter
 from lse_dagster.drive.retry import Backoff
+from lse_dagster.errors import OnRetry, without_a_word
 
 if TYPE_CHECKING:
     from googleapiclient._apis.drive.v3.resources import DriveResource
@@ -40,6 +41,7 @@ class Service:
         backoff: Backoff,
         timeout: float,
         creations: CreationLimiter,
+        on_retry: OnRetry = without_a_word,
     ) -> None:
         document = json.loads(get_static_doc("drive", "v3") or "{}")  # type: ignore[no-untyped-call]
         if endpoint is not None:
@@ -49,6 +51,7 @@ class Service:
         self.account = account
         self.backoff = backoff
         self.timeout = timeout
+        self.on_retry = on_retry
         self.creations = creations
         """Paces new files and folders."""
         self.making_folders = threading.Lock()

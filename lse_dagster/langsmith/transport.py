@@ -17,6 +17,7 @@ import msgspec
 import requests
 import urllib3
 
+from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.langsmith.answer import error_of, expect_utf8, is_timeout, retry_after, unavailable, words_of
 from lse_dagster.langsmith.connections import Connections
 from lse_dagster.langsmith.errors import Cancelled, InvalidAnswer, MissingApiKey
@@ -88,6 +89,7 @@ class Transport:
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
         limiters: RateLimiters | None = None,
+        on_retry: OnRetry = without_a_word,
     ) -> None:
         """`sleep`, `jitter` and `limiters` (this process's own by default) are given by tests."""
         if not settings.api_key:
@@ -99,6 +101,7 @@ class Transport:
         self._timeout = (_CONNECT_SECONDS, settings.read_timeout)
         self._given_sleep = sleep
         self._jitter = jitter
+        self._on_retry = on_retry
         self._limiters = limiters or shared_limiters(self.endpoint, settings.api_key, settings.rates)
         self._lock = threading.Lock()
         self._headers = {"x-api-key": settings.api_key}
@@ -207,6 +210,8 @@ class Transport:
                 raise failure
             with self._lock:
                 self.counters.retries += 1
+            if pause:
+                self._on_retry(failure, pause)
             self._wait(pause)
             waited += pause
             attempt += 1

@@ -127,3 +127,25 @@ def test_a_run_whose_process_was_killed_does_not_block_the_next(
         ended = instance.get_run_by_id(killed.run_id)
     assert ended is not None
     assert ended.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_step_that_waits_says_for_what_and_ctrl_c_ends_it(
+    workplace: Workplace, langsmith_sandbox: ControlClient, drive_sandbox: ControlClient
+) -> None:
+    workplace.add_runs(2)
+    later = {"Retry-After": "600"}
+    langsmith_sandbox.fault(path="/info$", status=503, headers=later, times=100)
+    with workplace.terminal("archive", "--date", str(DATE)) as terminal:
+        terminal.wait_for("! GET ", "/info: 503", "Trying again in 600 s.")
+        terminal.interrupt()
+        assert terminal.wait_until_it_ends() == 130
+    langsmith_sandbox.clear_faults()
+
+    drive_sandbox.fault(path="/upload", status=503, headers=later, times=100)
+    with workplace.terminal("archive", "--date", str(DATE)) as terminal:
+        terminal.wait_for("✓ zip", "! Uploading ", "Drive answered 503. Trying")
+        terminal.interrupt()
+        assert terminal.wait_until_it_ends() == 130
+    drive_sandbox.clear_faults()
+
+    assert workplace.lse("archive", "--date", str(DATE), "--force").returncode == 0

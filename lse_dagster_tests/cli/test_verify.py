@@ -126,3 +126,14 @@ def test_verify_interrupted_ends_with_130_and_dagster_has_the_run_as_canceled(
 
     assert code == 130
     assert archived.latest_run().status.value == "CANCELED"
+
+
+def test_verify_says_why_it_waits_for_langsmith(
+    archived: Workplace, langsmith_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.fault(path="/runs/stats", status=503, headers={"Retry-After": "600"}, times=100)
+
+    with archived.terminal("verify", "--date", str(DATE)) as terminal:
+        terminal.wait_for("! POST ", "/runs/stats: 503", "Trying again in 600 s.")
+        terminal.interrupt()
+        assert terminal.wait_until_it_ends() == 130
