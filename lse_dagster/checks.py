@@ -38,7 +38,7 @@ ATTACHMENTS_CHECK = "attachments_are_complete"
 RETENTION_CHECK = "langsmith_still_had_the_day"
 ZIP_CHECK = "zip_matches_day"
 DRIVE_CHECK = "drive_copy_matches_zip"
-WARNINGS = frozenset({PENDING_CHECK, ATTACHMENTS_CHECK, RETENTION_CHECK})
+WARNINGS = frozenset({COMPLETENESS_CHECK, PENDING_CHECK, ATTACHMENTS_CHECK, RETENTION_CHECK})
 
 _RAW_RUNS_CHECKS = (
     (RUN_COUNT_CHECK, True, "The runs that started in the day are as many as LangSmith counts now."),
@@ -48,7 +48,7 @@ _RAW_RUNS_CHECKS = (
         "The root runs that started in the day are as many as LangSmith counts.",
     ),
     (FILES_CHECK, True, "Every file has the hash that the summary promises; none is extra."),
-    (COMPLETENESS_CHECK, True, "Every parent is there and every identity agrees with `dotted_order`."),
+    (COMPLETENESS_CHECK, False, "Every parent is there and every identity agrees with `dotted_order`."),
     (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
     (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
     (RETENTION_CHECK, False, "LangSmith had not begun to forget the day when it was fetched."),

@@ -58,7 +58,7 @@ def test_trouble_that_lasts_is_told_every_half_minute_by_however_many_workers(
 ) -> None:
     warn = warn_of_retries(lines, clock=clock)
 
-    told = []
+    told: list[int] = []
     for second in range(100):
         clock.now = 1000.0 + second
         for _ in range(12):

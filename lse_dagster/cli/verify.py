@@ -80,7 +80,6 @@ _REPAIRS = {
     "files_match_summary": "lse archive restore --force",
     "run_count_matches_langsmith": "lse archive fetch",
     "trace_count_matches_langsmith": "lse archive fetch",
-    "traces_are_complete": "lse archive fetch",
     "zip_matches_day": "lse archive zip",
     "drive_copy_matches_zip": "lse archive upload",
 }

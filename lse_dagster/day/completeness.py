@@ -1,6 +1,8 @@
 """Whether the traces of a day are whole: every parent present, every identity in line with `dotted_order`.
 
-A parent that started before the day belongs to the file of an earlier day and is not asked for here.
+A parent that started before the day belongs to the file of an earlier day and is not asked for here. What is
+missing otherwise LangSmith does not have either, as counts and ids have shown: it was never sent (a process
+died, or sampling left it out), or deleted. Fetching again cannot mend that, so it keeps no day from Drive.
 """
 
 from collections.abc import Iterable

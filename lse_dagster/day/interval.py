@@ -55,9 +55,9 @@ def parse_time(text: str) -> datetime | None:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: an offset that leads out of the years 1 to 9999
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def microseconds(moment: datetime) -> int:
@@ -72,4 +72,4 @@ def from_microseconds(number: int) -> datetime:
 
 def iso_z(moment: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC with microseconds and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -73,7 +73,7 @@ def trace_file_name(trace_id: str, start: datetime) -> str:
 
 def start_text(start: datetime) -> str:
     """A UTC time as it stands in the name of a trace file; sorts as the times do."""
-    return f"{start:%Y%m%dT%H%M%S%f}Z"
+    return f"{start.year:04}{start:%m%dT%H%M%S%f}Z"  # glibc writes the year 1 without zeros
 
 
 def trace_start_text(name: str) -> str:

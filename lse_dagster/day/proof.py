@@ -1,7 +1,8 @@
 """Comparing what a day holds with what LangSmith counts, now and when the day was fetched.
 
-LangSmith forgets: after the retention it counts fewer runs than the archive holds, or none. That is what the
-archive is for and no error, as long as the day matched when it was fetched.
+LangSmith forgets, and people delete: sooner or later it counts fewer runs than the archive holds, or none,
+and that may begin while a day is fetched. It is what the archive is for and no error, as long as the day held
+as many as were counted after its last page.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,7 @@ class Verdict:
 def compare_counts(noun: str, held: int, *, when_fetched: int, now: int | None) -> Verdict:
     """Compare the number held with LangSmith's. `now` is None when LangSmith could not be asked."""
     if now is None:
-        if held == when_fetched:
-            return Verdict(True, f"{held:,} {noun}, as LangSmith counted when the day was fetched.")
-        return Verdict(
-            False, f"{held:,} {noun}; LangSmith counted {when_fetched:,} when the day was fetched."
-        )
+        return Verdict(held >= when_fetched, _as_fetched(noun, held, when_fetched))
     if held == now:
         return Verdict(True, f"{held:,} {noun}, as LangSmith counts now.")
     if held < now:
@@ -32,16 +29,20 @@ def compare_counts(noun: str, held: int, *, when_fetched: int, now: int | None) 
             False,
             f"{held:,} of {now:,} {noun}: {now - held:,} missing. Materialize `raw_runs` again.",
         )
-    if held == when_fetched:
-        return Verdict(
-            True,
-            f"{held:,} {noun}, as LangSmith counted when the day was fetched. It counts {now:,} now: "
-            f"{held - now:,} were deleted there or have expired.",
-        )
     return Verdict(
-        False,
-        f"{held:,} {noun}, but LangSmith counted {when_fetched:,} when the day was fetched and {now:,} now.",
+        held >= when_fetched,
+        f"{_as_fetched(noun, held, when_fetched)} It counts {now:,} now: "
+        f"{held - now:,} were deleted there or have expired.",
     )
+
+
+def _as_fetched(noun: str, held: int, when_fetched: int) -> str:
+    if held == when_fetched:
+        return f"{held:,} {noun}, as LangSmith counted when the day was fetched."
+    counted = f"{held:,} {noun}; LangSmith counted {when_fetched:,} after they were fetched"
+    if held > when_fetched:
+        return f"{counted}: {held - when_fetched:,} were deleted there or expired meanwhile."
+    return f"{counted}: {when_fetched - held:,} are missing."
 
 
 def compare_uncounted(noun: str, held: int, *, now: int | None) -> Verdict:

@@ -10,6 +10,7 @@ import msgspec
 
 from lse_dagster.day.dotted_order import DottedOrder, Segment, parse_dotted_order, parse_segment
 from lse_dagster.day.interval import microseconds, parse_time
+from lse_dagster.day.raw_json import RawDecoder
 
 _WIRE_PRECISION = timedelta(milliseconds=1)
 
@@ -83,7 +84,7 @@ class RunIdentity(msgspec.Struct, frozen=True):
         return parse_dotted_order(self.dotted_order)
 
 
-_DECODER = msgspec.json.Decoder(_Head)
+_DECODER = RawDecoder(_Head)
 
 
 def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from lse_dagster.day.interval import iso_z
+from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.summary import FileEntry
 
 SCHEMA: Final = "lse.trace/1"
@@ -34,7 +35,7 @@ class TraceFile(msgspec.Struct, frozen=True):
     """What the first system kept beside each run; only in traces that come from it."""
 
 
-_DECODER = msgspec.json.Decoder(TraceFile)
+_DECODER = RawDecoder(TraceFile, raws=("runs", "feedback", "first_system"))
 
 
 def write_trace_file(

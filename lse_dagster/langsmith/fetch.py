@@ -75,17 +75,16 @@ def fetch_day(
         found = find_project(asking, project)
         queries_of = generation.result()
 
-    def fetch(queries_of: type[RunQueries]) -> FetchedDay:
+    while True:
         with transport.with_its_own_end() as own:
-            return _Fetch(own, store, found, day, queries_of(own), now(), on_progress).run()
-
-    try:
-        return fetch(queries_of)
-    except NoSuchEndpoint:
-        if queries_of is V1Queries:
-            raise
+            queries = queries_of(own)
+            try:
+                return _Fetch(own, store, found, day, queries, now(), on_progress).run()
+            except NoSuchEndpoint:
+                if queries.answered or isinstance(queries, V1Queries):
+                    raise
         # The server says it is new enough and has no v2 all the same.
-        return fetch(V1Queries)
+        queries_of = V1Queries
 
 
 class _Fetch:
@@ -173,6 +172,7 @@ class _Fetch:
                 session=self._scope.project_id,
                 project=self._project,
                 day=self._day,
+                began=checkpoint.started_at,
                 now=self._started_at,
             )
             kept = downloads.finish()

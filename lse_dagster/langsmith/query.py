@@ -13,6 +13,7 @@ import msgspec
 import xxhash
 
 from lse_dagster.day.interval import iso_z
+from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.langsmith.errors import InvalidAnswer, QueryGoesInCircles
 from lse_dagster.langsmith.fields import V1_LARGEST_PAGE, V1_SELECT, V2_LARGEST_PAGE, V2_SELECTS
 from lse_dagster.langsmith.page_size import PageSize
@@ -51,15 +52,21 @@ class RunQueries(ABC):
     name: ClassVar[Literal["v1", "v2"]]
     largest_page: ClassVar[int]
     fields: ClassVar[tuple[str, ...]]
+    gives_many_ids: ClassVar[bool]
+    """Whether a scan of ids costs little beside the fetch."""
     _id_field: ClassVar[str]
     _ids_parameter: ClassVar[str]
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.answered = False
+        """Whether a page of runs ever came: the endpoint is there."""
 
     def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
         """One page of whole runs. Raises what `Transport.post` raises."""
-        return self._ask(self._body(scope, cursor, self.fields), size)
+        page = self._ask(self._body(scope, cursor, self.fields), size)
+        self.answered = True
+        return page
 
     def ids(self, scope: RunScope, cursor: str | None) -> Page:
         """One page of ids alone, as many as the API gives."""
@@ -83,12 +90,13 @@ class V2Queries(RunQueries):
     name = "v2"
     largest_page = V2_LARGEST_PAGE
     fields = V2_SELECTS
+    gives_many_ids = True
     _id_field = "ID"
     _ids_parameter = "ids"
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._decode = msgspec.json.Decoder(_V2Answer).decode
+        self._decode = RawDecoder(_V2Answer, raws=("items",)).decode
 
     def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
         body: dict[str, object] = {
@@ -124,12 +132,13 @@ class V1Queries(RunQueries):
     name = "v1"
     largest_page = V1_LARGEST_PAGE
     fields = V1_SELECT
+    gives_many_ids = False
     _id_field = "id"
     _ids_parameter = "id"
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._decode = msgspec.json.Decoder(_V1Answer).decode
+        self._decode = RawDecoder(_V1Answer, raws=("runs",)).decode
 
     def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
         body: dict[str, object] = {

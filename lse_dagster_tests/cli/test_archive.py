@@ -133,20 +133,16 @@ def test_what_would_fail_every_day_ends_a_range_at_once_and_debug_shows_where(wo
 def test_a_blocking_check_stops_the_day_and_is_the_exit_code(
     workplace: Workplace, langsmith_sandbox: ControlClient
 ) -> None:
-    root = workplace.add_runs(1)[0]
-    workplace.api.add_run(
-        id=(child := f"{root[:-6]}c00001"),
-        trace_id=root,
-        parent_run_id=root,
-        dotted_order=f"20250829T120000000000Z{root}.20250829T120001000000Z{child}",
-    )
-    langsmith_sandbox.settings(delete_runs=[root])
+    workplace.add_runs(1)
+    # a run comes between the fetch and the checks: LangSmith counts it from the third time on
+    langsmith_sandbox.fault(path="/runs/stats$", status=200, body={"run_count": 1}, times=2)
+    langsmith_sandbox.fault(path="/runs/stats$", status=200, body={"run_count": 2}, times=100)
 
     finished = workplace.lse("archive", "--date", str(DATE), "--quiet")
 
     assert finished.returncode == 1
     assert finished.stdout == ""
-    assert "traces_are_complete failed" in finished.stderr
+    assert "run_count_matches_langsmith failed: 1 of 2 runs: 1 missing." in finished.stderr
     assert workplace.days.find(workplace.project, DATE) is not None
     assert not workplace.zips.zip_path(workplace.project, DATE).exists()
 

@@ -252,16 +252,17 @@ def test_totals_are_asked_for_after_the_last_page_and_twice_in_all(
     paths = [entry.path for entry in langsmith_sandbox.requests() if not entry.path.startswith("/_control")]
     assert paths[-2:] == ["/api/v1/runs/stats"] * 2
     assert paths.count("/api/v1/runs/stats") == 2
-    assert len(paths) == len(["project", "info", "tail", "tail's ids"]) + WORKERS + 2
+    assert len(paths) == len(["project", "info", "tail", "tail's ids", "ids"]) + WORKERS + 2
 
 
-def test_while_runs_may_still_arrive_the_day_is_scanned_by_id_once(
-    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+@pytest.mark.parametrize("now", [NEXT_MORNING, LONG_AFTER])
+def test_the_day_is_scanned_by_id_once(
+    now: datetime, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
     project.root(NOON)
     langsmith_sandbox.clear()
 
-    archive.fetch(now=NEXT_MORNING)
+    archive.fetch(now=now)
 
     bodies = [entry.json for entry in langsmith_sandbox.requests() if entry.path == QUERY]
     assert len([body for body in bodies if body["selects"] == ["ID"]]) == len(["tail", "day"])
@@ -279,9 +280,9 @@ def test_a_run_that_the_query_left_out_is_found_by_its_id_and_fetched(
     assert day.summary.langsmith_total == 11
 
 
-@pytest.mark.parametrize("v2", [True, False])
-def test_a_late_run_is_not_lost_when_a_deleted_one_makes_the_counts_agree(
-    v2: bool, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+@pytest.mark.parametrize(("v2", "now"), [(True, NEXT_MORNING), (False, NEXT_MORNING), (True, LONG_AFTER)])
+def test_a_run_is_not_lost_when_a_deleted_one_makes_the_counts_agree(
+    v2: bool, now: datetime, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
     langsmith_sandbox.settings(v2=v2)
     traced = [project.root(NOON + timedelta(seconds=number)).id for number in range(10)]
@@ -292,7 +293,7 @@ def test_a_late_run_is_not_lost_when_a_deleted_one_makes_the_counts_agree(
             langsmith_sandbox.settings(delete_runs=traced[:1])
         late.add_one(progress)
 
-    day = archive.fetch(on_progress=one_comes_and_one_goes, now=NEXT_MORNING)
+    day = archive.fetch(on_progress=one_comes_and_one_goes, now=now)
 
     assert day.summary.langsmith_total == 10
     assert day.run_ids() == {*traced, late.run_id}

@@ -118,6 +118,16 @@ def test_a_server_that_claims_v2_and_has_none_is_asked_by_v1(status: int, server
     assert day.summary.api == "v1"
 
 
+def test_a_server_that_has_v2_and_nothing_to_count_with_fails_and_is_not_asked_by_v1(server: Server) -> None:
+    server.has(server.planner.spread(40))
+    server.control.fault(path="/runs/stats$", status=404, times=100_000)
+
+    with pytest.raises(NoSuchEndpoint, match="/runs/stats"):
+        server.archive()
+
+    assert server.bodies("/api/v1/runs/query") == []
+
+
 def test_a_server_without_any_query_is_an_error_that_says_so(old_server: Server) -> None:
     old_server.control.fault(path=V1_QUERY, status=501, body="SmithDB only", times=100_000)
 
