@@ -17,11 +17,13 @@ from lse_dagster.day.finding import (
     Finding,
     find_changed_files,
     find_forgotten_part,
+    find_in_day,
     find_incomplete_traces,
     find_missing_attachments,
     find_pending_runs,
     finding_of_differences,
 )
+from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day_metadata import SOURCE_METADATA
@@ -99,10 +101,9 @@ def _raw_runs_checks(
         storage: LocalStorage,
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        counted: dict[date, CountsNow] = {}
+        counted: dict[str, CountsNow] = {}
 
-        def finding(check: str, day: date) -> Finding:
-            folder = storage.days.load(project.configured_name, day)
+        def look(check: str, folder: DayFolder) -> Finding:
             if check == FILES_CHECK:
                 return find_changed_files(folder)
             if check == COMPLETENESS_CHECK:
@@ -113,11 +114,16 @@ def _raw_runs_checks(
                 return find_missing_attachments(folder)
             if check == RETENTION_CHECK:
                 return find_forgotten_part(folder, rule)
-            if day not in counted:
-                restored = bool(folder.summary.unverified) or _was_restored(context.instance, key, day)
+            if (content := folder.summary_sha256) not in counted:
+                restored = bool(folder.summary.unverified)
+                restored = restored or _was_restored(context.instance, key, folder.date)
                 connect = partial(langsmith.connect, context.log)
-                counted[day] = count_now(connect, folder, may_be_silent=restored)
-            return counted[day].runs() if check == RUN_COUNT_CHECK else counted[day].root_runs()
+                counted[content] = count_now(connect, folder, may_be_silent=restored)
+            return counted[content].runs() if check == RUN_COUNT_CHECK else counted[content].root_runs()
+
+        def finding(check: str, day: date) -> Finding:
+            load = partial(storage.days.load, project.configured_name, day)
+            return find_in_day(load, partial(look, check))
 
         with retries.archive_errors(context.retry_number):
             days = _days_to_check(context, storage, project)

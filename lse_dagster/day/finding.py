@@ -1,6 +1,6 @@
 """What can be found out about a day by looking at its files alone, in words and numbers for a check."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +24,24 @@ class Finding:
 
     verdict: Verdict
     numbers: Numbers = field(default_factory=dict)
+
+
+def find_in_day(load: Callable[[], DayFolder], look: Callable[[DayFolder], Finding]) -> Finding:
+    """What a look at the day finds, at one and the same day.
+
+    Another run may publish the day while it is read, and two days that are seen as one look damaged: then the
+    new one is looked at. Raises `BrokenDay` as `look` does.
+    """
+    while True:
+        day = load()
+        try:
+            found = look(day)
+        except BrokenDay:
+            if load().summary_sha256 == day.summary_sha256:
+                raise
+        else:
+            if found.verdict.passed or load().summary_sha256 == day.summary_sha256:
+                return found
 
 
 def find_changed_files(folder: DayFolder) -> Finding:

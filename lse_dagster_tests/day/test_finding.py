@@ -1,18 +1,26 @@
-"""Whether LangSmith still had a whole day when it was asked for it: 14 days after, it forgets."""
+"""What a day's files say by themselves, and whether LangSmith still had all of it when it was asked."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from lse_dagster.day.finding import find_forgotten_part
+from lse_dagster.day.errors import BrokenDay
+from lse_dagster.day.finding import (
+    Finding,
+    find_changed_files,
+    find_forgotten_part,
+    find_in_day,
+    find_incomplete_traces,
+)
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Unverified
 from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import stage
+from lse_dagster_tests.day.staged import DAY, PROJECT, stage
 
 MORNING, EVENING = root(at("08:00:00")).raw(), root(at("20:00:00")).raw()
 RULE = Rule(retention_days=14)
@@ -67,3 +75,31 @@ def test_a_day_of_the_first_system_was_not_asked_for(store: DayStore) -> None:
     old = DayFolder(day.path, msgspec.structs.replace(day.summary, unverified=unverified), day.summary_sha256)
 
     assert find_forgotten_part(old, RULE).verdict.passed
+
+
+@pytest.mark.parametrize("look", [find_changed_files, find_incomplete_traces])
+def test_a_day_that_is_published_anew_while_it_is_read_is_not_called_damaged(
+    store: DayStore, look: Callable[[DayFolder], Finding]
+) -> None:
+    fetched(store, [MORNING], on_september(1))
+    published: list[DayFolder] = []
+
+    def read_while_it_is_published(day: DayFolder) -> Finding:
+        if not published:
+            published.append(fetched(store, [EVENING], on_september(2)))
+        return look(day)
+
+    found = find_in_day(lambda: store.load(PROJECT, DAY), read_while_it_is_published)
+
+    assert published
+    assert found.verdict.passed
+
+
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_a_day_that_is_damaged_is_called_so(store: DayStore, content: bytes) -> None:
+    day = fetched(store, [MORNING], on_september(1))
+    (day.path / day.summary.trace_names[0]).write_bytes(content)
+
+    assert not find_in_day(lambda: store.load(PROJECT, DAY), find_changed_files).verdict.passed
+    with pytest.raises(BrokenDay):
+        find_in_day(lambda: store.load(PROJECT, DAY), find_incomplete_traces)
