@@ -1,14 +1,13 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from lse_dagster.day.durable import flush_folder
-from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.first_system_zip import (
     first_system_holdings,
     is_first_system_zip,
@@ -24,6 +23,7 @@ from lse_dagster.day.overwrite import (
     refuse_loss,
     refuse_unreadable,
 )
+from lse_dagster.day.scratch import remove_abandoned, scratch_folder
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
@@ -34,6 +34,9 @@ from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.session import Progress
 from lse_dagster.drive.upload import Uploaded
 from lse_dagster.errors import ArchiveError
+
+_COMPARED = ".compare-"
+"""What the folders are called in which a copy from Drive lies while it is compared."""
 
 
 class NotOnDrive(ArchiveError):
@@ -71,11 +74,13 @@ def upload_copy(
     """Put the zip on Drive, verified. The same content is not sent twice.
 
     An upload that is stopped leaves `.<zip's name>.upload` beside the zip, a secret; the next one goes on
-    from it and removes it.
+    from it and removes it. What one that was killed left of a comparison the next one removes.
 
-    Raises `OverwriteRefused` when other content is there that the policy protects, and Drive's errors.
+    Raises `OverwriteRefused` when other content is there that the policy protects, `DiskError`, and Drive's
+    errors.
     """
     project, day = zipped.project, zipped.date
+    remove_abandoned(zipped.path.parent, _COMPARED)
     return drive.upload(
         zipped.path,
         folder=project_path_part(project),
@@ -170,13 +175,15 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
             return
         if overwrite == "never":
             raise refuse_existing(what, existing.web_view_link)
-        with tempfile.TemporaryDirectory(dir=zipped.path.parent, prefix=".compare-") as folder:
-            copy = Path(folder) / "drive.zip"
-            drive.download(existing, copy)
-            try:
+        try:
+            with scratch_folder(zipped.path.parent, _COMPARED) as folder:
+                copy = folder / "drive.zip"
+                drive.download(existing, copy)
                 old = _holdings(copy, zipped)
-            except (BrokenZip, InvalidSummary) as error:
-                raise refuse_unreadable(what, existing.web_view_link, error) from error
+        except (BrokenZip, InvalidSummary) as error:
+            raise refuse_unreadable(what, existing.web_view_link, error) from error
+        except OSError as error:
+            raise DiskError(what, error) from error
         replacement = compare_days(old, zipped.holdings())
         if replacement.loses_anything:
             raise refuse_loss(what, existing.web_view_link, replacement)

@@ -15,7 +15,7 @@ from threading import Lock
 
 _THREADS = 16
 _PORTION = 16
-BINARY = getattr(os, "OBINARY", 0)  # Windows would change line ends
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
 

@@ -83,10 +83,10 @@ def read_run_file(name: str, content: bytes | bytearray) -> FirstSystemRun:
         file = msgspec.json.decode(content, type=_File)
         metadata = msgspec.json.decode(file.metadata, type=_Metadata)
         run = msgspec.json.decode(file.trace, type=_Run)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raw = bytes(file.trace)
+        identity = read_identity(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRun(f"{name} is no run file of the first system: {error}") from None
-    raw = bytes(file.trace)
-    identity = read_identity(raw)
     named = _RUN_FILE.fullmatch(name)
     if named is None or named["run"] != identity.id:
         raise InvalidRun(f"{name} holds the run {identity.id}")

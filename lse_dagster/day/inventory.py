@@ -103,7 +103,7 @@ _HEAD = msgspec.json.Decoder(SummaryHead)
 def _read_head(path: Path, project: str, day: date) -> SummaryHead | None:
     try:
         head = _HEAD.decode(path.read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return head if (head.project, head.date) == (project, day.isoformat()) else None
 

@@ -36,6 +36,10 @@ class OldDataInTheWay(ArchiveError):
     """The old files lie where days of ours would go."""
 
 
+class OldDataChanged(ArchiveError):
+    """An old file is not what it was when the migration was planned."""
+
+
 @dataclass(frozen=True)
 class Unusable:
     """An old file that cannot be brought over, and why."""
@@ -95,11 +99,12 @@ def plan_migration(source: Path, store: DayStore, project: str) -> Plan:
 def migrate_day(plan: Plan, store: DayStore, day: date) -> Migrated:
     """Make a day of ours from its old files, and put it in its place if that loses nothing.
 
-    Raises `DayIsBusy`, `DiskError`, `InvalidSummary` (a broken day of ours is in its place).
+    Raises `DayIsBusy`, `DiskError`, `OldDataChanged`, `InvalidSummary` (a broken day of ours is in its
+    place).
     """
     existing = store.find(plan.project, day)
     with store.stage(plan.project, day) as staging:
-        staged = stage_runs(staging, _runs(plan.files[day]))
+        staged = stage_runs(staging, _runs(plan, day))
         found = examine_traces(staged.day)
         result, only_old, why = _settle(store, staged, existing)
         if result != "written":
@@ -174,9 +179,16 @@ def _days_of(run: FirstSystemRun) -> Iterable[date]:
     return sorted({run.date, min(run.date, run.identity.trace_start.date())})
 
 
-def _runs(paths: Iterable[Path]) -> Iterator[FirstSystemRun]:
-    for path in paths:
-        yield read_run_file(path.name, path.read_bytes())
+def _runs(plan: Plan, day: date) -> Iterator[FirstSystemRun]:
+    for path in plan.files[day]:
+        try:
+            yield read_run_file(path.name, path.read_bytes())
+        except (InvalidRun, OSError) as error:
+            raise OldDataChanged(
+                f"Bringing over the day {day} of {plan.project!r}",
+                f"{path} could be read a moment ago, and no more: {error}",
+                "Let whatever writes there finish, then run `lse migrate` again.",
+            ) from error
 
 
 def _fetch_folders(folder: Path) -> Iterator[Path]:
@@ -197,7 +209,7 @@ def _promised(folder: Path) -> set[str]:
     """The files that the old summary of a fetch names; none where it says nothing."""
     try:
         return set(msgspec.json.decode((folder / SUMMARY).read_bytes(), type=_OldSummary).files)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return set()
 
 

@@ -123,7 +123,7 @@ def decode_summary(raw: bytes | bytearray, *, project: str, day: date, origin: s
     what = f"Reading the day {day} of {project!r} from {origin}"
     try:
         summary = msgspec.json.decode(raw, type=Summary)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", _REPAIR) from None
     if (summary.project, summary.date) != (project, day.isoformat()):
         raise InvalidSummary(

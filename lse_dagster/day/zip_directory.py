@@ -96,6 +96,10 @@ class ZipDirectory:
 
     def _read_some(self, offset: int, size: int) -> bytes:
         """As many of these bytes as there are. Raises `DiskError`."""
+        # A hostile directory claims more than the system could count, or than fits into memory.
+        size = min(size, self._size - offset)
+        if size <= 0:
+            return b""
         try:
             return os.pread(self._file.fileno(), size, offset)
         except OSError as error:
@@ -182,6 +186,8 @@ class ZipDirectory:
             count, size, begin, end = self._read_end64(end) or (count, size, begin, end)
         if begin + size != end:
             raise self.broken("its directory is not where its end says")
+        if count * CENTRAL.size > size:
+            raise self.broken("its directory ends too early")
         return count, begin, self.read(begin, size)
 
     def _read_end64(self, end: int) -> tuple[int, int, int, int] | None:

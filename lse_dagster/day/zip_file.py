@@ -67,7 +67,7 @@ class DayZip:
                     for member in self._traces(archive)
                     for raw in decode_trace(read_whole(archive, member)).runs
                 }
-            except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRun) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidRun) as error:
                 raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
 
     def holdings(self) -> Holdings:

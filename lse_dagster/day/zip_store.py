@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from lse_dagster.day.errors import BrokenZip, DiskError, NoSuchZip
+from lse_dagster.day.first_system_zip import first_system_holdings, is_first_system_zip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import day_zip_name
 from lse_dagster.day.overwrite import Overwrite, compare_days, refuse_existing, refuse_loss, refuse_unreadable
@@ -75,11 +76,15 @@ class ZipStore:
         if overwrite == "never":
             raise refuse_existing(what, str(place))
         try:
-            old = read_zip(place, project=day.project, day=day.date)
-            if old.summary == day.summary:
-                is_right = next(compare_with_day(place, day), None) is None
-                return old if is_right else None
-            replacement = compare_days(old.holdings(), day.holdings())
+            if is_first_system_zip(place):
+                old = first_system_holdings(place)
+            else:
+                zipped = read_zip(place, project=day.project, day=day.date)
+                if zipped.summary == day.summary:
+                    is_right = next(compare_with_day(place, day), None) is None
+                    return zipped if is_right else None
+                old = zipped.holdings()
+            replacement = compare_days(old, day.holdings())
         except (BrokenZip, InvalidSummary) as error:
             raise refuse_unreadable(what, str(place), error) from error
         if replacement.loses_anything:

@@ -122,7 +122,8 @@ class DriveArchive:
         of two calls with one place at once the second is refused. Without it a stopped upload starts again.
 
         Raises `TwinFiles`, `UploadCorrupted` (a new bad file is in the trash by then; of an old file the
-        revision before is named), `FileTrashed`, `UploadInProgress`, `LocalFileChanged`,
+        revision before is named), `FileTrashed`, `FileMoved`, `FileReplaced` (another writer's content was
+        replaced at the same moment; its revision is named), `UploadInProgress`, `LocalFileChanged`,
         `LocalFileUnreadable`, `NoStorage`, `PermissionMissing`, `FolderFull`, `DailyLimitReached`; a
         `PassingFault` when all tries failed; and what `may_replace` raises.
         """

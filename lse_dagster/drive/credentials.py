@@ -74,7 +74,8 @@ def _service_account(path: Path | None, subject: str | None, timeout: float) -> 
     try:
         make: Any = google.oauth2.service_account.Credentials.from_service_account_info
         credentials = make(info, scopes=[SCOPE], subject=subject)
-    except ValueError:
+        credentials.sign_bytes(b"")  # a key of another kind, or an encrypted one, is noticed here
+    except (ValueError, TypeError):
         credentials = None
     if credentials is None:  # not in the handler: the library's error may quote the key
         raise CredentialsInvalid(

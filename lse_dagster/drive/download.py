@@ -169,8 +169,8 @@ class _Stream:
         fields = "headRevisionId,md5Checksum"
         request = operation.service.files.get(fileId=file.id, fields=fields, supportsAllDrives=True)
         now = operation.attempt(request)
-        revision, md5 = now.get("headRevisionId"), now.get("md5Checksum")
-        if (revision, md5) != (file.head_revision_id, file.md5):
+        revision, md5 = now.get("headRevisionId"), now.get("md5Checksum", "")
+        if (revision, md5.lower()) != (file.head_revision_id, file.md5):
             raise FileReplaced(
                 operation.what,
                 f"The file {file.id} has other content on Drive now: revision {revision} instead of "

@@ -102,8 +102,14 @@ class FileTrashed(DriveError):
     transient = True
 
 
+class FileMoved(DriveError):
+    """Somebody gave the file another name or folder while it was being uploaded."""
+
+    transient = True
+
+
 class FileReplaced(DriveError):
-    """Somebody put other content into the file on Drive while it was being read."""
+    """Somebody put other content into the file on Drive while it was being read or replaced."""
 
 
 class LocalFileUnreadable(DriveError):

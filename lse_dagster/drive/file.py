@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-FIELDS = "id,name,size,md5Checksum,sha256Checksum,webViewLink,headRevisionId,createdTime,modifiedTime,trashed"
+FIELDS = (
+    "id,name,parents,trashed,size,md5Checksum,sha256Checksum,headRevisionId,createdTime,modifiedTime,"
+    "webViewLink"
+)
 """What every call asks for. `sha256Checksum` comes "if available"; the rest every binary file has."""
 
 
@@ -24,6 +27,8 @@ class DriveFile:
     modified_time: datetime
     is_trashed: bool
     """In the trash, by itself or with its folder: gone in 30 days."""
+    parents: tuple[str, ...] = ()
+    """The ids of the folders that it is in, as far as the account may know them."""
 
     @property
     def age_order(self) -> tuple[datetime, str]:
@@ -44,6 +49,11 @@ def is_complete(described: Mapping[str, Any]) -> bool:
     } <= described.keys()
 
 
+def lacks_checksum(described: Mapping[str, Any]) -> bool:
+    """Whether this is such a file, and Drive has not come to tell its checksum yet."""
+    return "headRevisionId" in described and not is_complete(described)
+
+
 def drive_file(described: Mapping[str, Any]) -> DriveFile:
     """The value for a description with `FIELDS`; it must be complete."""
     return DriveFile(
@@ -57,4 +67,5 @@ def drive_file(described: Mapping[str, Any]) -> DriveFile:
         created_time=datetime.fromisoformat(described["createdTime"]),
         modified_time=datetime.fromisoformat(described["modifiedTime"]),
         is_trashed=bool(described.get("trashed")),
+        parents=tuple(described.get("parents", ())),
     )

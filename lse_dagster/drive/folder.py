@@ -12,6 +12,7 @@ from typing import Any
 from lse_dagster.drive.errors import (
     AlreadyExists,
     DriveError,
+    DriveUnavailable,
     FileMissing,
     FolderNotReachable,
     FolderTrashed,
@@ -19,7 +20,7 @@ from lse_dagster.drive.errors import (
     PermissionMissing,
     TwinFiles,
 )
-from lse_dagster.drive.file import FIELDS, DriveFile, drive_file, is_complete
+from lse_dagster.drive.file import FIELDS, DriveFile, drive_file, is_complete, lacks_checksum
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.listing import quoted, search
 from lse_dagster.drive.operation import Operation
@@ -99,7 +100,11 @@ def _make_only(operation: Operation, root: RootFolder, name: str) -> str:
 def files_in(
     operation: Operation, root: RootFolder, folder_ids: list[str], *, name: str | None = None
 ) -> Iterator[DriveFile]:
-    """The live binary files in these folders; with a name, only those that are called exactly so."""
+    """The live binary files in these folders; with a name, only those that are called exactly so.
+
+    Raises `DriveUnavailable` for one of that name whose checksum is not known yet: to overlook it would make
+    a twin of it.
+    """
     if not folder_ids:
         return
     query = "(" + " or ".join(f"{quoted(folder)} in parents" for folder in folder_ids) + ")"
@@ -107,9 +112,13 @@ def files_in(
     if name is not None:
         query += f" and name = {quoted(name)}"
     for found in search(operation, query, fields=FIELDS, drive_id=root.drive_id):
-        # Drive compares names loosely; a document without content of its own is never one of ours.
-        if is_complete(found) and (name is None or found["name"] == name):
+        if name is not None and found["name"] != name:
+            continue  # Drive compares names loosely
+        if is_complete(found):
             yield drive_file(found)
+        elif name is not None and lacks_checksum(found):
+            raise without_checksum(operation, found["id"])
+        # What is left are documents without content of their own, which are never ours.
 
 
 def only_file(operation: Operation, root: RootFolder, folder_ids: list[str], name: str) -> DriveFile | None:
@@ -130,6 +139,15 @@ def twin_files(operation: Operation, name: str, twins: list[DriveFile]) -> TwinF
         f'Drive has {len(twins)} files called "{name}" there: {listed}.',
         f"open them (https://drive.google.com/file/d/ID), move the wrong ones to the trash, and run again; "
         f"the oldest is {twins[0].id}",
+    )
+
+
+def without_checksum(operation: Operation, file_id: str) -> DriveUnavailable:
+    """The fault of a file that Drive has not finished taking."""
+    return DriveUnavailable(
+        operation.what,
+        f"Drive does not tell the checksum of the file {file_id} yet.",
+        "run the same step again later",
     )
 
 

@@ -16,6 +16,7 @@ _NEXT = (
 )
 # Ids have 19 (a shared drive), 33 or 44 characters today; Google promises no length. Ten keeps words out.
 _ID = re.compile(r"[A-Za-z0-9_-]{10,}")
+_RESOURCE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FOLDER_PATH = re.compile(r"/(?:drive/(?:u/\d+/)?(?:mobile/)?)?folders/(?P<id>[^/]+)/?")
 _OPEN_PATH = re.compile(r"(?:/drive)?(?:/u/\d+)?/open")
 _OTHER_PATH = re.compile(r"/(?:document|spreadsheets|presentation|forms|drawings|file)/")
@@ -53,4 +54,6 @@ def parse_folder_url(text: str) -> FolderAddress:
     if not _ID.fullmatch(found):
         raise FolderUrlInvalid(_WHAT, "What stands in the place of the folder id is not an id.", _NEXT)
     resource_key = query.get("resourcekey", [None])[0]
+    if resource_key is not None and not _RESOURCE_KEY.fullmatch(resource_key):
+        raise FolderUrlInvalid(_WHAT, "Its resourcekey is not whole.", _NEXT)
     return FolderAddress(found, resource_key)

@@ -37,12 +37,14 @@ def search(
             **where,
         )
         page = operation.call(request)
+        if "files" not in page:  # an empty list would be there; to take this for one could make a twin
+            raise operation.unavailable("the answer was no list of files")
         if page.get("incompleteSearch"):
             raise DriveUnavailable(
                 operation.what,
                 "Drive could not search everywhere this time.",
                 "run the same step again later",
             )
-        yield from page.get("files", [])
+        yield from page["files"]
         if not (token := page.get("nextPageToken")):
             return

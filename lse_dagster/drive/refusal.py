@@ -48,6 +48,7 @@ _FULL_REASONS = frozenset(
         "activeItemCreationLimitExceeded",
     }
 )
+_WITHHELD_REASONS = frozenset({"cannotDownloadAbusiveFile", "cannotDownloadFile", "fileNotDownloadable"})
 _SCOPE_REASONS = frozenset(
     {"appNotAuthorizedToFile", "insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
 )
@@ -147,12 +148,6 @@ def _forbidden(answer: Answer, what: str, account: str) -> DriveError:
         )
     if (limit := _limit_reached(answer, what)) is not None:
         return limit
-    if "domainPolicy" in reasons:
-        return PermissionMissing(
-            what,
-            f"{words} The organisation's administrator has switched off Drive for apps.",
-            "ask the administrator to allow this app (Google Admin console, Security > API controls)",
-        )
     if reasons & _SCOPE_REASONS:
         return ScopeMissing(
             what, f"{words} The token was made for less than the whole of Drive.", CONSENT_AGAIN
@@ -160,6 +155,23 @@ def _forbidden(answer: Answer, what: str, account: str) -> DriveError:
     if reasons & _DISABLED_REASONS:
         return ApiDisabled(
             what, words, "enable the Google Drive API in the Google Cloud project of the credentials"
+        )
+    return _not_permitted(answer, what, account)
+
+
+def _not_permitted(answer: Answer, what: str, account: str) -> PermissionMissing:
+    reasons, words = answer.reasons, answer.words
+    if "domainPolicy" in reasons:
+        return PermissionMissing(
+            what,
+            f"{words} The organisation's administrator has switched off Drive for apps.",
+            "ask the administrator to allow this app (Google Admin console, Security > API controls)",
+        )
+    if reasons & _WITHHELD_REASONS:
+        return PermissionMissing(
+            what,
+            f"{words} Drive takes the file for harmful, or its owner has switched off downloads.",
+            "let the file's owner look at it in Google Drive, allow downloads or ask there for a review",
         )
     return PermissionMissing(
         what, words, f"give {account} the role Editor (in a shared drive: Content manager) on the folder"

@@ -67,6 +67,8 @@ class Service:
         drive: DriveResource = build(document, http=httplib2.Http())
         self.files = drive.files()
         """The calls about files; each makes a request that `Operation.call` carries out."""
+        self.revisions = drive.revisions()
+        """The calls about the contents that a file had before."""
         self.about = drive.about()
         """The call about the account."""
         self.drives = drive.drives()

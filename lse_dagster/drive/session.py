@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -20,9 +21,12 @@ from lse_dagster.drive.operation import Operation
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, about once per MiB; what is done can go back after a fault."""
 
+_PORTS = {"http": 80, "https": 443}
+_GOOGLE = ".googleapis.com"
 _RANGE = re.compile(r"bytes=0-(\d+)")
 _SESSION_GONE = frozenset({404, 410})
-_REQUEST_WRONG = frozenset({400, 409, 412, 413, 416})
+_SESSION_GOOD = frozenset({401, 403, 408, 429})
+"""Refusals of the account or of the moment, which say nothing against the session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +69,18 @@ class UploadSession:
         self._address = address
         self._in_doubt = address is not None
         self._furthest = 0
+        self._steps_forward = 0
+        self._refused = False
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the server answers and has taken no more than what it had when it was first asked."""
+        return self._refused and self._steps_forward <= 1
 
     def step(self) -> dict[str, Any]:
         """Bring the upload to its end. Drive's description of the file; `{}` if that got lost."""
         self._local.check_unchanged()
+        self._refused = False
         offset = 0
         if self._address is None:
             self._address = self._begin()
@@ -83,6 +95,7 @@ class UploadSession:
             if isinstance(answer, dict):
                 return answer
             if answer <= offset:
+                self._refused = True
                 raise self._operation.unavailable("the server kept nothing of what was sent")
             offset = answer
 
@@ -103,8 +116,9 @@ class UploadSession:
         if response.status_code != 200:
             raise self._operation.error_for(response)
         self._operation.content(response)
-        if not (address := response.headers.get("Location")):
-            raise self._operation.unavailable("the answer named no upload session")
+        address = _address_on(target.url, response.headers.get("Location", ""))
+        if address is None:
+            raise self._operation.unavailable("the answer named no upload session of this server")
         self._in_doubt = False
         self._on_address(address)
         return address
@@ -145,21 +159,26 @@ class UploadSession:
             self._operation.content(response)
             has = _RANGE.fullmatch(response.headers.get("Range", ""))
             offset = int(has[1]) + 1 if has else 0
+            if offset > self._local.size:
+                raise self._lost("Drive says that it has more than the file.")
             if offset > self._furthest:
                 self._furthest = offset
+                self._steps_forward += 1
                 self._operation.accepted()
-            return min(offset, self._local.size)
+            return offset
         if response.status_code in _SESSION_GONE:
-            self._address = None
-            self._on_address(None)
-            raise UploadSessionLost(
-                self._operation.what,
-                f"Drive forgot the upload session ({response.status_code}).",
-                "run the same step again",
-            )
-        if response.status_code in _REQUEST_WRONG:
+            raise self._lost(f"Drive forgot the upload session ({response.status_code}).")
+        if response.status_code >= 500:
+            self._refused = True
+        elif response.status_code not in _SESSION_GOOD:
             self._on_address(None)  # the same would be answered again, whichever process asks
         raise self._operation.error_for(response)
+
+    def _lost(self, why: str) -> UploadSessionLost:
+        """The session is of no more use: the next step begins another."""
+        self._address = None
+        self._on_address(None)
+        return UploadSessionLost(self._operation.what, why, "run the same step again")
 
     def _current(self) -> str:
         assert self._address is not None  # noqa: S101  `step` has just begun or kept it
@@ -178,6 +197,25 @@ class _Body:
 
     def __len__(self) -> int:
         return self._length
+
+
+def _address_on(server: str, location: str) -> str | None:
+    """The address that an answer of this server named; None if that is on another one.
+
+    Every request carries the access token, which is for nobody else. Google's servers are one.
+    """
+    try:
+        address = urljoin(server, location)
+        here, there = _server_of(server), _server_of(address)
+    except ValueError:
+        return None
+    is_googles = all(scheme == "https" and str(host).endswith(_GOOGLE) for scheme, host, _ in (here, there))
+    return address if location and (there == here or is_googles) else None
+
+
+def _server_of(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _described(content: bytes) -> dict[str, Any]:

@@ -106,9 +106,9 @@ def _read(path: Path | None) -> dict[str, Any]:
             f"{path} holds {KINDS.get(kind, 'nothing to refresh with')}, not a stored OAuth token.",
             advice + "move it away and run `lse auth login`",
         )
-    scopes = info.get("scopes") or []
-    scopes = scopes.split() if isinstance(scopes, str) else scopes
-    if scopes and SCOPE not in scopes:
+    scopes = info.get("scopes")
+    granted = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else []
+    if granted and SCOPE not in granted:
         raise ScopeMissing(
             f"Reading {TOKEN_VARIABLE}", f"{path} was made for a narrower scope than {SCOPE}.", CONSENT_AGAIN
         )
@@ -123,6 +123,7 @@ def _credentials(info: Mapping[str, Any], client_path: Path | None) -> Any:
         client_id, client_secret = client.id, client.secret
         token_uri = token_uri or client.token_uri
     token, expiry = _access_token(info)
+    project = info.get("quota_project_id")
     make: Any = google.oauth2.credentials.Credentials
     return make(
         token,
@@ -132,7 +133,7 @@ def _credentials(info: Mapping[str, Any], client_path: Path | None) -> Any:
         client_secret=client_secret,
         # `from_authorized_user_info` would overwrite the token's own address with Google's.
         token_uri=token_uri or GOOGLE_TOKEN_URI,
-        quota_project_id=info.get("quota_project_id"),
+        quota_project_id=project if isinstance(project, str) else None,
     )
 
 
@@ -140,7 +141,7 @@ def _access_token(info: Mapping[str, Any]) -> tuple[str | None, datetime | None]
     """The stored access token and its end in naive UTC, as google-auth has it; nothing if it has no end."""
     try:
         expiry = datetime.fromisoformat(info["expiry"])
-    except (KeyError, TypeError, ValueError):
+        expiry = expiry.replace(tzinfo=UTC) if expiry.tzinfo is None else expiry.astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None, None
-    expiry = expiry.replace(tzinfo=UTC) if expiry.tzinfo is None else expiry.astimezone(UTC)
     return info.get("token"), expiry.replace(tzinfo=None)

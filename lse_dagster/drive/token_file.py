@@ -39,7 +39,7 @@ def read_secret_file(path: Path | None, *, variable: str, next_step: str) -> dic
         raise CredentialsMissing(what, f"{path} cannot be read: {reason}.", next_step) from None
     try:
         info = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         info = None
     # Raised here and not in the handler above: a JSONDecodeError in the context carries the whole file.
     if not isinstance(info, dict):
@@ -151,7 +151,7 @@ def whose_token(path: Path) -> str:
 def _content(path: Path) -> dict[str, Any]:
     try:
         info = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return info if isinstance(info, dict) else {}
 

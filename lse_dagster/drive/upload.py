@@ -14,7 +14,7 @@ from lse_dagster.drive.checksums import told_by
 from lse_dagster.drive.errors import (
     AlreadyExists,
     DriveError,
-    FileTrashed,
+    DriveUnavailable,
     LocalFileChanged,
     UploadCorrupted,
 )
@@ -28,9 +28,11 @@ from lse_dagster.drive.folder import (
     new_id,
     only_file,
     twin_files,
+    without_checksum,
 )
 from lse_dagster.drive.kept_session import KeptSession, SessionFile, SessionKey, session_file
 from lse_dagster.drive.local_file import LocalFile
+from lse_dagster.drive.meanwhile import refuse_elsewhere, refuse_unseen
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.session import Progress, Target, UploadSession
 
@@ -85,7 +87,7 @@ def upload(
             file, action = existing, "unchanged"
         else:
             may_replace(existing)
-            file, action = _update(sending, existing), "updated"
+            file, action = _update(sending, existing, folder_ids), "updated"
     return Uploaded(
         file=file,
         action=action,
@@ -142,6 +144,10 @@ class _Sending:
         )
         try:
             return self.operation.again(session.step)
+        except DriveUnavailable:
+            if begun is not None and session.is_stuck:
+                self._kept.forget()  # it would keep every later process from its work, for a week
+            raise
         finally:
             self.bytes_sent = session.bytes_sent
 
@@ -174,11 +180,11 @@ def _create(sending: _Sending, folder_id: str, name: str) -> DriveFile:
         raise UploadCorrupted(
             operation.what, f"{_difference(local, file)} {removed}", "run the same step again"
         )
-    _refuse_trashed(operation, file)
+    refuse_elsewhere(operation, file, name, [folder_id])
     return file
 
 
-def _update(sending: _Sending, existing: DriveFile) -> DriveFile:
+def _update(sending: _Sending, existing: DriveFile, folder_ids: list[str]) -> DriveFile:
     operation, local = sending.operation, sending.local
     replaces = f"{existing.id} {existing.head_revision_id}"
     key, begun = sending.begun(folder_id="", name=existing.name, replaces=replaces)
@@ -198,7 +204,8 @@ def _update(sending: _Sending, existing: DriveFile) -> DriveFile:
             "run the same step again, or restore that revision in Google Drive (Manage versions): "
             f"{existing.web_view_link}",
         )
-    _refuse_trashed(operation, file)
+    refuse_elsewhere(operation, file, existing.name, folder_ids)
+    refuse_unseen(operation, existing, file)
     return file
 
 
@@ -211,16 +218,6 @@ def _matches(local: LocalFile, file: DriveFile) -> bool:
 def _difference(local: LocalFile, file: DriveFile) -> str:
     told = told_by(file)
     return f"Drive stored {told}; the local file has {local.content(told.algorithm)}."
-
-
-def _refuse_trashed(operation: Operation, file: DriveFile) -> None:
-    """An upload to what somebody put into the trash meanwhile succeeds, and is gone in 30 days."""
-    if file.is_trashed:
-        raise FileTrashed(
-            operation.what,
-            f"The file, or the folder around it, was put into the trash meanwhile: {file.web_view_link}",
-            "run the same step again to make a new copy, or take it out of the trash in Google Drive",
-        )
 
 
 def _remove(operation: Operation, file_id: str) -> str:
@@ -258,7 +255,7 @@ def _look(operation: Operation, file_id: str) -> DriveFile:
     files = operation.service.files
     described = operation.call(files.get(fileId=file_id, fields=FIELDS, supportsAllDrives=True))
     if not is_complete(described):
-        raise operation.unavailable("Drive has not finished taking the file")
+        raise without_checksum(operation, file_id)
     return drive_file(described)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.completeness import examine_traces
-from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.errors import BrokenZip, OverwriteRefused
 from lse_dagster.day.first_system import RunsOfOtherDays, read_run_files, stage_runs
 from lse_dagster.day.first_system_zip import (
     first_system_holdings,
@@ -133,6 +133,23 @@ def test_runs_of_other_days_are_not_dropped_but_refused(store: DayStore, tmp_pat
     assert store.find(PROJECT, DAY) is None
 
 
+def test_its_zip_in_the_archives_directory_gives_way_to_a_day_that_holds_its_runs(
+    store: DayStore, tmp_path: Path
+) -> None:
+    zips = ZipStore(tmp_path / "archives")
+    place = zips.zip_path(PROJECT, DAY)
+    place.parent.mkdir()
+    write_zip_of(place, dict([run_file(ROOT), run_file(CHILD)]))
+    old, smaller = place.read_bytes(), published_day(tmp_path / "smaller", [ROOT.raw()])
+
+    with pytest.raises(OverwriteRefused, match="1 runs that the new one lacks"):
+        zips.archive(smaller, "superset")
+
+    assert place.read_bytes() == old
+    assert zips.archive(restore(store, place), "superset").action == "built"
+    assert zips.load(PROJECT, DAY).run_ids() == {ROOT.id, CHILD.id}
+
+
 def _broken(name: str, data: bytes) -> tuple[str, bytes]:
     return name, data.replace(b'"trace"', b'"tracE"')
 
@@ -149,6 +166,10 @@ def _of_another_project(name: str, data: bytes) -> tuple[str, bytes]:
     return name, data.replace(PROJECT.encode(), b"another")
 
 
+def _nested(name: str, data: bytes) -> tuple[str, bytes]:
+    return name, data.replace(b'"a run"', b"[" * 100_000 + b"]" * 100_000)
+
+
 def _climbing(name: str, data: bytes) -> tuple[str, bytes]:
     return f"../{name}", data
 
@@ -160,6 +181,7 @@ def _climbing(name: str, data: bytes) -> tuple[str, bytes]:
         (_of_another_run, "holds the run"),
         (_with_more_in_it, "no run file"),
         (_of_another_project, "'another'"),
+        (_nested, "no run file"),
         (_climbing, "no file of the first system"),
     ],
 )

@@ -1,6 +1,7 @@
 """Old run files become days of ours: runs under their own dates, nothing replaced by less or deleted."""
 
 import tarfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from lse_dagster.day.migration import (
     Migrated,
     NoOldData,
+    OldDataChanged,
     OldDataInTheWay,
     Plan,
     migrate_day,
@@ -127,6 +129,35 @@ def test_what_cannot_be_brought_over_is_named(tmp_path: Path) -> None:
         ("notes.tx", "not a run file"[-20:]),
         (stranger[0][:8], "of the project 'another'"[-20:]),
     }
+
+
+def test_a_file_nested_beyond_all_reason_is_named_and_the_others_come_over(tmp_path: Path) -> None:
+    good = root(at("10:00:00"))
+    folder = write_old(tmp_path / "old", [good])
+    deep = run_file(root(at("11:00:00")), inputs="here")
+    (folder / deep[0]).write_bytes(deep[1].replace(b'"here"', b"[" * 100_000 + b"]" * 100_000))
+
+    plan, (day,) = migrate(tmp_path / "old", DayStore(tmp_path / "data"))
+
+    assert day.runs == 1
+    assert [unusable.path.name for unusable in plan.unusable] == [deep[0]]
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"{")], ids=["gone", "broken"])
+def test_a_file_that_changes_while_it_is_brought_over_is_named_and_leaves_nothing(
+    change: Callable[[Path], object], tmp_path: Path
+) -> None:
+    folder = write_old(tmp_path / "old", [root(at("10:00:00")), root(at("11:00:00"))])
+    store = DayStore(tmp_path / "data")
+    plan = plan_migration(tmp_path / "old", store, PROJECT)
+    changed = max(folder.iterdir())
+    change(changed)
+
+    with pytest.raises(OldDataChanged, match=changed.name):
+        migrate_day(plan, store, DAY)
+
+    assert store.find(PROJECT, DAY) is None
+    assert not store.staging_path(PROJECT, DAY).exists()
 
 
 def test_a_run_whose_parent_was_never_archived_is_counted(tmp_path: Path) -> None:

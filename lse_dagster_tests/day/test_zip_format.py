@@ -16,6 +16,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_directory import ZipDirectory
 from lse_dagster.day.zip_format import Entry, central_record, end_records, local_header
+from lse_dagster.day.zip_member import read_whole
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.large import runs_of_sizes
@@ -153,6 +154,33 @@ def test_more_members_than_the_first_zip_format_knew(count: int, tmp_path: Path)
     with ZipDirectory(path) as ours:
         assert list(ours.check()) == []
         assert sum(1 for _ in ours.members()) == count
+    for command in (["unzip", "-tqq", str(path)], ["7z", "t", str(path)], ["bsdtar", "-tf", str(path)]):
+        if shutil.which(command[0]) is not None:
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+@pytest.mark.parametrize("offset", [0xFFFF_FFFE, 0xFFFF_FFFF])
+def test_a_member_beyond_4_gib_is_found(offset: int, tmp_path: Path) -> None:
+    """Given a hole before it, which costs no disk."""
+    text, path = b"text", tmp_path / "far.zip"
+    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = compressor.compress(text) + compressor.flush()
+    entries = [
+        Entry(name, zlib.crc32(text), len(packed), len(text), at)
+        for name, at in (("near.json", 0), ("far.json", offset))
+    ]
+    with path.open("wb") as file:
+        for entry in entries:
+            file.seek(entry.offset)
+            file.write(local_header(entry) + packed)
+        directory = b"".join(map(central_record, entries))
+        file.write(directory + end_records(2, len(directory), file.tell()))
+
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("far.json") == text
+    with ZipDirectory(path) as ours:
+        assert list(ours.check()) == []
+        assert read_whole(ours, ours.member("far.json")) == text
     for command in (["unzip", "-tqq", str(path)], ["7z", "t", str(path)], ["bsdtar", "-tf", str(path)]):
         if shutil.which(command[0]) is not None:
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)

@@ -30,7 +30,7 @@ from lse_dagster.drive.errors import (
     UploadSessionLost,
 )
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Waits, Where, anything, nothing, rate_body
+from lse_dagster_tests.drive.conftest import Person, Waits, Where, anything, nothing, rate_body, some_bytes
 
 Local = Callable[[bytes], Path]
 ALWAYS = 1000
@@ -61,6 +61,8 @@ TABLE = [
     Refusal(403, "numChildrenInNonRootLimitExceeded", FolderFull, "use another folder"),
     Refusal(403, "activeItemCreationLimitExceeded", FolderFull, "use another folder"),
     Refusal(403, "insufficientFilePermissions", PermissionMissing, "Content manager"),
+    Refusal(403, "cannotDownloadAbusiveFile", PermissionMissing, "ask there for a review"),
+    Refusal(403, "cannotDownloadFile", PermissionMissing, "allow downloads"),
     Refusal(403, "domainPolicy", PermissionMissing, "administrator"),
     Refusal(403, "somethingNew", PermissionMissing, "somethingNew"),
     Refusal(403, "appNotAuthorizedToFile", ScopeMissing, "less than the whole of Drive"),
@@ -172,6 +174,7 @@ def test_a_folder_that_is_trashed_while_a_file_is_made_is_no_success(
     drive: DriveArchive, person: Person, root_id: str, folder: str, local: Local
 ) -> None:
     parent = person.make_folder(folder, root_id)
+    path = local(some_bytes(3 * 1024 * 1024))  # Drive cannot have it all when the first of it is told
     trashed: list[str] = []
 
     def trash(done: int, total: int) -> None:
@@ -180,8 +183,8 @@ def test_a_folder_that_is_trashed_while_a_file_is_made_is_no_success(
             person.trash(parent)
 
     with pytest.raises(FileTrashed, match="trash"):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing, on_progress=trash)
+        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, on_progress=trash)
 
-    again = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=anything)
+    again = drive.upload(path, folder=folder, name="a.zip", may_replace=anything)
     assert [file["id"] for file in person.live_in(root_id, folder)] != [parent]
     assert drive.find(folder, "a.zip") == again.file

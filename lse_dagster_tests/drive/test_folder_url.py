@@ -55,6 +55,7 @@ def test_a_bare_id_is_itself(folder_id: str) -> None:
         ("https://drive.google.com/open", "not an id"),
         ("https://drive.google.com/drive/folders/a b c d e f g h i j", "not an id"),
         ("http://[broken/drive/folders/1abcdefghijklmnopqrstuvwxyz", "not a URL"),
+        ("https://drive.google.com/drive/folders/1abcdefghijklmnopqrstuvwxyz?resourcekey=0-aB…", "not whole"),
         ("short", "no /folders/"),
     ],
 )

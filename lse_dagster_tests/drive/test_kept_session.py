@@ -132,7 +132,7 @@ def test_an_upload_that_had_ended_unheard_and_is_not_listed_yet_makes_no_twin(
     assert person.content(uploaded.file.id) == started.path.read_bytes()
 
 
-@pytest.mark.parametrize("status", [400, 409, 412, 416])
+@pytest.mark.parametrize("status", [302, 400, 409, 412, 416, 422, 499])
 def test_a_session_that_drive_refuses_is_not_kept(
     stopped: Stopped, drive: DriveArchive, person: Person, drive_sandbox: ControlClient, status: int
 ) -> None:
