@@ -75,6 +75,7 @@ class DayFolderIOManager(dg.ConfigurableIOManager):
                 "runs_added": published.replaced.added,
                 "runs_lost": published.replaced.lost,
                 "attachments_lost": published.replaced.lost_attachments,
+                "feedback_lost": published.replaced.lost_feedback,
             }
         context.add_output_metadata(metadata)
 

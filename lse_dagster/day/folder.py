@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lse_dagster.day.errors import BrokenDay
+from lse_dagster.day.holdings import read_holdings
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
@@ -69,7 +70,10 @@ class DayFolder:
 
     def holdings(self) -> Holdings:
         """What replacing this day could lose. Raises `BrokenDay` as `traces` does."""
-        return Holdings(frozenset(self.run_ids()), frozenset(self.summary.attachment_names))
+        try:
+            return read_holdings(self.traces(), self.summary)
+        except (InvalidRun, msgspec.MsgspecError) as error:
+            raise self.broken(str(error)) from error
 
     def verify_files(self) -> None:
         """Compare every file with the summary. Raises `BrokenDay` with the first difference.

@@ -1,7 +1,7 @@
 """The overwrite policy: three words that hold for a local day, a zip, the Drive copy and a restore.
 
 LangSmith forgets. A day fetched again after its retention ended comes back emptier, so the default replaces
-a day only by one that holds every run and every attachment of the old.
+a day only by one that holds every run, every attachment and every feedback record of the old.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.errors import ArchiveError
 
 Overwrite = Literal["never", "superset", "always"]
-"""`never` refuses an existing day, `superset` allows one that loses no run and no attachment, `always` asks
-nothing."""
+"""`never` refuses an existing day, `superset` allows one that loses nothing of it, `always` asks nothing."""
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a day holds that must not be lost: the ids of its runs and the names of its attachment files."""
+    """What a day holds that must not be lost: ids of runs, names of attachment files, ids of feedback."""
 
     runs: frozenset[str]
     attachments: frozenset[str] = frozenset()
+    feedback: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -30,22 +30,25 @@ class Replacement:
     added: int
     lost: int
     lost_attachments: int
+    lost_feedback: int
     lost_examples: tuple[str, ...]
 
     @property
     def loses_anything(self) -> bool:
         """Whether the old day holds what the new one lacks."""
-        return bool(self.lost or self.lost_attachments)
+        return bool(self.lost or self.lost_attachments or self.lost_feedback)
 
 
 def compare_days(old: Holdings, new: Holdings) -> Replacement:
     """Compare what an old and a new day hold."""
     lost, lost_attachments = old.runs - new.runs, old.attachments - new.attachments
+    lost_feedback = old.feedback - new.feedback
     return Replacement(
         added=len(new.runs - old.runs),
         lost=len(lost),
         lost_attachments=len(lost_attachments),
-        lost_examples=tuple((sorted(lost) or sorted(lost_attachments))[:3]),
+        lost_feedback=len(lost_feedback),
+        lost_examples=tuple(sorted(lost or lost_attachments or lost_feedback)[:3]),
     )
 
 
@@ -59,16 +62,20 @@ def refuse_existing(what: str, where: str) -> OverwriteRefused:
 
 
 def refuse_loss(what: str, where: str, replacement: Replacement) -> OverwriteRefused:
-    """The error of `superset` when runs or attachments would be lost."""
-    counts = ((replacement.lost, "runs"), (replacement.lost_attachments, "attachments"))
-    lost = " and ".join(f"{count:,} {noun}" for count, noun in counts if count)
-    these = "runs" if replacement.lost else "attachments"
+    """The error of `superset` when something would be lost."""
+    counts = (
+        (replacement.lost, "runs"),
+        (replacement.lost_attachments, "attachments"),
+        (replacement.lost_feedback, "feedback records"),
+    )
+    lost = [(count, noun) for count, noun in counts if count]
     return OverwriteRefused(
         what,
-        f"{where} holds {lost} that the new one lacks, for example "
+        f"{where} holds {' and '.join(f'{count:,} {noun}' for count, noun in lost)} that the new one lacks, "
+        "for example "
         f"{', '.join(replacement.lost_examples)}. LangSmith may have forgotten them.",
-        f"Keep it (or restore it from Drive). To give these {these} up, run again with `overwrite: always` "
-        "(`--force`).",
+        f"Keep it (or restore it from Drive). To give these {lost[0][1]} up, run again with "
+        "`overwrite: always` (`--force`).",
     )
 
 

@@ -17,9 +17,10 @@ import msgspec
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.holdings import read_holdings
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite import Holdings
-from lse_dagster.day.run import InvalidRun, read_identity
+from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import decode_trace
 from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
@@ -60,19 +61,16 @@ class DayZip:
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
-        with ZipDirectory(self.path) as archive:
-            try:
-                return {
-                    read_identity(raw).id
-                    for member in self._traces(archive)
-                    for raw in decode_trace(read_whole(archive, member)).runs
-                }
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidRun) as error:
-                raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
+        return set(self.holdings().runs)
 
     def holdings(self) -> Holdings:
         """What replacing this zip could lose. Raises `BrokenZip`."""
-        return Holdings(frozenset(self.run_ids()), frozenset(self.summary.attachment_names))
+        with ZipDirectory(self.path) as archive:
+            traces = (decode_trace(read_whole(archive, member)) for member in self._traces(archive))
+            try:
+                return read_holdings(traces, self.summary)
+            except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRun) as error:
+                raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
 
     def _traces(self, archive: ZipDirectory) -> Iterator[Member]:
         names = set(self.summary.trace_names)

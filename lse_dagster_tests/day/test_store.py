@@ -9,6 +9,7 @@ from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, O
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish, stage
 
@@ -98,6 +99,30 @@ def test_a_day_that_langsmith_has_forgotten_does_not_wipe_the_archive(store: Day
 
     with pytest.raises(OverwriteRefused):
         publish(store, [])
+
+
+def test_the_default_refuses_a_day_and_a_zip_that_would_lose_feedback(
+    store: DayStore, tmp_path: Path
+) -> None:
+    first, second = root(at("12:00:00")), root(at("13:00:00"))
+    record = {first.id: [b'{"id":"opinion","run_id":"%s"}' % first.id.encode()]}
+    runs = [first.raw(), second.raw()]
+    old = store.publish(stage(store, [first.raw()], feedback=record), "superset").day
+    zips = ZipStore(tmp_path / "archives")
+    zips.archive(old, "superset")
+
+    with pytest.raises(
+        OverwriteRefused, match="1 feedback records that the new one lacks, for example opinion"
+    ):
+        store.publish(stage(store, runs), "superset")
+    without = store.publish(stage(store, runs), "always").day
+    with pytest.raises(OverwriteRefused, match="1 feedback records"):
+        zips.archive(without, "superset")
+
+    again = store.publish(stage(store, runs, feedback=record), "superset")
+    assert again.replaced is not None
+    assert not again.replaced.loses_anything
+    assert zips.archive(again.day, "superset").action == "built"
 
 
 def test_always_replaces_what_is_there(store: DayStore) -> None:
