@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: install        ## Archive, verify, restore and compare a day on the sandbox.
 	$(BIN)/lse demo
 
-test: install-dev    ## Run the whole test suite.
-	$(BIN)/python -m pytest
+# More than four processes only wait for the longest file.
+test: install-dev    ## Run the whole test suite, on all cores.
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 10
 
 dev: install         ## Open the Dagster UI on .env, or on the sandbox.
 	$(BIN)/lse dev

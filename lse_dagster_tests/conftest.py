@@ -1,4 +1,7 @@
-"""The sandbox for every test that talks to LangSmith or Drive: one pair of servers for the session."""
+"""The sandbox for every test that talks to LangSmith or Drive: one pair of servers for the session.
+
+With `pytest -n` each process is a session: it has servers, a Dagster instance and folders of its own.
+"""
 
 import uuid
 from collections.abc import Iterator
@@ -12,6 +15,13 @@ from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster_tests.day_archive import DayArchive
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several cores the files with slow tests begin first: no core works on one alone at the end."""
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ What the test promises stands in `test_ui.py`; how to start, ask, click and stop
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -36,6 +37,8 @@ _COUNT_BLUE = """canvas => {
   return blue;
 }"""
 
+_PORTS = range(20_000, 32_768)
+"""Below what Linux (32768) and macOS (49152) give away by themselves."""
 _START_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 _LOG_CHARACTERS = 4_000
@@ -205,11 +208,16 @@ def _children(parent: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A port of this machine on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of this machine on which nothing listens now.
+
+    Not one of those that the system gives to whoever asks for any: a test in another process might get it
+    before the server that it is for has started.
+    """
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def find_chromium() -> str | None:

@@ -5,6 +5,7 @@ import re
 import signal
 
 import dagster as dg
+import pytest
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.cli.workplace import DATE, NEXT, Workplace, check_names
@@ -13,6 +14,7 @@ COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3|4|9|10)\d(?:;\d+)*m")
 CURSOR_BACK = b"\x1b[?25h"
 
 
+@pytest.mark.slow
 def test_a_day_moves_bars_shows_every_check_and_survives_a_narrow_window(
     workplace: Workplace, langsmith_sandbox: ControlClient, drive_sandbox: ControlClient
 ) -> None:
@@ -41,6 +43,7 @@ def test_a_day_moves_bars_shows_every_check_and_survives_a_narrow_window(
     assert CURSOR_BACK in terminal.sent_by_command
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_without_a_yes(workplace: Workplace) -> None:
     workplace.add_runs(2)
     workplace.add_runs(1, NEXT)
@@ -72,6 +75,7 @@ def test_nothing_is_overwritten_without_a_yes(workplace: Workplace) -> None:
     assert workplace.days.load(workplace.project, DATE).summary.fetched_at == fetched
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_ctrl_d_at_a_question_and_ctrl_c_and_sigterm_at_work(
     workplace: Workplace, langsmith_sandbox: ControlClient
 ) -> None:

@@ -150,9 +150,12 @@ def waits(all_waits: Waits) -> Waits:
     return all_waits
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def connected(sandbox: Sandbox, all_waits: Waits) -> Iterator[DriveArchive]:
-    """One archive for all tests: it keeps nothing between calls, and reading the key takes 0.1 s."""
+    """One archive for the tests of a file: reading the key takes 0.1 s.
+
+    Not for all files: their tests may end its token, or its connections by taking longer than servers wait.
+    """
     settings = _service_account(sandbox.env)
     unpaced = CreationLimiter(sleep=lambda seconds: None)
     with DriveArchive.connect(
@@ -167,9 +170,9 @@ def drive(connected: DriveArchive, waits: Waits, drive_sandbox: ControlClient) -
     return connected
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def somebody(sandbox: Sandbox) -> Person:
-    """One for all tests: Google's client takes longer to build than most tests to run."""
+    """One for the tests of a file, as its connections do not outlast a longer pause."""
     return Person(sandbox.env)
 
 

@@ -305,9 +305,10 @@ def test_a_server_that_is_not_there_is_given_up_in_the_end(settings: DriveSettin
 def test_a_silent_server_is_a_fault_after_the_timeout(
     settings: DriveSettings, waits: Waits, drive_sandbox: ControlClient, folder: str, local: Local
 ) -> None:
-    with DriveArchive.connect(settings, backoff=waits.backoff(), timeout=0.3) as drive:
-        drive_sandbox.fault(**START, delay=1.0)
-        drive_sandbox.fault(**LIST, delay=1.0)
+    # A second is more than the other requests take on a busy machine.
+    with DriveArchive.connect(settings, backoff=waits.backoff(), timeout=1.0) as drive:
+        drive_sandbox.fault(**START, delay=3.0)
+        drive_sandbox.fault(**LIST, delay=3.0)
         uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
 
     assert uploaded.retries == 2
