@@ -18,7 +18,7 @@ from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.transport import DEFAULT_ENDPOINT
+from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, without_user
 
 if TYPE_CHECKING:
     from lse_dagster.drive.settings import DriveSettings
@@ -86,7 +86,7 @@ class Settings:
 
         return cls(
             langsmith_api_key=text("LANGSMITH_API_KEY"),
-            langsmith_endpoint=text("LANGSMITH_ENDPOINT") or DEFAULT_ENDPOINT,
+            langsmith_endpoint=without_user(text("LANGSMITH_ENDPOINT") or DEFAULT_ENDPOINT),
             langsmith_workspace_id=text("LANGSMITH_WORKSPACE_ID"),
             langsmith_rates=_rates(text("LSE_LANGSMITH_RATES")),
             projects=_projects(text("LSE_PROJECTS")),

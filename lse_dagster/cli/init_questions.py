@@ -10,8 +10,8 @@ import click
 from lse_dagster.cli.doctor.machine import check_directory
 from lse_dagster.cli.langsmith_connection import connect_langsmith
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, base_url
 from lse_dagster.langsmith.server import Workspace, look_at_server, look_at_workspace
-from lse_dagster.langsmith.transport import DEFAULT_ENDPOINT, base_url
 from lse_dagster.settings import Settings
 
 _MOST_SHOWN: Final = 20

@@ -147,7 +147,7 @@ class _Collected:
             self._records[run_id].pop(0)
             self._record(before, superseded=self._writer.held(run_id))
         self._writer.add([run.raw])
-        if run_id not in self._writer:
+        if self._writer.lacking([run_id]):
             self._others[run.date] += 1
             return
         self._record(run)

@@ -29,6 +29,7 @@ _ROW: Final = "(?,?,?,?,?,?,?,?,?,?,?,?)"
 _ROWS_A_STATEMENT: Final = 250
 """Each statement lets go of the interpreter's lock once; one a row is slow."""
 _ROWS_TO_GATHER: Final = 1_000
+_IDS_A_QUERY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,14 @@ class RunIndex:
             finally:
                 self._inserting.release()
 
-    def __contains__(self, run_id: str) -> bool:
-        return bool(self._ask("SELECT 1 FROM runs WHERE id = ?", run_id))
+    def unknown(self, run_ids: Sequence[str]) -> list[str]:
+        """Those of these runs that were never noted, in their order."""
+        known: set[str] = set()
+        for start in range(0, len(run_ids), _IDS_A_QUERY):
+            some = run_ids[start : start + _IDS_A_QUERY]
+            query = f"SELECT id FROM runs WHERE id IN ({','.join('?' * len(some))})"  # noqa: S608 - no data
+            known.update(row[0] for row in self._ask(query, *some))
+        return [run_id for run_id in run_ids if run_id not in known]
 
     def find(self, run_id: str) -> SpooledRun:
         """Where a run lies. Raises `KeyError`."""

@@ -93,8 +93,9 @@ class DayWriter:
     def __len__(self) -> int:
         return self._index.count("TRUE")
 
-    def __contains__(self, run_id: str) -> bool:
-        return run_id in self._index
+    def lacking(self, run_ids: Sequence[str]) -> list[str]:
+        """Those of these runs that are not kept, in their order."""
+        return self._index.unknown(run_ids)
 
     def add(self, raws: Iterable[bytes | msgspec.Raw]) -> Added:
         """Keep those runs that belong to the day. Raises `InvalidRun` for what is no run, `DiskError`."""

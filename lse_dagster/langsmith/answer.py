@@ -10,6 +10,7 @@ import requests
 import urllib3
 
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.api_key import ApiKey
 from lse_dagster.langsmith.errors import (
     NoSuchEndpoint,
     PageTooLarge,
@@ -21,11 +22,12 @@ from lse_dagster.langsmith.errors import (
 _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_THERE: Final = frozenset({404, 405, 501})
 _PIECE: Final = 1 << 16
+_LONGEST_WAIT: Final = 86_400.0
 
 
-def error_of(what: str, status: int, content: bytes) -> ArchiveError:
+def error_of(what: str, status: int, content: bytes, key: ApiKey) -> ArchiveError:
     """The error for an answer that is none; `transient` where it may pass."""
-    words = _shorten(content[:2000].decode("utf-8", "replace"))
+    words = _shorten(key.hidden_in(content.decode("utf-8", "replace"))[:2000])
     if status in _RETRYABLE:
         return unavailable(what, f"{status}: {words}")
     if status in {401, 403}:
@@ -60,9 +62,9 @@ def is_timeout(error: Exception) -> bool:
     return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
 
 
-def words_of(error: Exception) -> str:
+def words_of(error: Exception, key: ApiKey) -> str:
     """What happened, without the request: its headers hold the key."""
-    return _shorten(f"{type(error).__name__}: {error}")
+    return _shorten(key.hidden_in(f"{type(error).__name__}: {error}"))
 
 
 def _shorten(text: str) -> str:
@@ -82,7 +84,7 @@ def expect_utf8(content: bytes) -> None:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from either form of the header; None without a usable one.
 
-    No time at all is not usable: a server that keeps saying so would be asked for ever.
+    No time at all is not usable, and more than a day is a day: nobody would wait as long.
     """
     value = headers.get("Retry-After", "")
     try:
@@ -90,6 +92,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter of a year or a zone that cannot be
             return None
-    return seconds if seconds > 0 else None
+    return min(seconds, _LONGEST_WAIT) if seconds > 0 else None

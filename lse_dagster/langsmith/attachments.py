@@ -6,6 +6,7 @@ stays flat. What cannot be had is recorded and never fails the day; a disk that 
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class AttachmentDownloads:
         patience: float = 300.0,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`endpoint` is the configured one, as v1 may give URLs without a host; `patience` is in seconds of
         waiting per file.
@@ -77,7 +79,7 @@ class AttachmentDownloads:
         self._jitter = jitter
         self._cancelled = threading.Event()
         self._sleep = sleep or self._cancelled.wait
-        self._blobs = BlobClient(connections=workers, on_bytes=self._count_bytes)
+        self._blobs = BlobClient(connections=workers, on_bytes=self._count_bytes, clock=clock)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="attachment")
         self._slots = threading.Semaphore(workers * (1 + _QUEUED_PER_WORKER))
         self._lock = threading.Lock()
@@ -224,9 +226,8 @@ class AttachmentDownloads:
         return found
 
     def _pause(self, attempt: int, retry_after: float | None) -> float:
-        if retry_after is not None:
-            return retry_after
-        return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()
+        backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()
+        return max(backoff, retry_after or 0.0)
 
     def _wait(self, seconds: float) -> None:
         self._sleep(seconds)

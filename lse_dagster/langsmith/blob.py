@@ -5,7 +5,10 @@ caller. What is said about a failure never holds the URL.
 """
 
 import hashlib
+import logging
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
@@ -18,18 +21,20 @@ import urllib3
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.summary import FileEntry
-from lse_dagster.langsmith.connections import Connections
+from lse_dagster.langsmith.answer import retry_after
+from lse_dagster.langsmith.connections import Clock, Connections
+from lse_dagster.langsmith.pace import AtLeast
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
 """And every 5xx."""
-_USELESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.TooManyRedirects,
-)
+_USELESS: Final = (ValueError, requests.TooManyRedirects)
+"""The first is what `requests` raises for a URL that is none, and lets through for that of a redirect."""
 _MEBIBYTE: Final = 1 << 20
 _TIMEOUT: Final = (10.0, 60.0)
+_LEAST_BYTES: Final = 512 << 10
+_LEAST_IN_SECONDS: Final = 120.0
+"""4 KB/s, less than a modem gives. A file may have gigabytes, so its whole time says nothing."""
+_LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 _LONGEST_WORDS: Final = 300
 _SHORTEST_SECRET: Final = 4
 
@@ -47,14 +52,23 @@ class DownloadFailed(Exception):
 class BlobClient:
     """HTTP to object stores, for any number of threads. It has no key, so no redirect can carry one away."""
 
-    def __init__(self, *, connections: int, on_bytes: Callable[[int], None]) -> None:
+    def __init__(
+        self, *, connections: int, on_bytes: Callable[[int], None], clock: Clock = time.monotonic
+    ) -> None:
         """`on_bytes` is told of every piece that arrived; it may raise to end the download."""
         self._on_bytes = on_bytes
         self._session = _KeylessSession()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # The length that is promised must be the length of what is kept.
         self._session.headers["Accept-Encoding"] = "identity"
-        self._connections = Connections(self._session, most=connections)
+        self._connections = Connections(
+            self._session,
+            most=connections,
+            pace=lambda: AtLeast(_LEAST_BYTES, in_seconds=_LEAST_IN_SECONDS),
+            clock=clock,
+        )
+        for logger in _LOGGERS:
+            logging.getLogger(logger).addFilter(_UNLOGGED)  # adding it twice adds it once
 
     def end(self) -> None:
         """Break off all downloads. From any thread."""
@@ -67,15 +81,13 @@ class BlobClient:
     def download(self, url: str, to: Path) -> FileEntry:
         """Fetch a URL into a file, replacing it. Raises `DownloadFailed`, `DiskError`."""
         try:
-            with self._session.get(url, stream=True, timeout=_TIMEOUT) as response:
+            with _UNLOGGED.here(), self._session.get(url, stream=True, timeout=_TIMEOUT) as response:
                 if response.status_code != requests.codes.ok:
                     raise _refusal(response, url)
                 return self._save(response, to)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             # The error's own text names the URL.
-            why = (
-                f"{type(error).__name__} while talking to {urlsplit(url).hostname or 'a URL without a host'}"
-            )
+            why = f"{type(error).__name__} while talking to {_host(url)}"
             raise DownloadFailed(why, passing=not isinstance(error, _USELESS)) from None
 
     def _save(self, response: requests.Response, to: Path) -> FileEntry:
@@ -119,6 +131,30 @@ class _KeylessSession(requests.Session):
         """Nothing to rebuild."""
 
 
+class _Unlogged(logging.Filter):
+    """urllib3 logs every query at DEBUG, and warns of odd answers with it: here it is a secret."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.local()
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """Let nothing through that this thread logs in the block."""
+        self._thread.quiet = True
+        try:
+            yield
+        finally:
+            self._thread.quiet = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it may be logged."""
+        return not getattr(self._thread, "quiet", False)
+
+
+_UNLOGGED: Final = _Unlogged()
+
+
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
     try:
@@ -134,7 +170,7 @@ def _refusal(response: requests.Response, url: str) -> DownloadFailed:
     return DownloadFailed(
         f"{status} {response.reason}: {words}" if words else f"{status} {response.reason}",
         passing=status in _RETRYABLE or status >= requests.codes.server_error,
-        retry_after=_retry_after(response),
+        retry_after=retry_after(response.headers),
     )
 
 
@@ -161,8 +197,7 @@ def _shorten(text: str) -> str:
     return line if len(line) <= _LONGEST_WORDS else line[:_LONGEST_WORDS] + " ..."
 
 
-def _retry_after(response: requests.Response) -> float | None:
-    try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return None
+def _host(url: str) -> str:
+    with suppress(ValueError):
+        return urlsplit(url).hostname or "a URL without a host"
+    return "a URL that is none"

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import msgspec
 
@@ -17,6 +17,8 @@ from lse_dagster.day.errors import DiskError
 
 SCHEMA: Final = "lse.fetch/3"
 _OLDEST = timedelta(days=1)
+
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class FetchScope(msgspec.Struct, frozen=True):
@@ -31,12 +33,12 @@ class FetchScope(msgspec.Struct, frozen=True):
 
 class _Header(msgspec.Struct, frozen=True):
     scope: FetchScope
-    started_at: datetime
+    started_at: _Instant
 
 
 class _Done(msgspec.Struct, frozen=True):
-    low: datetime
-    high: datetime
+    low: _Instant
+    high: _Instant
     spool_bytes: int
 
 

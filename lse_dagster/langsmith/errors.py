@@ -17,6 +17,29 @@ class MissingApiKey(ArchiveError):
         )
 
 
+class UnusableCredential(ArchiveError):
+    """A value that goes into a header has what no header can hold. It is a secret, so it is not shown."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(
+            "Connecting to LangSmith",
+            f"{variable} holds a space, a line break or another character that is not printable ASCII.",
+            f"Copy it again, in one line: {variable}=... Quotes and comments are no part of it.",
+        )
+
+
+class UnusableAddress(ArchiveError):
+    """The server's address, or a proxy's, is none. It may hold a password, so it is not shown."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            what,
+            why,
+            "Set it like this: LANGSMITH_ENDPOINT=https://api.smith.langchain.com. A proxy's address is in "
+            "HTTPS_PROXY or HTTP_PROXY.",
+        )
+
+
 class Unauthorized(ArchiveError):
     """401 or 403: the key is wrong, revoked, or has no access to the workspace or project."""
 

@@ -6,7 +6,7 @@ V2_LARGEST_PAGE: Final = 1000
 V1_LARGEST_PAGE: Final = 100
 FEEDBACK_LARGEST_PAGE: Final = 100
 
-V2_SELECTS: Final = (
+V2_SELECTS: Final[tuple[str, ...]] = (
     "ID",
     "NAME",
     "RUN_TYPE",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lse_dagster.day.attachment import WHOLE_FIELD, Kind
+from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.run import InvalidRun
 
 _NOTHING = (b"null", b"{}", b"[]", b'""')
@@ -40,7 +41,8 @@ class _Head(msgspec.Struct):
         return all(_is_nothing(urls) for urls in named)
 
 
-_DECODER = msgspec.json.Decoder(_Head)
+_HEAD = RawDecoder(_Head)
+_FIELDS = RawDecoder(dict[str, msgspec.Raw])
 
 
 def presigned_downloads(raw: bytes | msgspec.Raw, endpoint: str) -> list[PresignedDownload]:
@@ -50,10 +52,10 @@ def presigned_downloads(raw: bytes | msgspec.Raw, endpoint: str) -> list[Presign
     Raises `InvalidRun` for what is no run.
     """
     try:
-        head = _DECODER.decode(raw)
+        head = _HEAD.decode(raw)
         if head.is_whole:
             return []
-        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        fields = _FIELDS.decode(raw)
         named = list(_named(head, fields))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # msgspec lets the latter through
         raise InvalidRun(f"not a run: {error}") from None

@@ -12,17 +12,15 @@ from datetime import date, datetime
 from math import ceil
 from typing import Final
 
-import msgspec
-
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.writer import DayWriter
 from lse_dagster.langsmith.arrivals import keep_runs
 from lse_dagster.langsmith.attachments import AttachmentDownloads
-from lse_dagster.langsmith.errors import IncompleteDay, InvalidAnswer
+from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.query import RunQueries, id_pages, pages_by_id
 from lse_dagster.langsmith.ranges import slices
+from lse_dagster.langsmith.run_ids import run_ids
 from lse_dagster.langsmith.scope import RunScope, may_still_grow, started_in, tail_of
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
@@ -30,13 +28,6 @@ from lse_dagster.langsmith.transport import Transport
 _ROUNDS: Final = 3
 _IDS_PER_REQUEST: Final = 50
 _SCANS_AT_ONCE: Final = 8
-
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-_ID_DECODER: Final = RawDecoder(_Id)
 
 
 def prove_complete(
@@ -75,8 +66,7 @@ def prove_complete(
         if scanning and held == before:
             break
         scanning = True
-    still_missing = [run_id for run_id in missing if run_id not in writer]
-    raise IncompleteDay(project, day, held=held, total=total, missing=still_missing)
+    raise IncompleteDay(project, day, held=held, total=total, missing=writer.lacking(missing))
 
 
 def _parts(session: str, interval: DayInterval, runs: int, page: int) -> list[RunScope]:
@@ -112,24 +102,13 @@ class _Repair:
         return [run_id for missing in found for run_id in missing]
 
     def _scan(self, scope: RunScope) -> list[str]:
-        ids = (_id_of(item) for page in id_pages(self._queries, scope) for item in page)
-        return [run_id for run_id in ids if run_id not in self._writer]
+        pages = id_pages(self._queries, scope)
+        return [run_id for page in pages for run_id in self._writer.lacking(run_ids(page))]
 
-    def _fetch_by_id(self, scope: RunScope, run_ids: Sequence[str]) -> None:
+    def _fetch_by_id(self, scope: RunScope, wanted: Sequence[str]) -> None:
         size = PageSize(min(self._queries.largest_page, _IDS_PER_REQUEST))
-        for page in pages_by_id(self._queries, scope, run_ids, size):
+        for page in pages_by_id(self._queries, scope, wanted, size):
             keep_runs(page, self._writer, self._downloads)
-
-
-def _id_of(item: msgspec.Raw) -> str:
-    try:
-        return _ID_DECODER.decode(item).id
-    except msgspec.MsgspecError as error:
-        raise InvalidAnswer(
-            "Reading the id of a run that LangSmith sent",
-            f"{error}.",
-            "Run this again, and report it if it stays.",
-        ) from error
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -17,6 +17,7 @@ from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.langsmith.errors import InvalidAnswer, QueryGoesInCircles
 from lse_dagster.langsmith.fields import V1_LARGEST_PAGE, V1_SELECT, V2_LARGEST_PAGE, V2_SELECTS
 from lse_dagster.langsmith.page_size import PageSize
+from lse_dagster.langsmith.run_ids import run_ids
 from lse_dagster.langsmith.scope import RunScope
 from lse_dagster.langsmith.transport import Transport
 
@@ -212,14 +213,14 @@ class Cursors:
     def __init__(self, scope: RunScope) -> None:
         self._scope = scope
         self._seen: set[str] = set()
-        self._first_runs: set[str] = set()
+        self._pages: set[str] = set()
         self._empty_pages = 0
 
     def after(self, page: Page) -> str | None:
         """The cursor of the next page, None after the last one.
 
         Raises `QueryGoesInCircles` for a cursor or a page that was there before, and for empty pages without
-        end.
+        end; `InvalidAnswer` for a run without an id.
         """
         cursor = page.next_cursor
         if cursor is None:
@@ -232,10 +233,11 @@ class Cursors:
             if self._empty_pages > _MOST_EMPTY_PAGES:
                 raise self._goes_in_circles(f"{_MOST_EMPTY_PAGES} empty pages, and a cursor with each")
             return cursor
-        first = xxhash.xxh3_128_hexdigest(page.items[0])
-        if first in self._first_runs:
+        # By its ids: presigned URLs make the bytes of a run differ each time.
+        runs = xxhash.xxh3_128_hexdigest("\n".join(sorted(run_ids(page.items))).encode())
+        if runs in self._pages:
             raise self._goes_in_circles("the same page again under another cursor")
-        self._first_runs.add(first)
+        self._pages.add(runs)
         return cursor
 
     def _goes_in_circles(self, what_came: str) -> QueryGoesInCircles:

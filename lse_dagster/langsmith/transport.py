@@ -8,19 +8,22 @@ when it arrived whole and decodes. One transport serves all workers of a fetch.
 import copy
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 import msgspec
 import requests
-import urllib3
 
 from lse_dagster.errors import OnRetry, without_a_word
-from lse_dagster.langsmith.answer import error_of, expect_utf8, is_timeout, retry_after, unavailable, words_of
+from lse_dagster.langsmith.answer import expect_utf8
+from lse_dagster.langsmith.api_key import ApiKey, sendable
+from lse_dagster.langsmith.attempt import FAULTS, Call, Failed, Params, TooLarge, failed_by, refused
 from lse_dagster.langsmith.connections import Connections
-from lse_dagster.langsmith.errors import Cancelled, InvalidAnswer, MissingApiKey
+from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, base_url, expect_usable, without_user
+from lse_dagster.langsmith.errors import Cancelled
 from lse_dagster.langsmith.limiter import (
     PUBLISHED_RATES,
     Kind,
@@ -29,19 +32,21 @@ from lse_dagster.langsmith.limiter import (
     Rates,
     shared_limiters,
 )
+from lse_dagster.langsmith.pace import WholeWithin
 
 T = TypeVar("T")
-Params = Mapping[str, str | int | Sequence[str]]
 
-DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
-
-_MAY_BE_TOO_LARGE = frozenset({413, 502, 503, 504})
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
 _MOST_INVALID_ANSWERS = 5
 """A cut body is worth another try; a server that keeps answering nonsense is not worth the whole patience."""
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
+_READS_PER_ANSWER = 5
+"""Read timeouts that an answer may take in all. Ten minutes are 35 KB/s for a page of 20 MB; a line that is
+slower is asked for a smaller one."""
+_LARGEST_ANSWER = 256 << 20
+"""Bytes, decompressed. A page is near 3 MB; one run may have several fields of 25 MB, LangSmith's limit."""
 _CONNECTIONS = 32
 
 
@@ -54,6 +59,7 @@ class LangSmithSettings:
     workspace_id: str | None = None
     patience: float = 900.0
     read_timeout: float = _READ_SECONDS
+    largest_answer: int = _LARGEST_ANSWER
     rates: Rates = PUBLISHED_RATES["us"]
 
 
@@ -67,18 +73,6 @@ class Counters:
     seconds_waited: float = 0.0
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One request, as often as it is sent."""
-
-    method: str
-    path: str
-    params: Params | None = None
-    body: Callable[[], object] | Mapping[str, object] | None = None
-    kind: Kind = "other"
-    shrink: Callable[[], bool] | None = None
-
-
 class Transport:
     """HTTP connections to one LangSmith workspace, for any number of threads."""
 
@@ -90,23 +84,29 @@ class Transport:
         jitter: Callable[[], float] = random.random,
         limiters: RateLimiters | None = None,
         on_retry: OnRetry = without_a_word,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`sleep`, `jitter` and `limiters` (this process's own by default) are given by tests."""
-        if not settings.api_key:
-            raise MissingApiKey
-        self.configured_endpoint = settings.endpoint
+        """`sleep`, `jitter`, `limiters` (this process's own by default) and `clock` are given by tests.
+
+        Raises `MissingApiKey`, `UnusableCredential`, `UnusableAddress`.
+        """
+        self._key = ApiKey(settings.api_key)
+        self.configured_endpoint = without_user(settings.endpoint)
         self.endpoint = base_url(settings.endpoint)
+        expect_usable(self.endpoint)
         self.counters = Counters()
         self._patience = settings.patience
+        self._largest_answer = settings.largest_answer
         self._timeout = (_CONNECT_SECONDS, settings.read_timeout)
+        self._clock = clock
         self._given_sleep = sleep
         self._jitter = jitter
         self._on_retry = on_retry
-        self._limiters = limiters or shared_limiters(self.endpoint, settings.api_key, settings.rates)
+        self._limiters = limiters or shared_limiters(self.endpoint, self._key.value, settings.rates)
         self._lock = threading.Lock()
-        self._headers = {"x-api-key": settings.api_key}
-        if settings.workspace_id:
-            self._headers["X-Tenant-Id"] = settings.workspace_id
+        self._headers = {"x-api-key": self._key.value}
+        if workspace_id := sendable("LANGSMITH_WORKSPACE_ID", settings.workspace_id or ""):
+            self._headers["X-Tenant-Id"] = workspace_id
         self._begin()
 
     def _begin(self) -> None:
@@ -114,7 +114,10 @@ class Transport:
         self._session = requests.Session()
         self._session.auth = _no_password  # requests would send one from ~/.netrc
         self._session.headers.update(self._headers)
-        self._connections = Connections(self._session, most=_CONNECTIONS)
+        whole_within = _READS_PER_ANSWER * self._timeout[1]
+        self._connections = Connections(
+            self._session, most=_CONNECTIONS, pace=lambda: WholeWithin(whole_within), clock=self._clock
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +148,7 @@ class Transport:
 
     def get(self, path: str, decode: Callable[[bytes], T], *, params: Params) -> T:
         """GET a path below the endpoint and decode the body. Errors as for `post`."""
-        return self._request(_Call("GET", path, params=params), decode)
+        return self._request(Call("GET", path, params=params), decode)
 
     def post(
         self,
@@ -161,63 +164,55 @@ class Transport:
         A callable `body` is asked again for every attempt. `shrink` is called when the answer may have been
         too large, and says whether the next attempt asks for less.
 
-        Raises `Unauthorized`, `NoSuchEndpoint`, `RequestRefused`, `PageTooLarge`, `Unavailable`, or
-        `InvalidAnswer` (when the answer keeps being no UTF-8, or `decode` keeps
+        Raises `Unauthorized`, `NoSuchEndpoint`, `RequestRefused`, `PageTooLarge`, `UnusableAddress`,
+        `Unavailable`, or `InvalidAnswer` (when the answer keeps being no UTF-8, or `decode` keeps
         raising `msgspec.MsgspecError`).
         """
-        return self._request(_Call("POST", path, body=body, kind=kind, shrink=shrink), decode)
+        return self._request(Call("POST", path, body=body, kind=kind, shrink=shrink), decode)
 
-    def _request(self, call: _Call, decode: Callable[[bytes], T]) -> T:
-        what = f"{call.method} {self.endpoint}{call.path}"
+    def _request(self, call: Call, decode: Callable[[bytes], T]) -> T:
         waited = 0.0
         attempt = 0
         invalid_answers = 0
         while True:
-            pause: float | None = None
             try:
-                status, headers, content = self._send(call)
-                if status < 300:
-                    expect_utf8(content)
-                    return decode(content)
-                failure = error_of(what, status, content)
-                pause = retry_after(headers)
-                if status == 429:
-                    self._limiters[call.kind].refused(pause or 0.0)
-                if (
-                    status in _MAY_BE_TOO_LARGE
-                    and call.shrink is not None
-                    and call.shrink()
-                    and status == 413
-                ):
-                    pause, failure = (
-                        0.0,
-                        unavailable(what, "413: a page was too large, and so are smaller ones"),
-                    )
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                if self._cancelled.is_set():
-                    raise Cancelled from None
-                failure = unavailable(what, words_of(error))
-                if call.shrink is not None and is_timeout(error):
-                    call.shrink()
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                invalid_answers += 1
-                failure = InvalidAnswer(
-                    what, f"The answer is not what LangSmith documents: {error}.", "Run this again later."
-                )
-            pause = self._backoff(attempt) if pause is None else pause
+                return self._attempt(call, decode)
+            except Failed as failed:
+                failure = failed
+            invalid_answers += failure.invalid
+            waited += failure.spent
+            pause = 0.0 if failure.at_once else max(failure.asked, self._backoff(attempt))
             out_of_patience = waited + pause > self._patience or invalid_answers == _MOST_INVALID_ANSWERS
-            if not failure.transient or out_of_patience:
-                raise failure
+            if not failure.error.transient or out_of_patience:
+                raise failure.error
             with self._lock:
                 self.counters.retries += 1
             if pause:
-                self._on_retry(failure, pause)
+                self._on_retry(failure.error, pause)
             self._wait(pause)
             waited += pause
             attempt += 1
 
-    def _send(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
+    def _attempt(self, call: Call, decode: Callable[[bytes], T]) -> T:
+        """Raises `Failed`, and `Cancelled`."""
+        what = f"{call.method} {self.endpoint}{call.path}"
         self._wait_for_turn(self._limiters[call.kind])
+        began = self._clock()
+        try:
+            status, headers, content = self._send(call)
+            if status < 300:
+                expect_utf8(content)
+                return decode(content)
+        except FAULTS as fault:
+            if self._cancelled.is_set():
+                raise Cancelled from None
+            raise failed_by(fault, call, what, self._key, seconds=self._clock() - began) from None
+        failed = refused(call, what, self._key, status, headers, content)
+        if status == 429:
+            self._limiters[call.kind].refused(failed.asked)
+        raise failed
+
+    def _send(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
         with self._lock:
             self.counters.requests += 1
         data = None
@@ -234,11 +229,13 @@ class Transport:
             stream=True,
         ) as response:
             # In one piece from the socket: `response.content` would join a hundred thousand small ones.
-            content: bytes = response.raw.read(decode_content=True)
+            content: bytes = response.raw.read(self._largest_answer + 1, decode_content=True)
         if self._cancelled.is_set():
             raise Cancelled  # it may be cut, and look whole where no length was promised
         with self._lock:
             self.counters.bytes += len(content)
+        if len(content) > self._largest_answer:
+            raise TooLarge(f"The answer is larger than {self._largest_answer:,} bytes")
         return response.status_code, response.headers, content
 
     def _wait_for_turn(self, limiter: RateLimiter) -> None:
@@ -261,12 +258,3 @@ class Transport:
 
 def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def base_url(endpoint: str) -> str:
-    """The SDK takes `https://host`, `https://host/api` and `https://host/api/v1`; so do we."""
-    base = endpoint.strip().rstrip("/")
-    for suffix in ("/api/v1", "/api/v2", "/api"):
-        if base.endswith(suffix):
-            return base.removesuffix(suffix)
-    return base

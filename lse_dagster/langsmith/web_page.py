@@ -5,8 +5,8 @@ A project has an address; a day of it has none that is documented.
 
 from urllib.parse import urlsplit
 
+from lse_dagster.langsmith.endpoint import base_url
 from lse_dagster.langsmith.projects import Project
-from lse_dagster.langsmith.transport import base_url
 
 _CLOUD = ".langchain.com"
 

@@ -15,6 +15,7 @@ from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.langsmith.attached_runs import Source
+from lse_dagster_tests.langsmith.odd_server import OddServer, running_odd_server
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 
 
@@ -132,3 +133,10 @@ def downloads(folder: Path, sandbox: Sandbox, waits: Waits) -> Iterator[Callable
     yield make
     for one in made:
         one.__exit__()
+
+
+@pytest.fixture
+def odd() -> Iterator[OddServer]:
+    """A server that is not LangSmith."""
+    with running_odd_server() as server:
+        yield server

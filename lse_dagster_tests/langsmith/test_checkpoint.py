@@ -1,5 +1,6 @@
 """What an interrupted fetch left is used by the next one only if it can be trusted."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,14 @@ def of_other_fields(interrupted: Interrupted) -> None:
 
 def a_damaged_line(interrupted: Interrupted) -> None:
     replace_in_checkpoint(interrupted, '{"low"', '{"low')
+
+
+def a_beginning_without_a_zone(interrupted: Interrupted) -> None:
+    take_the_zone_of("started_at", interrupted)
+
+
+def a_range_without_a_zone(interrupted: Interrupted) -> None:
+    take_the_zone_of("high", interrupted)
 
 
 def an_empty_checkpoint(interrupted: Interrupted) -> None:
@@ -97,6 +106,12 @@ def replace_in_checkpoint(interrupted: Interrupted, old: str, new: str) -> None:
     checkpoint(interrupted).write_text(text.replace(old, new))
 
 
+def take_the_zone_of(field: str, interrupted: Interrupted) -> None:
+    text, times = re.subn(rf'("{field}":"[^"]+)Z"', r'\1"', checkpoint(interrupted).read_text(), count=1)
+    assert times == 1
+    checkpoint(interrupted).write_text(text)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -106,6 +121,8 @@ def replace_in_checkpoint(interrupted: Interrupted, old: str, new: str) -> None:
         of_another_project,
         of_other_fields,
         a_damaged_line,
+        a_beginning_without_a_zone,
+        a_range_without_a_zone,
         an_empty_checkpoint,
         no_spool,
         a_spool_cut_off,

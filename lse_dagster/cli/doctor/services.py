@@ -20,8 +20,8 @@ _CLOCK_PROBLEM: Final = timedelta(minutes=10)
 
 def check_server(settings: "Settings") -> list[Finding]:
     """Whether LangSmith answers, which API it has, and whether our clocks agree: a day is a UTC day."""
+    from lse_dagster.langsmith.endpoint import base_url
     from lse_dagster.langsmith.server import look_at_server
-    from lse_dagster.langsmith.transport import base_url
 
     endpoint = base_url(settings.langsmith_endpoint)
     try:

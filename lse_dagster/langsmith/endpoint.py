@@ -1,0 +1,38 @@
+"""The address of a LangSmith server: as people write it, as requests need it, and as it may be shown."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from lse_dagster.langsmith.errors import UnusableAddress
+
+DEFAULT_ENDPOINT: Final = "https://api.smith.langchain.com"
+
+_USER: Final = re.compile(r"^(\w[\w+.-]*://)?[^/?#]*@")
+
+
+def base_url(endpoint: str) -> str:
+    """The SDK takes `https://host`, `https://host/api` and `https://host/api/v1`; so do we."""
+    base = without_user(endpoint).rstrip("/")
+    for suffix in ("/api/v1", "/api/v2", "/api"):
+        if base.endswith(suffix):
+            return base.removesuffix(suffix)
+    return base
+
+
+def without_user(endpoint: str) -> str:
+    """The address without `user:password@`, which is never sent: LangSmith asks for a key only."""
+    return _USER.sub(r"\1", endpoint.strip())
+
+
+def expect_usable(endpoint: str) -> None:
+    """Raises `UnusableAddress`, which does not show the address: it may hold a password."""
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UnusableAddress(
+            "Connecting to LangSmith", "LANGSMITH_ENDPOINT is not https:// (or http://) and a host."
+        )
