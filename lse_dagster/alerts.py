@@ -30,10 +30,39 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Alert:
-    """What was found, and the position once it has been told. Without a text there is nothing to tell."""
+class Message:
+    """What people are sent. `day` is None of what is about no single one; `link` leads to Dagster's UI."""
 
-    text: str | None
+    project: ArchivedProject
+    day: str | None
+    what: str
+    why: str
+    next_step: str
+    link: str | None
+
+    @property
+    def text(self) -> str:
+        """The whole message."""
+        lines = (self._head, self.what, f"Why: {self.why}", f"Next: {self.next_step}", self.link)
+        return "\n".join(filter(None, lines))
+
+    @property
+    def short(self) -> str:
+        """Where to look, for a server that refuses the whole message."""
+        said = "Something failed; the whole message about it was refused. Look in Dagster."
+        return "\n".join(filter(None, (self._head, said, self.link)))
+
+    @property
+    def _head(self) -> str:
+        return f"LangSmith archive: {self.project.name}" + (f", {self.day}" if self.day else "")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What was found, and the position once it has been told. Without a message there is nothing to tell."""
+
+    event: int
+    message: Message | None
     position: Position
 
 
@@ -78,8 +107,9 @@ class Alerts:
         )
         for record in failures.records:
             run = self._instance.get_run_by_id(record.run_id)
-            text = self._text_of_run(run, record.event_log_entry.user_message) if run is not None else None
-            yield Alert(text, Position(record.storage_id, position.check_event))
+            ended = record.event_log_entry.user_message
+            message = self._message_of_run(run, ended) if run is not None else None
+            yield Alert(record.storage_id, message, Position(record.storage_id, position.check_event))
 
     def _failed_checks(self, position: Position) -> Iterator[Alert]:
         infos = self._instance.event_log_storage.get_asset_check_partition_info(
@@ -88,10 +118,9 @@ class Alerts:
         for info in sorted(infos, key=lambda info: info.latest_check_event_storage_id):
             failed = info.latest_execution_status is AssetCheckExecutionRecordStatus.FAILED
             evaluation = self._evaluation(info.check_key, info.partition_key) if failed else None
-            yield Alert(
-                self._text_of_check(evaluation) if evaluation is not None else None,
-                Position(position.run_event, info.latest_check_event_storage_id),
-            )
+            event = info.latest_check_event_storage_id
+            message = self._message_of_check(evaluation) if evaluation is not None else None
+            yield Alert(event, message, Position(position.run_event, event))
 
     def _evaluation(self, key: dg.AssetCheckKey, partition: str | None) -> dg.AssetCheckEvaluation | None:
         """The failed result, unless it is a warning, or a run has failed because of it and was told."""
@@ -107,7 +136,7 @@ class Alerts:
         told = failed_its_run or evaluation.blocking
         return None if told or evaluation.severity is dg.AssetCheckSeverity.WARN else evaluation
 
-    def _text_of_run(self, run: dg.DagsterRun, ended: str) -> str | None:
+    def _message_of_run(self, run: dg.DagsterRun, ended: str) -> Message | None:
         """Nothing for runs that are not of these projects, and for those that Dagster tries again."""
         project = next((one for one in self._projects if one.owns(run)), None)
         if project is None or run.tags.get(_WILL_RETRY) == "true":
@@ -123,16 +152,16 @@ class Alerts:
                 failures[0], otherwise_next="Look at the run; archive the day again."
             )
         link = f"{self._ui}/runs/{run.run_id}" if self._ui else f"run {run.run_id}"
-        return _message(project, run.tags.get(_PARTITION), what, why, next_step, link)
+        return Message(project, run.tags.get(_PARTITION), what, why, next_step, link)
 
-    def _text_of_check(self, evaluation: dg.AssetCheckEvaluation) -> str:
+    def _message_of_check(self, evaluation: dg.AssetCheckEvaluation) -> Message:
         project = next(
             one for one in self._projects if evaluation.asset_key in {one.key(asset) for asset in ASSETS}
         )
         path = "/".join(evaluation.asset_key.path)
         step = evaluation.metadata.get(NEXT_STEP_METADATA)
         next_step = str(step.value) if step is not None else "Look at the check, then archive the day again."
-        return _message(
+        return Message(
             project,
             evaluation.partition,
             f"The check `{evaluation.check_name}` of `{path}` failed",
@@ -140,10 +169,3 @@ class Alerts:
             next_step,
             f"{self._ui}/assets/{path}?view=checks" if self._ui else None,
         )
-
-
-def _message(
-    project: ArchivedProject, day: str | None, what: str, why: str, next_step: str, link: str | None
-) -> str:
-    head = f"LangSmith archive: {project.name}" + (f", {day}" if day else "")
-    return "\n".join(filter(None, (head, what, f"Why: {why}", f"Next: {next_step}", link)))

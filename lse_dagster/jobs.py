@@ -59,13 +59,13 @@ def verify_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
 def reconcile_job(
     project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, now: Clock
 ) -> dg.JobDefinition:
-    """Count one archived day on LangSmith again; the sensor fetches it again if runs came late."""
+    """Compare one archived day with LangSmith again; the sensor fetches it if something came or changed."""
     count = count_again_op(project, now)
 
     @dg.job(
         name=project.job_name("reconcile"),
         partitions_def=partitions,
-        description="Compare an archived UTC day with LangSmith again: one count, and on v2 the ids.",
+        description="Compare an archived UTC day with LangSmith again: a count, and on v2 each run's end.",
         tags={"lse/kind": "reconcile"},
     )
     def reconcile() -> None:
@@ -75,7 +75,7 @@ def reconcile_job(
 
 
 def expiry_job(project: ArchivedProject, partitions: dg.DailyPartitionsDefinition) -> dg.JobDefinition:
-    """Tell of a day that LangSmith is about to forget and that is not on Drive."""
+    """Tell of a day that LangSmith is about to forget and that is not on Drive, or lacks attachments."""
     report = report_danger_op(project)
 
     @dg.job(

@@ -6,25 +6,32 @@ Thin: what is compared or removed is decided in `langsmith.recount` and `day.ret
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from typing import Final, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
-from lse_dagster.checks import DRIVE_CHECK
+from lse_dagster.checks import ATTACHMENTS_CHECK, DRIVE_CHECK
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
 from lse_dagster.day.interval import iso_z
+from lse_dagster.day.outline import outlines_of_folder, outlines_of_zip
 from lse_dagster.day.reconciliation import KnownDay, Rule, is_settled
 from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, remove_local_copy, sweep
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.failure import NEXT_STEP_METADATA, archive_errors_as_failures
 from lse_dagster.langsmith.recount import Recount, count_again
 from lse_dagster.project import ArchivedProject
-from lse_dagster.records import COUNTED_AT_METADATA, Records
+from lse_dagster.records import CHANGED_METADATA, COUNTED_AT_METADATA, MISSING_METADATA, Records
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.settings import MissingSetting
 
 Clock = Callable[[], datetime]
+
+_CHECKS_OF_DANGERS: Final = {
+    "drive": ("drive_archive", DRIVE_CHECK),
+    "attachments": ("raw_runs", ATTACHMENTS_CHECK),
+}
 
 
 def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
@@ -40,7 +47,12 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
             held = _archived_runs(Records(context.instance, project), storage, name, day)
             with langsmith.connect(context.log) as transport:
                 found = count_again(
-                    transport, name, day, held=held, held_ids=lambda: _archived_ids(storage, name, day)
+                    transport,
+                    name,
+                    day,
+                    now=counted_at,
+                    held=held,
+                    outlines=lambda: _archived_outlines(storage, name, day),
                 )
         result = _count_result(project, day, held, found, counted_at)
         context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
@@ -56,13 +68,13 @@ def _archived_runs(records: Records, storage: LocalStorage, project: str, day: d
     return storage.days.load(project, day).summary.counts.runs_started_in_day
 
 
-def _archived_ids(storage: LocalStorage, project: str, day: date) -> set[str] | None:
+def _archived_outlines(storage: LocalStorage, project: str, day: date) -> dict[str, int] | None:
     try:
-        return storage.days.load(project, day).run_ids()
+        return outlines_of_folder(storage.days.load(project, day))
     except (NoSuchDay, BrokenDay, InvalidSummary):
         pass
     try:
-        return storage.zips.load(project, day).run_ids()
+        return outlines_of_zip(storage.zips.load(project, day))
     except (NoSuchZip, BrokenZip, InvalidSummary):
         return None
 
@@ -70,9 +82,11 @@ def _archived_ids(storage: LocalStorage, project: str, day: date) -> set[str] | 
 def _count_result(
     project: ArchivedProject, day: date, held: int, found: Recount, counted_at: datetime
 ) -> dg.AssetCheckEvaluation:
-    """Late runs are no fault: a warning, on which the day is fetched again."""
+    """Late runs and changes are no fault: a warning, on which the day is fetched again."""
     if found.missing:
         why = f"{found.missing:,} runs came after the day was fetched. It is fetched again."
+    elif found.changed:
+        why = f"{found.changed:,} runs ended or got feedback after the day was fetched. It is fetched again."
     elif found.total < held:
         why = f"{held:,} runs; LangSmith counts {found.total:,} now: the others were deleted or have expired."
     else:
@@ -80,34 +94,37 @@ def _count_result(
     return dg.AssetCheckEvaluation(
         asset_key=project.key("raw_runs"),
         check_name=RUN_COUNT_CHECK,
-        passed=not found.missing,
+        passed=found.is_as_archived,
         severity=dg.AssetCheckSeverity.WARN,
         description=why,
         partition=day.isoformat(),
         metadata={
             "archived": held,
             "langsmith_now": found.total,
-            "missing": found.missing,
+            MISSING_METADATA: found.missing,
+            CHANGED_METADATA: found.changed,
             COUNTED_AT_METADATA: iso_z(counted_at),
         },
     )
 
 
 class DangerConfig(dg.Config):
-    """What is to be told of a day that is about to be lost."""
+    """What is to be told of a day that is about to be lost, or some of its attachments."""
 
+    check: Literal["drive", "attachments"]
     why: str
     next_step: str
 
 
 def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
-    """Fail the check of a day's copy on Drive: it is not there, and soon cannot be made any more."""
+    """Fail the check of what is missing and soon cannot be had any more: a day's copy, or its attachments."""
 
     @dg.op(name=project.job_name("report_danger"), out=dg.Out(dg.Nothing))
     def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
+        asset, check = _CHECKS_OF_DANGERS[config.check]
         result = dg.AssetCheckEvaluation(
-            asset_key=project.key("drive_archive"),
-            check_name=DRIVE_CHECK,
+            asset_key=project.key(asset),
+            check_name=check,
             passed=False,
             partition=context.partition_key,
             description=config.why,

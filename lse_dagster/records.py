@@ -16,15 +16,20 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lse_dagster.assets import RUN_COUNT_CHECK
 from lse_dagster.checks import BLOCKING_CHECKS
+from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.interval import iso_z, parse_time
-from lse_dagster.day.reconciliation import KnownDay
-from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA
+from lse_dagster.day.reconciliation import KnownDay, Need
+from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, SOURCE_METADATA
 from lse_dagster.project import ArchivedProject
 
 COUNTED_AT_METADATA = "counted_at"
 """On a result of the count check: when the reconciliation asked LangSmith."""
+MISSING_METADATA = "missing"
+CHANGED_METADATA = "changed"
+"""On the same: how many runs the archive lacks, and how many it has otherwise."""
 
 _PARTITION = "dagster/partition"
+_MISSING_ATTACHMENTS = "missing_attachments"
 _STEP = "lse/step"
 _REQUESTED_AT = "lse/requested_at"
 _DATA_VERSION = "dagster/data_version"
@@ -38,6 +43,12 @@ class CheckRecord:
     passed: bool
     at: float
     metadata: Mapping[str, dg.MetadataValue]
+    description: str | None
+
+
+def step_name(project: ArchivedProject, day: date, step: str) -> str:
+    """By what the runs are found again that were requested for a step of a day."""
+    return f"{project.name}/{day}/{step}"
 
 
 def request_tags(step: str, now: datetime) -> dict[str, str]:
@@ -90,7 +101,7 @@ class Records:
         if event is None or event.dagster_event is None:
             return None
         evaluation = event.dagster_event.asset_check_evaluation_data
-        return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata)
+        return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata, evaluation.description)
 
     def latest_metadata(self, day: date) -> Mapping[str, dg.MetadataValue]:
         """The metadata of the day's latest `raw_runs`; empty if there was none."""
@@ -100,15 +111,30 @@ class Records:
     def _known_day(self, day: date, raw: dg.EventLogRecord, copy: dg.EventLogRecord | None) -> KnownDay:
         metadata = _metadata(raw)
         count = self.latest_result("raw_runs", RUN_COUNT_CHECK, day)
-        on_drive = copy is not None and _data_version(copy) == _data_version(raw)
+        on_drive = copy is not None and _is_copy_of(copy, raw)
+        differs = count is not None and not count.passed and count.at > raw.timestamp
+        changed = count is not None and _found_only_changes(count)
         return KnownDay(
             fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),
             pending_runs=_number(metadata.get(PENDING_RUNS_METADATA)),
             is_sound=on_drive or self._passed_all_since(day, raw.timestamp),
             on_drive=on_drive,
             compared_at=_time(count.metadata.get(COUNTED_AT_METADATA)) if count is not None else None,
-            lacks_runs=count is not None and not count.passed and count.at > raw.timestamp,
+            lacks_runs=differs and not changed,
+            has_changed=differs and changed,
+            missing_attachments=_number(metadata.get(_MISSING_ATTACHMENTS)),
+            refused_at=self._fetch_refused_at(day),
         )
+
+    def _fetch_refused_at(self, day: date) -> datetime | None:
+        """When the last fetch was requested that failed, if it did because it would have lost something."""
+        step = step_name(self._project, day, Need.FETCH.value)
+        failed = dg.RunsFilter(tags={_STEP: step}, statuses=[dg.DagsterRunStatus.FAILURE])
+        for run in self._instance.get_runs(failed, limit=1):
+            events = self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+            if any(_was_refused(event.dagster_event) for event in events):
+                return parse_time(run.tags.get(_REQUESTED_AT, ""))
+        return None
 
     def _passed_all_since(self, day: date, moment: float) -> bool:
         results = [self.latest_result("raw_runs", check, day) for check in BLOCKING_CHECKS]
@@ -137,6 +163,27 @@ class Records:
 def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
     materialization = record.asset_materialization
     return materialization.metadata if materialization is not None else {}
+
+
+def _found_only_changes(count: CheckRecord) -> bool:
+    missing, changed = (_number(count.metadata.get(name)) for name in (MISSING_METADATA, CHANGED_METADATA))
+    return changed > 0 and missing == 0
+
+
+def _is_copy_of(copy: dg.EventLogRecord, raw: dg.EventLogRecord) -> bool:
+    """Whether Drive has the day as it is here. One that was fetched again the same has another summary."""
+    source = _metadata(raw).get(SOURCE_METADATA)
+    was_restored = source is not None and source.value == "drive"
+    return _data_version(copy) == _data_version(raw) and (was_restored or copy.timestamp > raw.timestamp)
+
+
+def _was_refused(event: dg.DagsterEvent | None) -> bool:
+    error = event.step_failure_data.error if event is not None else None
+    while error is not None:
+        if error.cls_name == OverwriteRefused.__name__:
+            return True
+        error = error.cause
+    return False
 
 
 def _data_version(record: dg.EventLogRecord) -> str | None:

@@ -13,19 +13,19 @@ import dagster as dg
 import msgspec
 
 from lse_dagster.alerts import Alerts, Position
+from lse_dagster.checks import ATTACHMENTS_CHECK
 from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, danger, needs, pause_after
+from lse_dagster.delivery import Delivery, Told
 from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
-from lse_dagster.records import Records, request_tags
-from lse_dagster.webhook import NotDelivered, Webhook
+from lse_dagster.records import Records, request_tags, step_name
+from lse_dagster.webhook import Webhook
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 _SECONDS_BETWEEN_LOOKS: Final = 600
 _SECONDS_BETWEEN_MESSAGES: Final = 60
-_MESSAGES_AT_ONCE: Final = 5
-"""A tick must end within a minute, and each message may take ten seconds."""
 _AFTER_THE_SCHEDULE: Final = timedelta(hours=1)
 
 
@@ -57,8 +57,8 @@ def reconciliation_sensor(
         jobs=jobs,
         minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-        description="Counts days again before LangSmith forgets them; archives what is missing, late or not "
-        "on Drive; fails the check of a day that is about to be lost.",
+        description="Fetches days again when all has arrived, and counts them before LangSmith forgets them; "
+        "archives what is missing, late or not on Drive; fails the check of a day that is about to be lost.",
     )
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if project.name is None:
@@ -94,7 +94,7 @@ class _Look:
 
     def _request(self, day: date, need: Need) -> dg.RunRequest | None:
         project = self._project
-        step = f"{project.name}/{day}/{need.value}"
+        step = step_name(project, day, need.value)
         before = self._records.requests(step)
         if before and self._now < before[-1] + pause_after(len(before)):
             return None
@@ -112,28 +112,41 @@ class _Look:
         found = danger(day, known, self._rule, now=self._now)
         if found is None or (found == "expired" and known is None and day < began):
             return None
-        project, step = self._project, f"{self._project.name}/{day}/{found}"
+        project, step = self._project, step_name(self._project, day, found)
         if self._records.requests(step):
             return None
-        told = DangerConfig(
-            why=_why(found, self._rule.expires(day)),
-            next_step="Read why the last runs of this day failed, then: "
-            f"lse archive --project {project.name!r} --date {day}",
-        )
         return dg.RunRequest(
             run_key=step,
             job_name=project.job_name("expiry"),
             partition_key=day.isoformat(),
-            run_config=dg.RunConfig(ops={project.job_name("report_danger"): told}),
+            run_config=dg.RunConfig(ops={project.job_name("report_danger"): self._told(day, found)}),
             tags=request_tags(step, self._now),
         )
 
-
-def _why(found: Danger, expires: datetime) -> str:
-    when = f"from {expires:%Y-%m-%d %H:%M} UTC on"
-    if found == "expired":
-        return f"The day is not safe on Drive, and LangSmith deleted it {when}."
-    return f"The day is not safe on Drive, and LangSmith deletes it {when}. Attempts go on."
+    def _told(self, day: date, found: Danger) -> DangerConfig:
+        """What people are told of a danger."""
+        expires = self._rule.expires(day)
+        forgotten = self._now >= expires
+        deletes = "LangSmith deleted" if forgotten else "LangSmith deletes"
+        when = f"from {expires:%Y-%m-%d %H:%M} UTC on."
+        again = f"lse archive --project {self._project.name!r} --date {day}"
+        if found == "lacks attachments":
+            check = self._records.latest_result("raw_runs", ATTACHMENTS_CHECK, day)
+            which = check.description if check is not None else None
+            why = f"Attachments could not be downloaded, and {deletes} them {when}"
+            mend = f"Once the store that holds them answers again: {again}"
+            keep = "Keep the day as it is: all else of it is on Drive."
+            return DangerConfig(
+                check="attachments",
+                why=f"{why} {which}" if which else why,
+                next_step=keep if forgotten else mend,
+            )
+        why = f"The day is not safe on Drive, and {deletes} it {when}"
+        return DangerConfig(
+            check="drive",
+            why=why if forgotten else f"{why} Attempts go on.",
+            next_step=f"Read why the last runs of this day failed, then: {again}",
+        )
 
 
 def alerts_sensor(
@@ -146,7 +159,7 @@ def alerts_sensor(
     """Send a message about each failed run and check. On as soon as there is an address to send to.
 
     Not Dagster's run-failure sensor: that goes on to the next run when a message could not be sent. Here the
-    cursor stays until it was, so a message may come twice but is not lost.
+    cursor stays until it was, or was refused for good, so a message may come twice but is not lost.
     """
     watched = list(checks)
 
@@ -158,20 +171,15 @@ def alerts_sensor(
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         found = Alerts(context.instance, projects, watched, ui)
+
+        def remember(position: Position) -> None:
+            context.update_cursor(msgspec.json.encode(position).decode())
+
         if context.cursor is None:
-            context.update_cursor(msgspec.json.encode(found.now()).decode())
+            remember(found.now())
             return dg.SkipReason("Begins here: what failed before is not told.")
-        sent = 0
-        try:
-            for alert in found.since(msgspec.json.decode(context.cursor, type=Position)):
-                if alert.text is not None:
-                    webhook.send(alert.text)
-                    sent += 1
-                context.update_cursor(msgspec.json.encode(alert.position).decode())
-                if sent == _MESSAGES_AT_ONCE:
-                    break
-        except NotDelivered as error:
-            context.log.warning(str(error))
+        told = msgspec.json.decode(context.cursor, type=Told)
+        sent = Delivery(webhook, context.log, remember).deliver(found.since(told), told)
         return dg.SkipReason(f"{sent} messages sent.")
 
     return alerts

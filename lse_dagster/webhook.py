@@ -13,6 +13,10 @@ from typing import Final
 from lse_dagster.errors import ArchiveError
 
 _TIMEOUT_SECONDS: Final = 10.0
+_REFUSED: Final = range(400, 500)
+_LATER: Final = frozenset({408, 425, 429})
+"""No refusals, though they are among them."""
+_OF_THE_ADDRESS: Final = frozenset({401, 403, 404, 405, 407, 410})
 
 
 class NotDelivered(ArchiveError):
@@ -20,10 +24,14 @@ class NotDelivered(ArchiveError):
 
     transient = True
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, status: int | None = None) -> None:
         super().__init__(
             "Sending a message to LSE_WEBHOOK_URL", why, "It is sent again. Check the address if this stays."
         )
+        self.refused = status in _REFUSED and status not in _LATER
+        """Whether the server would hardly take the same message later."""
+        self.may_be_the_address = status in _OF_THE_ADDRESS
+        """Whether it refuses, perhaps, whatever comes: somebody must change something first."""
 
 
 class Webhook:
@@ -46,7 +54,7 @@ class Webhook:
             with self._opener.open(request, timeout=_TIMEOUT_SECONDS):
                 pass
         except urllib.error.HTTPError as error:
-            raise NotDelivered(f"The server answered {error.code}.") from None
+            raise NotDelivered(f"The server answered {error.code}.", status=error.code) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             # Its words may hold the address; so would the traceback of what this was raised from.
             raise NotDelivered(f"{type(error).__name__}.") from None

@@ -10,13 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Receiver:
-    """What came in. `status` is the answer to everything."""
+    """What came in. `status` is the answer to everything but messages with one of these `words`."""
 
     url: str = ""
     status: int = 200
     texts: list[str] = field(default_factory=list)
     """The messages that were taken."""
     refused: int = 0
+    words: dict[str, int] = field(default_factory=dict)
+    """The status for messages that hold a word."""
 
 
 @contextmanager
@@ -27,11 +29,13 @@ def running_receiver(secret: str = "T0/B0/s3cr3t") -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if receiver.status == 200:
+            own = (status for word, status in receiver.words.items() if word in body["text"])
+            status = next(own, receiver.status)
+            if status == 200:
                 receiver.texts.append(body["text"])
             else:
                 receiver.refused += 1
-            self.send_response(receiver.status)
+            self.send_response(status)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:

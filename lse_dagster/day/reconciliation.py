@@ -1,7 +1,7 @@
 """What an archived day still needs, from what is known of it and what time it is: pure rules, no looking.
 
-LangSmith takes runs late, patches them, and forgets them. So a day is compared with LangSmith again when all
-late runs must have arrived, and once more before LangSmith forgets it; each time at most one look.
+LangSmith takes runs late, patches them, and forgets them. So a day is fetched again when all late runs must
+have arrived, and compared once more before LangSmith forgets it; each time at most one look.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from lse_dagster.day.interval import DayInterval
 
 _QUICK_ATTEMPTS: Final = 4
 _EARLY_WARNING: Final = timedelta(days=2)
+_ARRIVES_FOR: Final = timedelta(hours=24)
+"""How long after a day's end LangSmith still takes runs that started in it (documentation, November 2026)."""
 _WATCHED_AFTER_EXPIRY: Final = timedelta(days=14)
 """For uploads that keep failing, and to tell of days that were lost while nobody looked."""
 
@@ -31,10 +33,10 @@ class Need(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """When days are compared with LangSmith again, in days after they began, and when LangSmith forgets."""
+    """When LangSmith is asked about a day again, in days after it began, and when LangSmith forgets."""
 
     after_days: tuple[int, ...] = (2, 12)
-    """Ascending, less than `retention_days`. Runs may arrive until two days after the day began."""
+    """Ascending, less than `retention_days`."""
     retention_days: int = 14
 
     def expires(self, day: date) -> datetime:
@@ -42,7 +44,7 @@ class Rule:
         return DayInterval.of(day).start + timedelta(days=self.retention_days)
 
     def last_due(self, day: date, now: datetime) -> datetime | None:
-        """The latest moment by now at which the day was to be compared again."""
+        """The latest moment by now at which LangSmith was to be asked about the day again."""
         start = DayInterval.of(day).start
         passed = [due for days in self.after_days if (due := start + timedelta(days=days)) <= now]
         return passed[-1] if passed else None
@@ -70,11 +72,23 @@ class KnownDay:
     """When it was last compared with LangSmith by a count."""
     lacks_runs: bool = False
     """Whether the last comparison, made after the fetch, found runs that it lacks."""
+    has_changed: bool = False
+    """Whether it found only runs that have ended otherwise or have other feedback by now."""
+    missing_attachments: int = 0
+    """Attachments and offloaded fields that could not be downloaded."""
+    refused_at: datetime | None = None
+    """When the last fetch was asked for that failed, if it would have lost what LangSmith no longer has."""
 
     @property
     def seen_at(self) -> datetime | None:
         """When LangSmith was last asked about the day."""
         return max(filter(None, (self.fetched_at, self.compared_at)), default=None)
+
+    def was_early(self, day: date) -> bool:
+        """Whether more of the day may have come since it was fetched: runs, their ends, feedback, files."""
+        arrived = DayInterval.of(day).end + _ARRIVES_FOR
+        too_soon = self.fetched_at is None or self.fetched_at < arrived
+        return too_soon or bool(self.pending_runs or self.missing_attachments)
 
 
 def needs(
@@ -93,28 +107,36 @@ def _needs(
             yield Need.FETCH
         return
     due = not forgotten and is_due(day, known, rule, now)
-    if not forgotten and (known.lacks_runs or not known.is_sound or (due and known.pending_runs)):
+    more = known.has_changed or (due and known.was_early(day))
+    fetch = known.lacks_runs or not known.is_sound or (more and not _was_refused(day, known, rule, now))
+    if fetch and not forgotten:
         yield Need.FETCH
     if known.is_sound and not known.on_drive:
         yield Need.UPLOAD
-    if due and known.is_sound and not known.lacks_runs and not known.pending_runs:
+    if due and not fetch:
         yield Need.COUNT
 
 
+def _was_refused(day: date, known: KnownDay, rule: Rule, now: datetime) -> bool:
+    """Whether a fetch since the day was due was refused, as the next one would be: a person decides."""
+    due = rule.last_due(day, now)
+    return due is not None and known.refused_at is not None and known.refused_at >= due
+
+
 def is_due(day: date, known: KnownDay, rule: Rule, now: datetime) -> bool:
-    """Whether the day was not compared with LangSmith since it was last to be."""
+    """Whether LangSmith was not asked about the day since it was last to be."""
     due = rule.last_due(day, now)
     return due is not None and (known.seen_at is None or known.seen_at < due)
 
 
 def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> bool:
-    """Whether nothing more is to come: every comparison was made, or LangSmith has forgotten the day."""
+    """Whether nothing more is to come: LangSmith was asked each time it was due, or has forgotten the day."""
     if now >= rule.expires(day):
         return True
     last = DayInterval.of(day).start + timedelta(days=rule.after_days[-1])
     if known is None or now < last:
         return False
-    return not (is_due(day, known, rule, now) or known.lacks_runs)
+    return not (is_due(day, known, rule, now) or known.lacks_runs or known.has_changed)
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -122,16 +144,16 @@ def pause_after(attempts: int) -> timedelta:
     return timedelta(hours=6) if attempts < _QUICK_ATTEMPTS else timedelta(days=1)
 
 
-Danger = Literal["expires in two days", "expires in a day", "expired"]
+Danger = Literal["expires in two days", "expires in a day", "expired", "lacks attachments"]
 
 
 def danger(day: date, known: KnownDay | None, rule: Rule, *, now: datetime) -> Danger | None:
-    """How near a day that is not on Drive is to being lost."""
-    if known is not None and known.on_drive and not known.lacks_runs:
-        return None
+    """How near a day is to being lost, or some of its attachments: for these, one warning is enough."""
     left = rule.expires(day) - now
     if left > _EARLY_WARNING:
         return None
+    if known is not None and known.on_drive and not known.lacks_runs:
+        return "lacks attachments" if known.missing_attachments else None
     if left <= timedelta(0):
         return "expired"
     return "expires in a day" if left <= _EARLY_WARNING / 2 else "expires in two days"

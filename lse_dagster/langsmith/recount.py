@@ -1,36 +1,51 @@
 """Comparing an archived day with LangSmith again, without fetching it.
 
-A count cannot tell one late run and one deleted run from no change. Where ids are cheap (v2: a thousand a
-request, against v1's hundred at a tenth of the rate) they are compared as well. Runs that were patched after
-they had ended are seen by neither; a day with unfinished runs is fetched again instead.
+A count cannot tell one late run and one deleted run from no change, and leaves out the tail after midnight.
+Where a thousand runs come with a request (v2; v1 gives a hundred at a tenth of the rate) the outline of each
+is compared as well: its id, how it ended, its feedback in numbers. New inputs or outputs alone go unnoticed.
 """
 
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
 from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.outline import RunOutline, read_outline
+from lse_dagster.day.run import InvalidRun
+from lse_dagster.langsmith.errors import InvalidAnswer, NoSuchEndpoint
 from lse_dagster.langsmith.generation import choose_queries
+from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.projects import project_id
-from lse_dagster.langsmith.query import V2Queries, id_pages
-from lse_dagster.langsmith.scope import started_in
+from lse_dagster.langsmith.query import Cursors, V2Queries
+from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
 
 
-class _Id(msgspec.Struct):
-    id: str
-
-
 @dataclass(frozen=True)
 class Recount:
-    """What LangSmith has of a day now. `missing`: how many runs of it the archive is known to lack."""
+    """What LangSmith has of a day now.
+
+    `missing`: how many runs of it, or of its tail, the archive is known to lack; `changed`: how many have
+    another outline there.
+    """
 
     total: int
-    missing: int
+    missing: int = 0
+    changed: int = 0
+
+    @property
+    def is_as_archived(self) -> bool:
+        """Whether a fetch would bring nothing that is known of."""
+        return not (self.missing or self.changed)
+
+
+class _OutlineQueries(V2Queries):
+    """What an outline is made of, and no more."""
+
+    fields = ("ID", "STATUS", "END_TIME", "FEEDBACK_STATS")
 
 
 def count_again(
@@ -38,24 +53,56 @@ def count_again(
     project: str,
     day: date,
     *,
+    now: datetime,
     held: int,
-    held_ids: Callable[[], AbstractSet[str] | None],
+    outlines: Callable[[], Mapping[str, int] | None],
 ) -> Recount:
-    """Compare the day with LangSmith: one request to `/runs/stats`, and on v2 one for each thousand ids.
+    """Compare the day with LangSmith: one request to `/runs/stats`, and on v2 one for each thousand runs.
 
-    `held`: how many runs that started in the day are archived; `held_ids`: the ids of all, or None when they
-    are not at hand. Raises `ProjectNotFound`, and what `Transport.post` raises.
+    `held`: how many runs that started in the day are archived; `outlines`: the hashes of all by their ids, or
+    None when they are not at hand. Raises `ProjectNotFound`, and what `Transport.post` raises.
     """
-    scope = started_in(project_id(transport, project), DayInterval.of(day))
-    total = count_runs(transport, scope)
+    session, interval = project_id(transport, project), DayInterval.of(day)
+    whole = started_in(session, interval)
+    total = count_runs(transport, whole)
     if total > held:
-        return Recount(total, total - held)
-    queries = choose_queries(transport)
-    if total == 0 or queries is not V2Queries or (known := held_ids()) is None:
-        return Recount(total, 0)
-    ids = (
-        msgspec.json.decode(item, type=_Id).id
-        for page in id_pages(queries(transport), scope)
-        for item in page
-    )
-    return Recount(total, sum(1 for run_id in ids if run_id not in known))
+        return Recount(total, missing=total - held)
+    if total == 0 or choose_queries(transport) is not V2Queries or (known := outlines()) is None:
+        return Recount(total)
+    try:
+        return _compare(transport, known, [whole, tail_of(session, interval, now=now)], total)
+    except NoSuchEndpoint:
+        # The server says it is new enough and has no v2 all the same.
+        return Recount(total)
+
+
+def _compare(transport: Transport, known: Mapping[str, int], scopes: list[RunScope], total: int) -> Recount:
+    missing = changed = 0
+    for scope in scopes:
+        for run in _outlines(_OutlineQueries(transport), scope):
+            missing += run.id not in known
+            changed += known.get(run.id, run.digest) != run.digest
+    return Recount(total, missing, changed)
+
+
+def _outlines(queries: V2Queries, scope: RunScope) -> Iterator[RunOutline]:
+    size = PageSize(queries.largest_page, first=queries.largest_page)
+    cursors = Cursors(scope)
+    cursor: str | None = None
+    while True:
+        page = queries.page(scope, cursor, size)
+        yield from map(_outline, page.items)
+        cursor = cursors.after(page)
+        if cursor is None:
+            return
+
+
+def _outline(item: msgspec.Raw) -> RunOutline:
+    try:
+        return read_outline(item)
+    except InvalidRun as error:
+        raise InvalidAnswer(
+            "Comparing a run that LangSmith sent with the archive",
+            f"{error}.",
+            "Run this again, and report it if it stays.",
+        ) from error

@@ -1,5 +1,6 @@
 """What a day still needs: the rules over what is known of it and the time."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -35,8 +36,16 @@ def a_day(
     on_drive: bool = True,
     compared: datetime | None = None,
     lacks_runs: bool = False,
+    missing: int = 0,
+    refused: datetime | None = None,
+    changed: bool = False,
 ) -> KnownDay:
-    return KnownDay(fetched, pending, sound, on_drive, compared, lacks_runs)
+    return KnownDay(fetched, pending, sound, on_drive, compared, lacks_runs, changed, missing, refused)
+
+
+def a_late_day(*, compared: datetime | None = None, on_drive: bool = True) -> KnownDay:
+    """One that was fetched when all must have arrived."""
+    return a_day(after(days=2), compared=compared, on_drive=on_drive)
 
 
 def needed(known: KnownDay | None, now: datetime) -> tuple[Need, ...]:
@@ -51,25 +60,43 @@ def test_a_day_that_is_not_there_is_fetched_once_the_schedule_had_its_turn_and_u
 
 
 @pytest.mark.parametrize("due", [2, 12])
-def test_a_day_is_counted_again_once_at_each_due_date(due: int) -> None:
-    before, then = after(days=due, seconds=-1), after(days=due)
-    looked = a_day(compared=before)
+def test_a_day_that_was_fetched_before_all_had_arrived_is_fetched_again_once_it_is_due(due: int) -> None:
+    early = a_day(after(days=2, seconds=-1), compared=after(days=due, seconds=-1))
 
-    assert needed(looked, before) == ()
-    assert needed(looked, then) == (Need.COUNT,)
-    assert needed(a_day(compared=then), after(days=due, hours=9)) == ()
-
-
-def test_two_due_dates_that_were_missed_are_one_count() -> None:
-    late = a_day()
-
-    assert needed(late, after(days=13)) == (Need.COUNT,)
-    assert needed(a_day(compared=after(days=13)), after(days=13, hours=1)) == ()
+    assert needed(early, after(days=due, seconds=-1)) == ()
+    assert needed(early, after(days=due)) == (Need.FETCH,)
+    assert needed(a_day(after(days=due)), after(days=due, hours=9)) == ()
 
 
-def test_a_day_with_unfinished_runs_is_fetched_again_instead_of_counted() -> None:
-    assert needed(a_day(pending=1), after(days=2)) == (Need.FETCH,)
-    assert needed(a_day(after(days=2), pending=1), after(days=3)) == ()
+def test_a_day_that_was_fetched_when_all_had_arrived_is_counted_once_when_it_is_due() -> None:
+    assert needed(a_late_day(), after(days=12, seconds=-1)) == ()
+    assert needed(a_late_day(), after(days=12)) == (Need.COUNT,)
+    assert needed(a_late_day(compared=after(days=12)), after(days=12, hours=9)) == ()
+
+
+def test_two_due_dates_that_were_missed_are_one_look() -> None:
+    assert needed(a_day(), after(days=13)) == (Need.FETCH,)
+    assert needed(a_day(after(days=13)), after(days=13, hours=1)) == ()
+
+
+@pytest.mark.parametrize(("pending", "missing"), [(1, 0), (0, 1)])
+def test_a_day_with_unfinished_runs_or_missing_files_is_fetched_again_instead_of_counted(
+    pending: int, missing: int
+) -> None:
+    at_first = a_day(after(days=2), pending=pending, missing=missing)
+    again = a_day(after(days=12), pending=pending, missing=missing)
+
+    assert needed(at_first, after(days=11)) == ()
+    assert needed(at_first, after(days=12)) == (Need.FETCH,)
+    assert needed(again, after(days=13)) == ()
+
+
+def test_a_fetch_that_was_refused_is_not_tried_again_before_it_is_due_again() -> None:
+    refused = a_day(refused=after(days=2))
+
+    assert needed(refused, after(days=2, hours=1)) == (Need.COUNT,)
+    assert needed(a_day(refused=after(days=2), compared=after(days=2, hours=1)), after(days=11)) == ()
+    assert needed(refused, after(days=12)) == (Need.FETCH,)
 
 
 def test_a_day_that_lacks_runs_or_is_unsound_is_fetched_again_until_it_expires() -> None:
@@ -78,13 +105,29 @@ def test_a_day_that_lacks_runs_or_is_unsound_is_fetched_again_until_it_expires()
         assert needed(known, after(days=14)) == ()
 
 
+def test_a_day_that_has_changed_is_fetched_again_unless_that_would_lose_something() -> None:
+    counted = after(days=12)
+
+    assert needed(a_day(after(days=2), compared=counted, changed=True), after(days=13)) == (Need.FETCH,)
+    refused = a_day(after(days=2), compared=counted, changed=True, refused=counted)
+    assert needed(refused, after(days=13)) == ()
+    assert danger(DAY, refused, RULE, now=after(days=13)) is None
+
+
+def test_a_day_that_lacks_runs_is_tried_until_it_expires_though_it_was_refused() -> None:
+    refused = a_day(compared=after(days=12), lacks_runs=True, refused=after(days=12))
+
+    assert needed(refused, after(days=13)) == (Need.FETCH,)
+
+
 def test_a_sound_day_that_is_not_on_drive_is_uploaded_also_after_langsmith_forgot_it() -> None:
     assert needed(a_day(on_drive=False), after(days=1, hours=6)) == (Need.UPLOAD,)
     assert needed(a_day(on_drive=False), after(days=20)) == (Need.UPLOAD,)
 
 
 def test_drives_trouble_does_not_keep_a_day_from_being_compared() -> None:
-    assert needed(a_day(on_drive=False), after(days=2)) == (Need.UPLOAD, Need.COUNT)
+    assert needed(a_late_day(on_drive=False), after(days=12)) == (Need.UPLOAD, Need.COUNT)
+    assert needed(a_day(on_drive=False), after(days=2)) == (Need.FETCH, Need.UPLOAD)
 
 
 def test_the_danger_grows_as_the_day_nears_its_end() -> None:
@@ -95,6 +138,15 @@ def test_the_danger_grows_as_the_day_nears_its_end() -> None:
     assert found == [None, "expires in two days", "expires in a day", "expired"]
     assert danger(DAY, a_day(), RULE, now=after(days=20)) is None
     assert danger(DAY, a_day(lacks_runs=True), RULE, now=after(days=13)) == "expires in a day"
+
+
+def test_missing_attachments_of_a_day_on_drive_are_a_danger_of_their_own() -> None:
+    at = [after(days=12, seconds=-1), after(days=12), after(days=13), after(days=20)]
+
+    found = [danger(DAY, a_day(missing=1), RULE, now=now) for now in at]
+
+    assert found == [None, "lacks attachments", "lacks attachments", "lacks attachments"]
+    assert danger(DAY, a_day(missing=1, on_drive=False), RULE, now=after(days=13)) == "expires in a day"
 
 
 def test_days_are_watched_from_the_beginning_of_the_archive_to_yesterday() -> None:
@@ -118,6 +170,9 @@ known_days = st.builds(
     on_drive=st.booleans(),
     compared_at=st.none() | moments,
     lacks_runs=st.booleans(),
+    missing_attachments=st.integers(0, 2),
+    refused_at=st.none() | moments,
+    has_changed=st.booleans(),
 )
 rules = st.sets(st.integers(1, 13), min_size=1, max_size=4).map(lambda days: Rule(tuple(sorted(days)), 14))
 
@@ -136,10 +191,12 @@ def test_what_is_asked_of_langsmith_ends_the_need_for_it(known: KnownDay, rule: 
     wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
 
     if Need.COUNT in wanted:
-        counted = KnownDay(known.fetched_at, 0, is_sound=True, on_drive=True, compared_at=now)
+        counted = replace(known, on_drive=True, compared_at=now, has_changed=False)
         assert needs(DAY, counted, rule, now=now, missing_after=NIGHTLY) == ()
     if Need.FETCH in wanted:
-        fetched = KnownDay(now, known.pending_runs, is_sound=True, on_drive=True)
+        fetched = replace(
+            known, fetched_at=now, is_sound=True, on_drive=True, lacks_runs=False, has_changed=False
+        )
         assert needs(DAY, fetched, rule, now=now, missing_after=NIGHTLY) == ()
 
 
@@ -167,3 +224,16 @@ def test_a_day_that_was_not_compared_when_due_stays_due(
 ) -> None:
     if is_due(DAY, known, rule, now):
         assert is_due(DAY, known, rule, now + later)
+
+
+@given(known_days, rules, moments)
+def test_a_day_that_is_due_is_counted_only_if_all_had_arrived_or_its_fetch_was_refused(
+    known: KnownDay, rule: Rule, now: datetime
+) -> None:
+    wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
+
+    if Need.COUNT in wanted and known.was_early(DAY):
+        due = rule.last_due(DAY, now)
+        assert due is not None
+        assert known.refused_at is not None
+        assert known.refused_at >= due
