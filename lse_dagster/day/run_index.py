@@ -83,6 +83,14 @@ class RunIndex:
         query = f"SELECT count(*) FROM runs WHERE {condition}"  # noqa: S608 - conditions are our own
         return int(self._ask(query, *parameters)[0][0])
 
+    def even_starts(self, first_us: int, end_us: int, parts: int) -> list[int]:
+        """Where each part begins when the runs that started in a span are cut into so many of equal count."""
+        query = (
+            "SELECT min(start_us) FROM (SELECT start_us, ntile(?) OVER (ORDER BY start_us) AS part"
+            " FROM runs WHERE start_us >= ? AND start_us < ?) GROUP BY part ORDER BY 1"
+        )
+        return [row[0] for row in self._ask(query, parts, first_us, end_us)]
+
     def kinds(self, first_us: int, end_us: int) -> list[tuple[str, str, int, int]]:
         """Of the runs that started in a span: type, status, hour since its begin, and how many there are."""
         query = (

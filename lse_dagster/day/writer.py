@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final, Literal
 
 import msgspec
@@ -123,6 +124,12 @@ class DayWriter:
     def count_started_in_day(self) -> int:
         """How many of the runs LangSmith counts for the day."""
         return self._index.count(_IN_DAY, *self._bounds)
+
+    def even_parts(self, count: int) -> list[DayInterval]:
+        """The day cut into up to so many intervals of equal count, as far as the starts of its runs allow."""
+        begins = self._index.even_starts(*self._bounds, count)
+        edges = sorted({self._bounds[0], *begins[1:], self._bounds[1]})
+        return [DayInterval(from_microseconds(low), from_microseconds(high)) for low, high in pairwise(edges)]
 
     def tally(self) -> Tally:
         """The runs that LangSmith counts for the day, by what they are and when they started."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.trace_file import read_trace_file
+from lse_dagster.day.writer import DayWriter
 from lse_dagster_tests.day.runs import ARun, at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, published_day, stage
 
@@ -151,3 +152,29 @@ def test_whatever_the_order_of_arrival_the_day_is_the_same(
 
 def _second(second: int) -> datetime:
     return at("00:00:00") + timedelta(seconds=second)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seconds=st.lists(st.integers(0, 86_399) | st.just(43_200), max_size=40),
+    count=st.integers(1, 12),
+)
+def test_the_even_parts_of_a_day_are_the_whole_day_once_with_as_many_runs_in_each(
+    seconds: list[int], count: int
+) -> None:
+    moments = [at("00:00:00") + timedelta(seconds=second) for second in seconds]
+    with tempfile.TemporaryDirectory() as folder, DayStore(Path(folder)).stage(PROJECT, DAY) as staging:
+        writer = DayWriter(staging)
+        writer.add([root(moment).raw() for moment in moments])
+
+        parts = writer.even_parts(count)
+
+    assert 1 <= len(parts) <= count
+    assert [parts[0].start, *(part.end for part in parts)] == [
+        *(part.start for part in parts),
+        at("00:00:00", "2025-08-30"),
+    ]
+    assert parts[0].start == at("00:00:00")
+    if len(set(moments)) == len(moments):
+        held = [sum(moment in part for moment in moments) for part in parts]
+        assert max(held) - min(held) <= 1
