@@ -181,7 +181,7 @@ class Transport:
                 failure = failed
             invalid_answers += failure.invalid
             waited += failure.spent
-            pause = 0.0 if failure.at_once else max(failure.asked, self._backoff(attempt))
+            pause = 0.0 if failure.at_once else self._pause(failure.asked, attempt)
             out_of_patience = waited + pause > self._patience or invalid_answers == _MOST_INVALID_ANSWERS
             if not failure.error.transient or out_of_patience:
                 raise failure.error
@@ -251,6 +251,10 @@ class Transport:
             (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
+
+    def _pause(self, asked: float, attempt: int) -> float:
+        """What the server asks for, unless that is next to nothing: it could go on so for ever."""
+        return asked if asked >= _FIRST_BACKOFF else max(asked, self._backoff(attempt))
 
     def _backoff(self, attempt: int) -> float:
         return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()

@@ -153,6 +153,7 @@ def test_a_presigned_url_is_in_no_log_whatever_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # Kubernetes' client has set another one
     source.trace({"note": b"hello"})
     odd.script = lambda question: question.raw(
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"  # urllib3 warns of that
