@@ -3,6 +3,7 @@
 With `pytest -n` each process is a session: it has servers, a Dagster instance and folders of its own.
 """
 
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,15 @@ from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster_tests.day_archive import DayArchive
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take Ctrl+C as a terminal's process does.
+
+    The processes of pytest-xdist, and what a shell begins with `&`, ignore it. Dagster copies that to SIGTERM
+    after a run, and every server that a test starts would inherit it and could not be told to stop.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

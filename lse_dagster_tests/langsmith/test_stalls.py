@@ -36,7 +36,6 @@ STALLS = {
 @contextmanager
 def interrupted_when_stalled(control: ControlClient) -> Iterator[None]:
     """Ctrl+C as soon as the server has taken the request that it does not answer."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest-xdist's processes ignore it
 
     def press() -> None:
         while control.faults():
@@ -49,7 +48,6 @@ def interrupted_when_stalled(control: ControlClient) -> Iterator[None]:
         yield
     finally:
         finger.join()
-        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("path", STALLS.values(), ids=STALLS.keys())
