@@ -4,20 +4,16 @@ Runs of a day and runs that LangSmith sends now are brought to the same few valu
 from. Inputs and outputs are not among them: to compare those is to fetch the day again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 import xxhash
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import microseconds, parse_time
-from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.run import InvalidRun
-from lse_dagster.day.trace_file import decode_trace
-from lse_dagster.day.zip_directory import ZipDirectory, broken_zip
 from lse_dagster.day.zip_file import DayZip
-from lse_dagster.day.zip_member import read_whole
 
 _DECIMALS = 6
 """Averages are computed anew, perhaps in another order."""
@@ -66,17 +62,10 @@ def outlines_of_folder(day: DayFolder) -> dict[str, int]:
 
 def outlines_of_zip(zipped: DayZip) -> dict[str, int]:
     """The same from a day zip. Raises `BrokenZip`."""
-    with ZipDirectory(zipped.path) as archive:
-        try:
-            return _by_id(_runs_in(archive))
-        except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRun) as error:
-            raise broken_zip(zipped.path, f"a trace in it cannot be read: {error}") from error
-
-
-def _runs_in(archive: ZipDirectory) -> Iterator[msgspec.Raw]:
-    for member in archive.members():
-        if is_trace_file_name(member.name):
-            yield from decode_trace(read_whole(archive, member)).runs
+    try:
+        return _by_id(raw for trace in zipped.traces() for raw in trace.runs)
+    except InvalidRun as error:
+        raise zipped.broken(error) from error
 
 
 def _by_id(raws: Iterable[msgspec.Raw]) -> dict[str, int]:

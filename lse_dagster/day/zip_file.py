@@ -15,14 +15,14 @@ from typing import Final
 import msgspec
 
 from lse_dagster.day.durable import flush_files, flush_folder
-from lse_dagster.day.errors import DiskError
+from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.holdings import read_holdings
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.summary import Summary, decode_summary
-from lse_dagster.day.trace_file import decode_trace
+from lse_dagster.day.trace_file import TraceFile, decode_trace
 from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
 from lse_dagster.day.zip_member import read_whole
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL, ChangedFile, FileToPack, OnProgress, pack_files
@@ -65,12 +65,24 @@ class DayZip:
 
     def holdings(self) -> Holdings:
         """What replacing this zip could lose. Raises `BrokenZip`."""
+        try:
+            return read_holdings(self.traces(), self.summary)
+        except (msgspec.MsgspecError, InvalidRun) as error:
+            raise self.broken(error) from error
+
+    def traces(self) -> Iterator[TraceFile]:
+        """Every trace, one in memory at a time. Raises `BrokenZip`."""
         with ZipDirectory(self.path) as archive:
-            traces = (decode_trace(read_whole(archive, member)) for member in self._traces(archive))
-            try:
-                return read_holdings(traces, self.summary)
-            except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRun) as error:
-                raise broken_zip(self.path, f"a trace in it cannot be read: {error}") from error
+            for member in self._traces(archive):
+                try:
+                    trace = decode_trace(read_whole(archive, member))
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    raise self.broken(error) from error
+                yield trace
+
+    def broken(self, error: Exception) -> BrokenZip:
+        """The error for a zip whose traces are none."""
+        return broken_zip(self.path, f"a trace in it cannot be read: {error}")
 
     def _traces(self, archive: ZipDirectory) -> Iterator[Member]:
         names = set(self.summary.trace_names)

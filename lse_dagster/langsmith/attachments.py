@@ -19,6 +19,7 @@ from lse_dagster.day.attachment import MissingAttachment, attachment_file_name
 from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.summary import FileEntry
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.backoff import pause
 from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, remove_file
 from lse_dagster.langsmith.errors import Cancelled
 from lse_dagster.langsmith.presigned import PresignedDownload, presigned_downloads
@@ -27,8 +28,6 @@ Refresh = Callable[[str], bytes | msgspec.Raw | None]
 """Fetches a run again by its id, for URLs that are good again; None when LangSmith no longer has it."""
 
 _QUEUED_PER_WORKER: Final = 8
-_FIRST_BACKOFF: Final = 0.5
-_LONGEST_BACKOFF: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -189,12 +188,12 @@ class AttachmentDownloads:
                         raise
                     url, refreshed = self._fresh_url(wanted, failure, self._refresh), True
                 else:
-                    pause = self._pause(attempt, failure.retry_after)
-                    if waited + pause >= patience:
+                    seconds = pause(attempt, failure.retry_after or 0.0, self._jitter())
+                    if waited + seconds >= patience:
                         self._out_of_order = True
                         raise
-                    self._wait(pause)
-                    waited += pause
+                    self._wait(seconds)
+                    waited += seconds
                     attempt += 1
                 with self._lock:
                     self._retries += 1
@@ -224,10 +223,6 @@ class AttachmentDownloads:
         if found is None:
             raise DownloadFailed(f"{failure.why}; LangSmith gives no other URL for it", passing=False)
         return found
-
-    def _pause(self, attempt: int, retry_after: float | None) -> float:
-        backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()
-        return max(backoff, retry_after or 0.0)
 
     def _wait(self, seconds: float) -> None:
         self._sleep(seconds)

@@ -21,6 +21,7 @@ from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.langsmith.answer import expect_utf8
 from lse_dagster.langsmith.api_key import ApiKey, sendable
 from lse_dagster.langsmith.attempt import FAULTS, Call, Failed, Params, TooLarge, failed_by, refused
+from lse_dagster.langsmith.backoff import pause
 from lse_dagster.langsmith.connections import Connections
 from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, base_url, expect_usable, without_user
 from lse_dagster.langsmith.errors import Cancelled
@@ -36,8 +37,6 @@ from lse_dagster.langsmith.pace import WholeWithin
 
 T = TypeVar("T")
 
-_FIRST_BACKOFF = 0.5
-_LONGEST_BACKOFF = 30.0
 _MOST_INVALID_ANSWERS = 5
 """A cut body is worth another try; a server that keeps answering nonsense is not worth the whole patience."""
 _CONNECT_SECONDS = 10.0
@@ -181,16 +180,16 @@ class Transport:
                 failure = failed
             invalid_answers += failure.invalid
             waited += failure.spent
-            pause = 0.0 if failure.at_once else self._pause(failure.asked, attempt)
-            out_of_patience = waited + pause > self._patience or invalid_answers == _MOST_INVALID_ANSWERS
+            seconds = 0.0 if failure.at_once else pause(attempt, failure.asked, self._jitter())
+            out_of_patience = waited + seconds > self._patience or invalid_answers == _MOST_INVALID_ANSWERS
             if not failure.error.transient or out_of_patience:
                 raise failure.error
             with self._lock:
                 self.counters.retries += 1
-            if pause:
-                self._on_retry(failure.error, pause)
-            self._wait(pause)
-            waited += pause
+            if seconds:
+                self._on_retry(failure.error, seconds)
+            self._wait(seconds)
+            waited += seconds
             attempt += 1
 
     def _attempt(self, call: Call, decode: Callable[[bytes], T]) -> T:
@@ -251,13 +250,6 @@ class Transport:
             (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
-
-    def _pause(self, asked: float, attempt: int) -> float:
-        """What the server asks for, unless that is next to nothing: it could go on so for ever."""
-        return asked if asked >= _FIRST_BACKOFF else max(asked, self._backoff(attempt))
-
-    def _backoff(self, attempt: int) -> float:
-        return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempt, 10)) * self._jitter()
 
 
 def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
