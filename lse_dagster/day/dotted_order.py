@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+import msgspec
+
 _SEGMENT = re.compile(r"(\d{8}T\d{6})(\d{0,9})Z(.+)", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """One run on the path from the root."""
 
     start: datetime

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from lse_dagster.errors import ArchiveError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class InvalidDate(ArchiveError):
@@ -62,7 +63,7 @@ def parse_time(text: str) -> datetime | None:
 
 def microseconds(moment: datetime) -> int:
     """An aware datetime as microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(number: int) -> datetime:

@@ -9,11 +9,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from lse_dagster.day.run import RunIdentity
 
@@ -32,8 +33,7 @@ _ROWS_TO_GATHER: Final = 1_000
 _IDS_A_QUERY: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class SpooledRun:
+class SpooledRun(msgspec.Struct, frozen=True):
     """Where one run lies in the spool."""
 
     id: str

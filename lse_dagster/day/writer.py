@@ -71,8 +71,10 @@ class Provenance(Origin):
 class Added:
     """What was learned from runs that arrived."""
 
+    ids: list[str]
+    """Those of all, in the order they came."""
     starts: list[datetime]
-    """The start times of all, in the order they came."""
+    """When each of them started."""
     naming_files: list[bytes]
     """Those kept that name attachments or offloaded fields."""
 
@@ -106,7 +108,11 @@ class DayWriter:
             self._spool.add(kept)
         except OSError as error:
             raise self._disk_error(error) from error
-        return Added([run.start for run, _ in runs], [bytes(raw) for run, raw in kept if run.names_files])
+        return Added(
+            ids=[run.id for run, _ in runs],
+            starts=[run.start for run, _ in runs],
+            naming_files=[bytes(raw) for run, raw in kept if run.names_files],
+        )
 
     def _belongs(self, run: RunIdentity) -> bool:
         """Whether the run started in the day, or later in a trace that began in it."""

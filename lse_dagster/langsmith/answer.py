@@ -74,11 +74,10 @@ def _shorten(text: str) -> str:
 
 def expect_utf8(content: bytes) -> None:
     """Raises `UnicodeDecodeError`. msgspec looks only at what it decodes, and runs are kept undecoded."""
-    if not content.isascii():
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        for start in range(0, len(content), _PIECE):
-            decoder.decode(content[start : start + _PIECE])
-        decoder.decode(b"", final=True)
+    left = memoryview(b"" if content.isascii() else content)
+    while left:
+        _, decoded = codecs.utf_8_decode(left[:_PIECE], "strict", len(left) <= _PIECE)
+        left = left[decoded:]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

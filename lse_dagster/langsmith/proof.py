@@ -19,14 +19,13 @@ from lse_dagster.langsmith.attachments import AttachmentDownloads
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.query import RunQueries, id_pages, pages_by_id
-from lse_dagster.langsmith.run_ids import run_ids
 from lse_dagster.langsmith.scope import RunScope, may_still_grow, started_in, tail_of
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
 
 _ROUNDS: Final = 3
 _IDS_PER_REQUEST: Final = 50
-_SCANS_AT_ONCE: Final = 12
+_SCANS_AT_ONCE: Final = 24
 _FILL: Final = 0.9
 """How full a page of ids is to be: a part of the day with a few more runs than are known needs no second."""
 
@@ -95,7 +94,7 @@ class _Repair:
 
     def _scan(self, scope: RunScope) -> list[str]:
         pages = id_pages(self._queries, scope)
-        return [run_id for page in pages for run_id in self._writer.lacking(run_ids(page))]
+        return [run_id for page in pages for run_id in self._writer.lacking(page)]
 
     def _fetch_by_id(self, scope: RunScope, wanted: Sequence[str]) -> None:
         size = PageSize(min(self._queries.largest_page, _IDS_PER_REQUEST))

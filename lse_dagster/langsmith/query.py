@@ -184,25 +184,32 @@ class V1Queries(RunQueries):
         return Page(answer.runs, (answer.cursors or {}).get("next") or None), attempt.asked_for
 
 
-def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[msgspec.Raw]]:
-    """Every page of ids of a scope. Raises `QueryGoesInCircles`, and what `Transport.post` raises."""
-    return _pages(scope, lambda cursor: queries.ids(scope, cursor))
+def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[str]]:
+    """Every page of ids of a scope.
+
+    Raises `QueryGoesInCircles`, `InvalidAnswer`, and what `Transport.post` raises.
+    """
+    return (ids for _, ids in _pages(scope, lambda cursor: queries.ids(scope, cursor)))
 
 
 def pages_by_id(
-    queries: RunQueries, scope: RunScope, run_ids: Sequence[str], size: PageSize
+    queries: RunQueries, scope: RunScope, wanted: Sequence[str], size: PageSize
 ) -> Iterator[list[msgspec.Raw]]:
     """Every page of the runs with these ids. Raises as `id_pages` does."""
-    return _pages(scope, lambda cursor: queries.by_id(scope, run_ids, cursor, size))
+    return (items for items, _ in _pages(scope, lambda cursor: queries.by_id(scope, wanted, cursor, size)))
 
 
-def _pages(scope: RunScope, ask: Callable[[str | None], Page]) -> Iterator[list[msgspec.Raw]]:
+def _pages(
+    scope: RunScope, ask: Callable[[str | None], Page]
+) -> Iterator[tuple[list[msgspec.Raw], list[str]]]:
+    """Every page, and the ids of its runs."""
     cursors = Cursors(scope)
     cursor: str | None = None
     while True:
         page = ask(cursor)
-        yield page.items
-        cursor = cursors.after(page)
+        ids = run_ids(page.items)
+        yield page.items, ids
+        cursor = cursors.after(page.next_cursor, ids)
         if cursor is None:
             return
 
@@ -216,25 +223,24 @@ class Cursors:
         self._pages: set[str] = set()
         self._empty_pages = 0
 
-    def after(self, page: Page) -> str | None:
-        """The cursor of the next page, None after the last one.
+    def after(self, cursor: str | None, ids: Sequence[str]) -> str | None:
+        """The cursor that came with a page of these runs, or None: that was the last one.
 
         Raises `QueryGoesInCircles` for a cursor or a page that was there before, and for empty pages without
-        end; `InvalidAnswer` for a run without an id.
+        end.
         """
-        cursor = page.next_cursor
         if cursor is None:
             return None
         if cursor in self._seen:
             raise self._goes_in_circles("the same cursor twice")
         self._seen.add(cursor)
-        if not page.items:
+        if not ids:
             self._empty_pages += 1
             if self._empty_pages > _MOST_EMPTY_PAGES:
                 raise self._goes_in_circles(f"{_MOST_EMPTY_PAGES} empty pages, and a cursor with each")
             return cursor
         # By its ids: presigned URLs make the bytes of a run differ each time.
-        runs = xxhash.xxh3_128_hexdigest("\n".join(sorted(run_ids(page.items))).encode())
+        runs = xxhash.xxh3_128_hexdigest("\n".join(sorted(ids)).encode())
         if runs in self._pages:
             raise self._goes_in_circles("the same page again under another cursor")
         self._pages.add(runs)

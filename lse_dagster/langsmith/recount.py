@@ -91,8 +91,9 @@ def _outlines(queries: V2Queries, scope: RunScope) -> Iterator[RunOutline]:
     cursor: str | None = None
     while True:
         page = queries.page(scope, cursor, size)
-        yield from map(_outline, page.items)
-        cursor = cursors.after(page)
+        outlines = [_outline(item) for item in page.items]
+        yield from outlines
+        cursor = cursors.after(page.next_cursor, [run.id for run in outlines])
         if cursor is None:
             return
 

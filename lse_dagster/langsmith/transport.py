@@ -228,7 +228,7 @@ class Transport:
             stream=True,
         ) as response:
             # In one piece from the socket: `response.content` would join a hundred thousand small ones.
-            content: bytes = response.raw.read(self._largest_answer + 1, decode_content=True)
+            content: bytes = response.raw.read(self._most_of(response), decode_content=True)
         if self._cancelled.is_set():
             raise Cancelled  # it may be cut, and look whole where no length was promised
         with self._lock:
@@ -236,6 +236,12 @@ class Transport:
         if len(content) > self._largest_answer:
             raise TooLarge(f"The answer is larger than {self._largest_answer:,} bytes")
         return response.status_code, response.headers, content
+
+    def _most_of(self, response: requests.Response) -> int:
+        """Bytes to read of an answer: urllib3 copies it again unless that is just as many as come."""
+        most = self._largest_answer + 1
+        length = None if "Content-Encoding" in response.headers else response.raw.length_remaining
+        return min(length or most, most)
 
     def _wait_for_turn(self, limiter: RateLimiter) -> None:
         refusals = -1
