@@ -6,7 +6,7 @@ wait for, and is raised.
 """
 
 import threading
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date, datetime
 from typing import Final
 
@@ -80,36 +80,19 @@ class _Crew:
         self._progress = progress
         self._size = PageSize(queries.largest_page)
         self._lock = threading.Lock()
-        self._error: BaseException | None = None
 
     def run(self, tail: RunScope) -> None:
         """Work until nothing is left. One worker begins with the tail."""
         jobs = [lambda: self._follow_tail(tail)] + [self._follow_ranges] * WORKERS
-        threads = [
-            threading.Thread(target=self._guard, args=(job,), name="fetch", daemon=True) for job in jobs
-        ]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        except BaseException:
-            # Ctrl+C, or Dagster ending the run: nobody may write to the staging after we return.
-            self._stop()
-            for thread in threads:
-                if thread.ident is not None:  # it may have come before all had started
-                    thread.join()
-            raise
-        if self._error is not None:
-            raise self._error
-
-    def _guard(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        except BaseException as error:
-            with self._lock:
-                self._error = self._error or error
-            self._stop()
+        # Not threads of our own: Python 3.11 takes a thread for finished when Ctrl+C comes during its `join`,
+        # and nobody may write to the staging after we return.
+        with ThreadPoolExecutor(len(jobs), thread_name_prefix="fetch") as threads:
+            try:
+                for done in as_completed([threads.submit(job) for job in jobs]):
+                    done.result()
+            except BaseException:
+                self._stop()
+                raise
 
     def _stop(self) -> None:
         self._board.stop()
