@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lse_dagster.day.drive_copy import session_path
 from lse_dagster.day.retention import sweep
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
@@ -102,6 +103,14 @@ def test_a_day_whose_folder_is_gone_already_loses_its_zip_too(daemon: Daemon) ->
 
     assert report(daemon.execute("free_disk", config=REALLY))["days"] == 1
     assert is_here(daemon) == (False, False)
+
+
+def test_what_an_upload_that_was_killed_kept_beside_the_zip_goes_with_it(daemon: Daemon) -> None:
+    kept = session_path(daemon.zips.zip_path(project(daemon), DAY))
+    kept.write_text("a secret")
+
+    assert report(daemon.execute("free_disk", config=REALLY))["days"] == 1
+    assert not kept.exists()
 
 
 def test_a_day_that_is_yet_to_be_compared_with_langsmith_stays(daemon: Daemon) -> None:

@@ -86,9 +86,14 @@ def upload_copy(
         folder=project_path_part(project),
         name=day_zip_name(project, day),
         may_replace=_policy(drive, zipped, overwrite),
-        session_path=zipped.path.with_name(f".{zipped.path.name}.upload"),
+        session_path=session_path(zipped.path),
         on_progress=on_progress,
     )
+
+
+def session_path(zip_path: Path) -> Path:
+    """Where an upload of this zip that was stopped is kept."""
+    return zip_path.with_name(f".{zip_path.name}.upload")
 
 
 def stage_from_drive(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from lse_dagster.day.drive_copy import compare_copy, find_copy
+from lse_dagster.day.drive_copy import compare_copy, find_copy, session_path
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, DiskError, NoSuchZip
 from lse_dagster.day.folder import DayFolder
@@ -102,6 +102,7 @@ def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
             flush_folder(place.parent)
             shutil.rmtree(doomed)
         zip_path.unlink()
+        session_path(zip_path).unlink(missing_ok=True)
         flush_folder(zip_path.parent)
     except OSError as error:
         raise DiskError(f"Removing the day {day} of {project!r} from this disk", error) from error

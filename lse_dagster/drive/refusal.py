@@ -202,7 +202,7 @@ def _retry_after(value: str | None, now: float) -> float | None:
         return float(value)
     try:
         at = email.utils.parsedate_to_datetime(value).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a year or a zone that cannot be
         return None
     return max(0.0, at - now)
 

@@ -84,7 +84,7 @@ def _ahead(header: str | None, now: datetime) -> timedelta | None:
         return None
     try:
         said = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a year or a zone that cannot be
         return None
     # HTTP's times are GMT, named or not. They are cut to the second: the clock was half a second further.
-    return said.replace(tzinfo=UTC) + timedelta(seconds=0.5) - now
+    return said.replace(tzinfo=UTC) - now + timedelta(seconds=0.5)

@@ -220,6 +220,22 @@ def test_a_date_to_wait_for_is_understood(
     assert waits.seconds == [40.0]
 
 
+@pytest.mark.parametrize("header", ["Fri, 31 Dec 99999999999999999999 23:59:59 GMT", "99 bananas"])
+def test_a_wish_that_is_no_time_is_as_good_as_none(
+    drive: DriveArchive,
+    waits: Waits,
+    drive_sandbox: ControlClient,
+    folder: str,
+    local: Local,
+    header: str,
+) -> None:
+    drive_sandbox.fault(**START, status=503, headers={"Retry-After": header})
+
+    drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+
+    assert waits.seconds == [0.5]
+
+
 def test_a_wish_beyond_patience_ends_it_at_once(
     drive: DriveArchive, waits: Waits, drive_sandbox: ControlClient, folder: str, local: Local
 ) -> None:
