@@ -6,7 +6,7 @@ is neither is not kept, whatever the server sent it for.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,11 +60,11 @@ class Imported(Origin):
 
 
 @dataclass(frozen=True)
-class Provenance(Origin):
-    """A day that was fetched, and what LangSmith counted."""
+class Totals:
+    """What LangSmith counts for a day."""
 
-    langsmith_total: int
-    langsmith_root_total: int
+    runs: int
+    roots: int
 
 
 @dataclass(frozen=True)
@@ -158,34 +158,37 @@ class DayWriter:
 
     def finish(
         self,
-        provenance: Provenance | Imported,
+        origin: Origin,
         feedback: Mapping[str, Iterable[bytes]],
         *,
+        totals: Callable[[], Totals] | None = None,
         attachments: Mapping[str, FileEntry] | None = None,
         missing_attachments: Iterable[MissingAttachment] = (),
     ) -> StagedDay:
         """Write every trace file and the summary, and flush them. `feedback` is by run id.
 
-        `attachments` lie in the staging folder already, by name. Raises `DiskError`; the staging is the
-        caller's to discard.
+        `totals` is asked when all but the summary is written; None for a day that nobody counted.
+        `attachments` lie in the staging folder already, by name. Raises `DiskError`, and what `totals`
+        raises; the staging is the caller's to discard.
         """
         try:
             self._spool.flush()
-            traces = dict(self._write_traces(provenance, feedback))
+            traces = dict(self._write_traces(origin, feedback))
             records = sum(len(list(of_run)) for of_run in feedback.values())
             counts = self._counts(len(traces), records, len(attachments or {}))
             files = {**traces, **(attachments or {})}
-            staged = self._write_summary(provenance, files, counts, list(missing_attachments))
+            counted = totals() if totals is not None else None
+            staged = self._write_summary(origin, counted, files, counts, list(missing_attachments))
         except OSError as error:
             raise self._disk_error(error) from error
         self._spool.close()
         return staged
 
     def _write_traces(
-        self, provenance: Provenance | Imported, feedback: Mapping[str, Iterable[bytes]]
+        self, origin: Origin, feedback: Mapping[str, Iterable[bytes]]
     ) -> Iterator[tuple[str, FileEntry]]:
         """Two at a time: hashing and writing leave the interpreter's lock alone."""
-        records = provenance.records if isinstance(provenance, Imported) else {}
+        records = origin.records if isinstance(origin, Imported) else {}
 
         def write(trace_id: str, start: datetime, name: str, runs: Sequence[SpooledRun]) -> FileEntry:
             return write_trace_file(
@@ -193,7 +196,7 @@ class DayWriter:
                 project=self._staging.project,
                 trace_id=trace_id,
                 start=start,
-                api=provenance.api,
+                api=origin.api,
                 runs=map(self._spool.read, runs),
                 feedback=(record for run in runs for record in feedback.get(run.id, ())),
                 first_system=(record for run in runs for record in records.get(run.id, ())),
@@ -212,27 +215,27 @@ class DayWriter:
 
     def _write_summary(
         self,
-        provenance: Provenance | Imported,
+        origin: Origin,
+        counted: Totals | None,
         files: dict[str, FileEntry],
         counts: Counts,
         missing_attachments: list[MissingAttachment],
     ) -> StagedDay:
         staging = self._staging
-        counted = provenance if isinstance(provenance, Provenance) else None
         summary = Summary(
             schema=SCHEMA,
             project=staging.project,
             date=staging.date.isoformat(),
-            project_id=provenance.project_id,
-            api=provenance.api,
-            fetched_at=iso_z(provenance.fetched_at),
+            project_id=origin.project_id,
+            api=origin.api,
+            fetched_at=iso_z(origin.fetched_at),
             counts=counts,
-            langsmith_total=counted.langsmith_total if counted else None,
-            langsmith_root_total=counted.langsmith_root_total if counted else None,
+            langsmith_total=counted.runs if counted else None,
+            langsmith_root_total=counted.roots if counted else None,
             files={name: files[name] for name in sorted(files)},
             sha256=content_sha256(files),
             missing_attachments=missing_attachments,
-            unverified=provenance.unverified if isinstance(provenance, Imported) else None,
+            unverified=origin.unverified if isinstance(origin, Imported) else None,
         )
         raw = encode_summary(summary)
         (staging.content / SUMMARY).write_bytes(raw)

@@ -17,7 +17,7 @@ from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.tally import Tally
-from lse_dagster.day.writer import DayWriter, Provenance
+from lse_dagster.day.writer import DayWriter, Origin, Totals
 from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
 from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
 from lse_dagster.langsmith.errors import NoSuchEndpoint
@@ -132,20 +132,20 @@ class _Fetch:
         checkpoint, writer = self._begin(staging)
         resumed = len(writer)
         try:
-            provenance, feedback, kept, traffic = self._gather(staging, checkpoint, writer)
+            total, kept, progress = self._gather(staging, checkpoint, writer)
+            tally = writer.tally()
+            surplus = max(0, writer.count_started_in_day() - total)
+            staged = self._write(checkpoint, writer, kept, total)
         except BaseException:
             # What is in memory now must not be written later, into the spool of the next fetch.
             writer.flush()
             raise
-        tally = writer.tally()
-        surplus = max(0, writer.count_started_in_day() - provenance.langsmith_total)
-        staged = writer.finish(provenance, feedback, attachments=kept.files, missing_attachments=kept.missing)
-        return FetchedDay(staged, self._found, tally, resumed, surplus, traffic)
+        return FetchedDay(staged, self._found, tally, resumed, surplus, progress.traffic())
 
     def _gather(
         self, staging: Staging, checkpoint: Checkpoint, writer: DayWriter
-    ) -> tuple[Provenance, dict[str, list[bytes]], AttachmentsKept, Traffic]:
-        """All that a day is made of, but for the runs, which are in the writer then."""
+    ) -> tuple[int, AttachmentsKept, Progress]:
+        """Bring all runs into the writer; LangSmith's total of them, and what lies beside them."""
         with (
             AttachmentDownloads(
                 staging.content, self._transport.configured_endpoint, refresh=self._run_again
@@ -175,16 +175,25 @@ class _Fetch:
                 began=checkpoint.started_at,
                 now=self._started_at,
             )
-            kept = downloads.finish()
-        provenance = Provenance(
-            project_id=self._scope.project_id,
-            api=self._queries.name,
-            fetched_at=checkpoint.started_at,
-            langsmith_total=total,
-            langsmith_root_total=count_runs(self._transport, self._scope, roots_only=True),
-        )
-        feedback = feedback_by_run(self._transport, writer.runs_with_feedback())
-        return provenance, feedback, kept, progress.traffic()
+            return total, downloads.finish(), progress
+
+    def _write(
+        self, checkpoint: Checkpoint, writer: DayWriter, kept: AttachmentsKept, total: int
+    ) -> StagedDay:
+        """Write the day, while the count of its root runs waits: ten seconds lie between two counts."""
+        origin = Origin(self._scope.project_id, self._queries.name, checkpoint.started_at)
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="count") as thread,
+            self._transport.cancelled_on_error(),
+        ):
+            roots = thread.submit(count_runs, self._transport, self._scope, roots_only=True)
+            return writer.finish(
+                origin,
+                feedback_by_run(self._transport, writer.runs_with_feedback()),
+                totals=lambda: Totals(total, roots.result()),
+                attachments=kept.files,
+                missing_attachments=kept.missing,
+            )
 
     def _run_again(self, run_id: str) -> msgspec.Raw | None:
         """A run as LangSmith sends it now, with URLs that are good again."""

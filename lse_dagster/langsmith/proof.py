@@ -25,7 +25,7 @@ from lse_dagster.langsmith.transport import Transport
 
 _ROUNDS: Final = 3
 _IDS_PER_REQUEST: Final = 50
-_SCANS_AT_ONCE: Final = 24
+_SCANS_AT_ONCE: Final = 28
 _FILL: Final = 0.9
 """How full a page of ids is to be: a part of the day with a few more runs than are known needs no second."""
 

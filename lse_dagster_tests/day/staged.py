@@ -8,7 +8,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore, Published
-from lse_dagster.day.writer import DayWriter, Provenance
+from lse_dagster.day.writer import DayWriter, Origin, Totals
 from lse_dagster_tests.day.runs import DATE
 
 PROJECT = "my-project"
@@ -27,8 +27,8 @@ def stage(
     with store.stage(PROJECT, DAY) as staging:
         writer = DayWriter(staging)
         writer.add(runs)
-        provenance = Provenance("project-id", "v2", fetched_at, total, total)
-        return writer.finish(provenance, feedback or {})
+        origin = Origin("project-id", "v2", fetched_at)
+        return writer.finish(origin, feedback or {}, totals=lambda: Totals(total, total))
 
 
 def publish(store: DayStore, runs: Iterable[bytes], overwrite: Overwrite = "superset") -> Published:

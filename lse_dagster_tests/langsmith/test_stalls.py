@@ -67,7 +67,9 @@ def test_ctrl_c_ends_a_fetch_at_once_whatever_it_waits_for(
         fetch_day(connect(), store, name, DAY)
 
     assert time.monotonic() - began < SOON
-    assert not {"fetch", "info", "scan", "attachment"} & {name_of(thread) for thread in threading.enumerate()}
+    assert not {"fetch", "info", "scan", "attachment", "count"} & {
+        name_of(thread) for thread in threading.enumerate()
+    }
     assert store.find(name, DAY) is None
     langsmith_sandbox.clear()
     assert run_id in store.publish(fetch_day(connect(), store, name, DAY).staged, "never").day.run_ids()
