@@ -69,7 +69,10 @@ class DayFolderIOManager(dg.ConfigurableIOManager):
         """Publish the staged day in one step."""
         with self.retries.archive_errors(_attempt(context)):
             published = self.storage.days.publish(obj.staged, obj.overwrite)
-        metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(published.day.path.absolute()))}
+        metadata: dict[str, Any] = {
+            "path": dg.MetadataValue.path(str(published.day.path.absolute())),
+            "action": published.action,
+        }
         if published.replaced is not None:
             metadata |= {
                 "runs_added": published.replaced.added,

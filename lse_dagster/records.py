@@ -171,7 +171,7 @@ def _found_only_changes(count: CheckRecord) -> bool:
 
 
 def _is_copy_of(copy: dg.EventLogRecord, raw: dg.EventLogRecord) -> bool:
-    """Whether Drive has the day as it is here. One that was fetched again the same has another summary."""
+    """Whether Drive has the day as it is here. What was fetched again the same may have another summary."""
     source = _metadata(raw).get(SOURCE_METADATA)
     was_restored = source is not None and source.value == "drive"
     return _data_version(copy) == _data_version(raw) and (was_restored or copy.timestamp > raw.timestamp)

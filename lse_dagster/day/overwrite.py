@@ -5,7 +5,7 @@ a day only by one that holds every run, every attachment and every feedback reco
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.errors import ArchiveError
@@ -37,6 +37,9 @@ class Replacement:
     def loses_anything(self) -> bool:
         """Whether the old day holds what the new one lacks."""
         return bool(self.lost or self.lost_attachments or self.lost_feedback)
+
+
+NOTHING_REPLACED: Final = Replacement(0, 0, 0, 0, ())
 
 
 def compare_days(old: Holdings, new: Holdings) -> Replacement:

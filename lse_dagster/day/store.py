@@ -5,31 +5,43 @@ moment leaves the old day or the new one. One writer per day at a time: the lock
 the staging is published or discarded, and ends with the process that holds it.
 """
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
+from msgspec.structs import replace
 
 from lse_dagster.day.durable import exchange, flush_folder
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
-from lse_dagster.day.overwrite import Overwrite, Replacement, compare_days, refuse_existing, refuse_loss
+from lse_dagster.day.overwrite import (
+    NOTHING_REPLACED,
+    Overwrite,
+    Replacement,
+    compare_days,
+    refuse_existing,
+    refuse_loss,
+)
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary
 
 
 @dataclass(frozen=True)
 class Published:
-    """A day that has taken its place, and what it replaced."""
+    """A day in its place, and what it replaced."""
 
     day: DayFolder
     replaced: Replacement | None
+    action: Literal["written", "kept"] = "written"
+    """`kept`: the same day was there, every file compared with its hash. It, its zip and its copy stay."""
 
 
 class DayStore:
@@ -123,17 +135,35 @@ class DayStore:
     def publish(self, staged: StagedDay, overwrite: Overwrite) -> Published:
         """Move a staged day to its place in one step, if the policy allows it.
 
+        Under `superset` a day that is there already, but for when it was fetched, is verified and kept.
         Raises `OverwriteRefused`, and `DiskError`; then the old day is as it was and the staging is gone.
         """
         staging = staged.staging
         with staging:
+            if overwrite == "superset" and (same := self._same_day(staged.day)) is not None:
+                staging.discard()
+                return Published(same, NOTHING_REPLACED, "kept")
             replaced = self._allowed_replacement(staged, overwrite)
             try:
                 self._move_into_place(staging)
             except OSError as error:
                 raise DiskError(f"Publishing the day {staging.date} of {staging.project!r}", error) from error
         staging.discard()
-        return Published(replace(staged.day, path=self.day_path(staging.project, staging.date)), replaced)
+        path = self.day_path(staging.project, staging.date)
+        return Published(dataclasses.replace(staged.day, path=path), replaced)
+
+    def _same_day(self, new: DayFolder) -> DayFolder | None:
+        """The day that is there, if it says the same but for the moment, and every file is right."""
+        if new.summary.counts.pending_runs:
+            return None  # that they were unfinished then, too, tells whether they ever will be
+        try:
+            old = self.find(new.project, new.date)
+            if old is None or replace(old.summary, fetched_at=new.summary.fetched_at) != new.summary:
+                return None
+            old.verify_files()
+        except (InvalidSummary, BrokenDay):
+            return None
+        return old
 
     def _allowed_replacement(self, staged: StagedDay, overwrite: Overwrite) -> Replacement | None:
         project, day = staged.staging.project, staged.staging.date

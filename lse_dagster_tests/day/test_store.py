@@ -1,12 +1,15 @@
 """Publishing a day: atomic, one writer at a time, and never at the cost of a run."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, OverwriteRefused
+from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.overwrite import NOTHING_REPLACED, Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip_store import ZipStore
@@ -20,6 +23,8 @@ def store(tmp_path: Path) -> DayStore:
 
 
 ONE, TWO = root(at("10:00:00")).raw(), root(at("11:00:00")).raw()
+PENDING = root(at("12:00:00")).raw(status="PENDING", end_time=None)
+LATER = datetime(2025, 8, 31, tzinfo=UTC)
 
 
 def hidden_folders(store: DayStore) -> list[str]:
@@ -123,6 +128,55 @@ def test_the_default_refuses_a_day_and_a_zip_that_would_lose_feedback(
     assert again.replaced is not None
     assert not again.replaced.loses_anything
     assert zips.archive(again.day, "superset").action == "built"
+
+
+def test_a_day_that_comes_again_the_same_is_kept_with_its_zip(store: DayStore, tmp_path: Path) -> None:
+    zips = ZipStore(tmp_path / "archives")
+    old = publish(store, [ONE, TWO]).day
+    zips.archive(old, "superset")
+    before = content(old.path)
+
+    again = store.publish(stage(store, [TWO, ONE], fetched_at=LATER), "superset")
+
+    assert again.action == "kept"
+    assert again.day == old == store.load(PROJECT, DAY)
+    assert again.replaced == NOTHING_REPLACED
+    assert content(old.path) == before
+    assert hidden_folders(store) == []
+    assert zips.archive(again.day, "superset").action == "kept"
+    with store.locked(PROJECT, DAY):
+        pass
+
+
+def test_a_day_that_comes_again_the_same_takes_the_place_of_one_with_a_wrong_file(store: DayStore) -> None:
+    old = publish(store, [ONE, TWO]).day
+    file = old.path / old.summary.trace_names[0]
+    file.write_bytes(file.read_bytes().replace(b"a run", b"a RUN"))
+
+    again = store.publish(stage(store, [ONE, TWO], fetched_at=LATER), "superset")
+
+    assert again.action == "written"
+    again.day.verify_files()
+    assert again.day.summary.fetched_at == iso_z(LATER)
+
+
+@pytest.mark.parametrize(
+    ("runs", "total", "overwrite"),
+    [
+        pytest.param([ONE], 2, "superset", id="LangSmith counts otherwise"),
+        pytest.param([PENDING], 1, "superset", id="a run is unfinished still"),
+        pytest.param([ONE], 1, "always", id="always was asked for"),
+    ],
+)
+def test_a_day_with_the_same_runs_is_written_again_where_that_tells_something(
+    runs: list[bytes], total: int, overwrite: Overwrite, store: DayStore
+) -> None:
+    store.publish(stage(store, runs, total=1), "superset")
+
+    again = store.publish(stage(store, runs, total=total, fetched_at=LATER), overwrite)
+
+    assert again.action == "written"
+    assert store.load(PROJECT, DAY).summary.fetched_at == iso_z(LATER)
 
 
 def test_always_replaces_what_is_there(store: DayStore) -> None:

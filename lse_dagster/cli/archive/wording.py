@@ -71,6 +71,8 @@ def _day_words(metadata: Metadata) -> list[str]:
     ]
     if metadata.get("resumed_runs"):
         words.append(f"{_count(metadata, 'resumed_runs')} of them from an interrupted fetch")
+    if metadata.get("action") == "kept":
+        words.append("the same as before, kept")
     if metadata.get("runs_added"):
         words.append(f"{_count(metadata, 'runs_added')} more than before")
     if metadata.get("runs_lost"):
