@@ -139,6 +139,21 @@ def test_a_fetch_that_is_due_is_tried_until_langsmith_gives_the_day(place: Place
     assert is_there(place, root, "outputs")
 
 
+def test_a_day_that_comes_the_same_when_it_is_due_is_neither_zipped_nor_sent_again(place: Place) -> None:
+    place.api.add_run(at(1, 12))
+    place.daemon.run_until(at(2, 12))
+    files = place.daemon.days.load(place.api.project, DAY), place.on_drive().sha256()
+
+    place.skip_to(at(3))
+    place.look_often(hours=30)
+
+    assert place.steps(DAY) == ["fetch"]
+    assert [entry.path for entry in place.drive.requests() if entry.method == "PATCH"] == []
+    assert (place.daemon.days.load(place.api.project, DAY), place.on_drive().sha256()) == files
+    day = place.daemon.runs("2025-08-01/fetch")[-1]
+    assert day.status is dg.DagsterRunStatus.SUCCESS
+
+
 def test_a_copy_that_could_not_be_replaced_is_uploaded_later_though_nothing_new_came(place: Place) -> None:
     place.api.add_run(at(1, 12))
     place.daemon.run_until(at(2, 12))
