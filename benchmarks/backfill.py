@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,7 +173,7 @@ def _workspace() -> str:
 def _measured(way: str, instance: dg.DagsterInstance, seconds: float) -> Measured:
     """Where the time of all runs went, by Dagster's own records."""
     records = instance.get_run_records()
-    parts: Counter[str] = Counter()
+    parts: defaultdict[str, float] = defaultdict(float)
     failed = 0
     for record in records:
         failed += record.dagster_run.status is not dg.DagsterRunStatus.SUCCESS

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from benchmarks.drive_server import EMPTY_FOLDER, FILE_ID, FULL_FOLDER, NAME, ROOT_ID
+from benchmarks.peak_memory import peak_bytes
 
 MIB = 1 << 20
-_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
 class DriveJob(msgspec.Struct, frozen=True):
@@ -130,7 +130,7 @@ def google(job: DriveJob) -> Callable[[], None]:
 
     def carry() -> None:
         build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
-        files = build(document, http=build_http()).files()
+        files = build(document, http=build_http()).files()  # type: ignore[no-untyped-call]
         done = None
         if job.direction == "up":
             media = MediaFileUpload(job.path, mimetype="application/zip", chunksize=job.chunk, resumable=True)
@@ -182,7 +182,7 @@ def main() -> None:
     carry = CLIENTS[job.client](job)
     cpu, start = _cpu_seconds(), time.perf_counter()
     carry()
-    carried = Carried(time.perf_counter() - start, _cpu_seconds() - cpu, _peak_bytes())
+    carried = Carried(time.perf_counter() - start, _cpu_seconds() - cpu, peak_bytes())
     if job.direction == "down" and job.client != "raw" and Path(job.path).stat().st_size != job.size:
         raise RuntimeError("the file did not come whole")
     sys.stdout.buffer.write(msgspec.json.encode(carried))
@@ -191,10 +191,6 @@ def main() -> None:
 def _cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 
 
 if __name__ == "__main__":

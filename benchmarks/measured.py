@@ -12,8 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from benchmarks.job import Job, Outcome
-
-_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+from benchmarks.peak_memory import peak_bytes
 
 
 def run_job(job: Job) -> Outcome:
@@ -54,17 +53,12 @@ def _cpu_seconds() -> float:
     )
 
 
-def _peak_bytes() -> int:
-    own, child = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return (own.ru_maxrss + child.ru_maxrss) * _UNIT
-
-
 def main() -> None:
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     client = _client(job.client)
     cpu, start = _cpu_seconds(), time.perf_counter()
     runs = client(job)
-    outcome = Outcome(runs, time.perf_counter() - start, _cpu_seconds() - cpu, _peak_bytes())
+    outcome = Outcome(runs, time.perf_counter() - start, _cpu_seconds() - cpu, peak_bytes())
     sys.stdout.buffer.write(msgspec.json.encode(outcome))
 
 

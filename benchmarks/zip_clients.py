@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+from benchmarks.peak_memory import peak_bytes
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -44,7 +44,8 @@ def _ours(name: str) -> Callable[[Path, Path], None]:
 
     if name.endswith("unflushed"):
         # Only here, to tell the price of the flush: the archive itself has no such switch.
-        unzip.flush_files = zip_file.flush_files = lambda paths: None
+        for module in (unzip, zip_file):
+            vars(module)["flush_files"] = lambda paths: None
 
     def create(source: Path, target: Path) -> None:
         zip_file.write_zip(load_day(source), target)
@@ -90,19 +91,18 @@ def _others(name: str) -> Callable[[Path, Path], None]:
     }[name]
 
 
-def _usage() -> tuple[float, int]:
+def _cpu_seconds() -> float:
     both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in both), max(u.ru_maxrss for u in both) * _UNIT
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
 def main() -> None:
     name, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     client = _client(name)
-    (cpu, _), start = _usage(), time.perf_counter()
+    cpu, start = _cpu_seconds(), time.perf_counter()
     client(source, target)
     seconds = time.perf_counter() - start
-    after, peak = _usage()
-    os.write(1, msgspec.json.encode(Outcome(seconds, after - cpu, peak)))
+    os.write(1, msgspec.json.encode(Outcome(seconds, _cpu_seconds() - cpu, peak_bytes())))
 
 
 if __name__ == "__main__":

@@ -82,9 +82,7 @@ class DayFolder:
         """
         self.verify_names()
         for name, entry in self.summary.files.items():
-            with (self.path / name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != entry.sha256:
+            if _sha256(self.path / name) != entry.sha256:
                 raise self.broken(f"{name} differs from its hash in the summary")
 
     def verify_names(self) -> None:
@@ -102,15 +100,14 @@ class DayFolder:
         if missing:
             raise self.broken(f"{min(missing)!r} is missing")
 
-    def read_summary(self) -> bytes:
-        """The bytes of `_summary.json`. Raises `BrokenDay` when they say something else by now."""
+    def expect_summary(self) -> None:
+        """Raises `BrokenDay` when `_summary.json` says something else by now."""
         try:
-            raw = self.summary_path.read_bytes()
+            digest = _sha256(self.summary_path)
         except OSError as error:
             raise self.broken(f"{SUMMARY} cannot be read: {error}") from error
-        if hashlib.sha256(raw).hexdigest() != self.summary_sha256:
+        if digest != self.summary_sha256:
             raise self.broken(f"{SUMMARY} was changed meanwhile")
-        return raw
 
     def broken(self, why: str) -> BrokenDay:
         """The error for a day whose files are not what its summary says."""
@@ -132,3 +129,8 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
         raw = b""
     summary = decode_summary(raw, project=project, day=day, origin=str(path))
     return DayFolder(path, summary, hashlib.sha256(raw).hexdigest())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

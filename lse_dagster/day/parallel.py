@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 
 _MEBIBYTE: Final = 1 << 20
 
-_MOST_THREADS: Final = 8
-_MOST_BYTES: Final = 8 * _MEBIBYTE
+_THREADS: Final = min(os.cpu_count() or 1, 8)
+_MOST_BYTES: Final = (_THREADS + 2) * _MEBIBYTE
 """Of the pieces that wait, are worked on, or have a result that waits. Their results come on top."""
 
 _BATCH_BYTES: Final = _MEBIBYTE // 2
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 def worker_threads() -> ThreadPoolExecutor:
     """Threads for `in_order`: as many as there are cores, up to eight."""
-    return ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS), thread_name_prefix="zip")
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="zip")
 
 
 def in_order(

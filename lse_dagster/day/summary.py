@@ -24,7 +24,7 @@ class InvalidSummary(ArchiveError):
     """A `_summary.json` is missing, broken, or speaks of another day."""
 
 
-class FileEntry(msgspec.Struct, frozen=True):
+class FileEntry(msgspec.Struct, frozen=True, gc=False):
     """One file of the day: its size in bytes, its sha256 in hex, and how many runs it holds.
 
     An attachment holds none.

@@ -51,27 +51,29 @@ def extract_zip(
     the folder is then the caller's to discard.
     """
     with ZipDirectory(path) as archive:
-        raw = read_summary(archive)
-        summary = decode_summary(raw, project=project, day=day, origin=str(path))
-        for difference in _compare_directory(archive, summary):
-            raise archive.broken(difference)
         try:
-            _extract_members(archive, summary, folder, on_progress)
-            (folder / SUMMARY).write_bytes(raw)
-            flush_files(folder / name for name in chain(summary.files, [SUMMARY]))
+            extracted = _extract_summary(archive, folder, project, day)
+            _extract_members(archive, extracted, on_progress)
+            flush_files(folder / name for name in chain(extracted.summary.files, [SUMMARY]))
             flush_folder(folder)
         except OSError as error:
             raise DiskError(f"Extracting {path.name}", error) from error
     if on_progress is not None:
         on_progress(len(archive), len(archive))
-    return DayFolder(folder, summary, hashlib.sha256(raw).hexdigest())
+    return extracted
 
 
-def _extract_members(
-    archive: ZipDirectory, summary: Summary, folder: Path, on_progress: OnProgress | None
-) -> None:
+def _extract_summary(archive: ZipDirectory, folder: Path, project: str, day: date) -> DayFolder:
+    """Inflated twice: its text, 0.2 KB for each member, is not to stay in memory until it may be written."""
+    summary = decode_summary(read_summary(archive), project=project, day=day, origin=str(archive.path))
+    for difference in _compare_directory(archive, summary):
+        raise archive.broken(difference)
+    return DayFolder(folder, summary, _inflate(archive, archive.member(SUMMARY), folder / SUMMARY))
+
+
+def _extract_members(archive: ZipDirectory, day: DayFolder, on_progress: OnProgress | None) -> None:
     done = 0
-    for found in _examine(archive, _Examination(archive, summary, folder)):
+    for found in _examine(archive, _Examination(archive, day.summary, day.path)):
         for difference in found.differences:
             raise archive.broken(difference)
         done += found.members
@@ -101,10 +103,11 @@ def _compare_directory(archive: ZipDirectory, summary: Summary) -> Iterator[str]
 
 def _compare_summary(archive: ZipDirectory, day: DayFolder) -> Iterator[str]:
     try:
-        if read_summary(archive) != day.read_summary():
+        if _inflate(archive, archive.member(SUMMARY), None) != day.summary_sha256:
             yield f"{SUMMARY!r} differs from the day's"
     except BrokenZip as error:
         yield error.why.rstrip(".")
+    day.expect_summary()
 
 
 @dataclass(frozen=True)
@@ -136,22 +139,28 @@ class _Examination:
 
     def _examine_whole(self, member: Member) -> None:
         content = read_whole(self.archive, member)
-        self._compare_hash(member, hashlib.sha256(content))
+        self._compare_hash(member, hashlib.sha256(content).hexdigest())
         if self.folder is not None:
             write_new_file(self.folder / member.name, content)
 
     def _examine_pieces(self, member: Member) -> None:
-        digest = hashlib.sha256()
-        with (self.folder / member.name).open("xb") if self.folder is not None else nullcontext() as target:
-            for piece in read_pieces(self.archive, member):
-                digest.update(piece)
-                if target is not None:
-                    target.write(piece)
-        self._compare_hash(member, digest)
+        target = self.folder / member.name if self.folder is not None else None
+        self._compare_hash(member, _inflate(self.archive, member, target))
 
-    def _compare_hash(self, member: Member, digest: "hashlib._Hash") -> None:
-        if digest.hexdigest() != self.summary.files[member.name].sha256:
+    def _compare_hash(self, member: Member, sha256: str) -> None:
+        if sha256 != self.summary.files[member.name].sha256:
             raise self.archive.broken(f"{member.name!r} differs from its hash in the summary")
+
+
+def _inflate(archive: ZipDirectory, member: Member, target: Path | None) -> str:
+    """The sha256 of a member, written to a new file if one is named. Raises `BrokenZip`, `OSError`."""
+    digest = hashlib.sha256()
+    with target.open("xb") if target is not None else nullcontext() as file:
+        for piece in read_pieces(archive, member):
+            digest.update(piece)
+            if file is not None:
+                file.write(piece)
+    return digest.hexdigest()
 
 
 def _examine(archive: ZipDirectory, examination: _Examination) -> Iterator[_Found]:

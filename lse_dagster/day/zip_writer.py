@@ -87,7 +87,7 @@ class _Packing:
         self._target = target
         self._level = level
         self._offset = 0
-        self._directory = bytearray()
+        self._directory = [bytearray()]  # one alone would be copied again and again as it grows
         self._count = 0
 
     def pack_small(self, threads: Executor, files: Iterable[FileToPack]) -> Iterator[int]:
@@ -121,8 +121,9 @@ class _Packing:
     def end(self) -> None:
         """Write the directory."""
         begin = self._offset
-        self._write(self._directory)
-        self._write(end_records(self._count, len(self._directory), begin))
+        for records in self._directory:
+            self._write(records)
+        self._write(end_records(self._count, self._offset - begin, begin))
 
     def _deflate_files(self, files: list[FileToPack]) -> list[_Packed]:
         return [self._deflate_file(file) for file in files]
@@ -143,7 +144,9 @@ class _Packing:
         self._offset += len(data)
 
     def _list(self, entry: Entry) -> None:
-        self._directory += central_record(entry)
+        if len(self._directory[-1]) >= _BLOCK:
+            self._directory.append(bytearray())
+        self._directory[-1] += central_record(entry)
         self._count += 1
 
 
