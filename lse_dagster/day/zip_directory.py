@@ -8,9 +8,10 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
+from io import BufferedIOBase, BufferedReader, RawIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.zip_format import (
@@ -33,6 +34,10 @@ from lse_dagster.day.zip_format import (
     UNIX,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_READ_AT_ONCE: Final = 1 << 16
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _DESCRIPTOR: Final = 0x8
 _KNOWN_FLAGS: Final = 0x6 | _DESCRIPTOR | FLAG_UTF8  # 0x6: how hard the compressor tried
@@ -71,7 +76,7 @@ class ZipDirectory:
             raise DiskError(f"Reading the zip {path}", error) from error
         try:
             self._size = os.fstat(self._file.fileno()).st_size
-            self._count, self._begin, self._records = self._read_directory()
+            self._count, self._begin, self._length = self._find_directory()
         except BaseException:
             self._file.close()
             raise
@@ -107,12 +112,10 @@ class ZipDirectory:
 
     def members(self) -> Iterator[Member]:
         """Every member, in the order of the directory. Raises `BrokenZip`."""
-        at = 0
+        records = BufferedReader(_Part(self, self._begin, self._length), _READ_AT_ONCE)
         for _ in range(self._count):
-            member, length = self._parse(at)
-            at += length
-            yield member
-        if at != len(self._records):
+            yield self._parse(records)
+        if records.read(1):
             raise self.broken("its directory holds more than its members")
 
     def member(self, name: str) -> Member:
@@ -171,8 +174,8 @@ class ZipDirectory:
         """The error for a zip that cannot be used."""
         return broken_zip(self.path, why)
 
-    def _read_directory(self) -> tuple[int, int, bytes]:
-        """How many members there are, where the directory begins, and its bytes."""
+    def _find_directory(self) -> tuple[int, int, int]:
+        """How many members there are, where the directory begins, and its size in bytes."""
         length = min(self._size, END.size + _LONGEST_COMMENT)
         tail = self.read(self._size - length, length)
         at = tail.rfind(END_SIGNATURE)
@@ -188,7 +191,7 @@ class ZipDirectory:
             raise self.broken("its directory is not where its end says")
         if count * CENTRAL.size > size:
             raise self.broken("its directory ends too early")
-        return count, begin, self.read(begin, size)
+        return count, begin, size
 
     def _read_end64(self, end: int) -> tuple[int, int, int, int] | None:
         """The same from the Zip64 end, and where that lies; None when there is none."""
@@ -207,27 +210,26 @@ class ZipDirectory:
             raise self.broken("its Zip64 end is damaged")
         return count, size, begin, at
 
-    def _parse(self, at: int) -> tuple[Member, int]:
+    def _parse(self, records: BufferedIOBase) -> Member:
         try:
             (
                 signature, _, made_by, _, _, flags, method, _, _, crc, compressed, size,
                 name_length, extra_length, comment_length, _, _, attributes, offset,
-            ) = CENTRAL.unpack_from(self._records, at)  # fmt: skip
+            ) = CENTRAL.unpack(records.read(CENTRAL.size))  # fmt: skip
         except struct.error:
             raise self.broken("its directory ends too early") from None
-        name_at = at + CENTRAL.size
-        extra_at = name_at + name_length
-        length = CENTRAL.size + name_length + extra_length + comment_length
-        if signature != CENTRAL_SIGNATURE or at + length > len(self._records):
+        extra_end = name_length + extra_length
+        rest = records.read(extra_end + comment_length)
+        if signature != CENTRAL_SIGNATURE or len(rest) != extra_end + comment_length:
             raise self.broken("its directory is damaged")
         if NEEDS_64 in {size, compressed, offset}:
-            extra = self._records[extra_at : extra_at + extra_length]
+            extra = rest[name_length:extra_end]
             size, compressed, offset = self._full_numbers(extra, size, compressed, offset)
-        name = self._decode(self._records[name_at:extra_at], flags)
+        name = self._decode(rest[:name_length], flags)
         kind = stat.S_IFMT(attributes >> 16) if made_by == UNIX else 0
         if attributes & _FOLDER:
             kind = stat.S_IFDIR
-        return Member(name, flags, method, crc, compressed, size, offset, kind), length
+        return Member(name, flags, method, crc, compressed, size, offset, kind)
 
     def _full_numbers(self, extra: bytes, *numbers: int) -> tuple[int, int, int]:
         """The sizes and the offset, those that need Zip64 from the extra field."""
@@ -251,6 +253,27 @@ class ZipDirectory:
             return name.decode("utf-8" if flags & FLAG_UTF8 else "cp437")
         except UnicodeDecodeError:
             raise self.broken(f"the name {name!r} is not UTF-8") from None
+
+
+class _Part(RawIOBase):
+    """Some bytes of a zip. Its directory may be as large as the zip: never in memory as a whole."""
+
+    def __init__(self, archive: ZipDirectory, begin: int, size: int) -> None:
+        self._archive = archive
+        self._at = begin
+        self._end = begin + size
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Raises `BrokenZip`, `DiskError`."""
+        view = memoryview(buffer).cast("B")
+        data = self._archive.read(self._at, min(len(view), self._end - self._at))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def broken_zip(path: Path, why: str) -> BrokenZip:

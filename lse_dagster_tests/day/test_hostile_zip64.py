@@ -1,6 +1,7 @@
 """Zip64 numbers that no file can hold: refused like any other lie, and no memory asked for them."""
 
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from lse_dagster_tests.day.staged import DAY, PROJECT, content
 
 BEYOND_MEMORY = 1 << 50
 BEYOND_THE_SYSTEM = 1 << 63
+LARGE = 1 << 30
 
 
 @pytest.fixture
@@ -109,4 +111,23 @@ def test_more_members_than_its_directory_holds_are_refused(
     with pytest.raises(BrokenZip, match="ends too early"):
         read(how, path, out)
 
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["extract", "read"])
+def test_a_directory_of_any_size_is_read_a_piece_at_a_time(how: str, path: Path, out: Path) -> None:
+    length = LARGE
+    with path.open("wb") as file:
+        file.seek(length)
+        file.write(end_records(length // CENTRAL.size, length, 0))
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(BrokenZip, match="directory is damaged"):
+            read(how, path, out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 1 << 20
     assert list(out.iterdir()) == []
