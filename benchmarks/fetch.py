@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.control import DayFacts, ServerControl, running_server
 from benchmarks.measurement import CLIENTS, HEADER, REPEATED, Measurement, measure, row
+from benchmarks.self_check import check_server
 from benchmarks.targets import LATENCY_MS, Target, check_memory, check_speed, print_targets
 
 _DAYS = ["5361", "50000"]
@@ -84,9 +85,6 @@ def _table(
 
 
 def _self_check() -> int:
-    # Imported here: the process that starts the clients stays small, as they begin with its peak of memory.
-    from benchmarks.self_check import check_server
-
     with running_server(_DAYS[:1]) as control:
         wrong = check_server(control, control.days()[0])
     print("\n".join(wrong) or "ours, the SDK's loops and the server's own list agree on every run")

@@ -7,14 +7,13 @@ to disk, the others do neither. Exits with 1 if a target does not hold.
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.targets import Target, print_targets
-from benchmarks.trace_files import MEAN_BYTES, data_name, same_content
+from benchmarks.trace_files import MEAN_BYTES, data_name, make_day, same_content
 from benchmarks.zip_clients import Outcome, run_client
 
 _CREATE = {
@@ -113,11 +112,8 @@ def _measure_memory(folder: Path, size: int) -> Iterator[Target]:
 
 
 def _day(folder: Path, name: str, **numbers: int) -> Path:
-    """Made by a process of its own: what starts the clients stays small, as they begin with its peak."""
     path = folder / name
-    call = f"make_day(Path({str(path)!r}), **{numbers})"
-    code = f"from pathlib import Path; from benchmarks.trace_files import make_day; {call}"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    make_day(path, **numbers)
     return path
 
 
