@@ -22,7 +22,7 @@ from lse_dagster.langsmith.ranges import RangeBoard, TimeRange, gaps, slices
 from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.transport import Transport
 
-WORKERS: Final = 10
+WORKERS: Final = 12
 """Enough to hide 300 ms of latency at the rate limit. Each takes the memory of about two pages."""
 
 
