@@ -161,7 +161,7 @@ class DayStore:
             if old is None or replace(old.summary, fetched_at=new.summary.fetched_at) != new.summary:
                 return None
             old.verify_files()
-        except (InvalidSummary, BrokenDay):
+        except (InvalidSummary, BrokenDay, OSError):
             return None
         return old
 

@@ -160,6 +160,19 @@ def test_a_day_that_comes_again_the_same_takes_the_place_of_one_with_a_wrong_fil
     assert again.day.summary.fetched_at == iso_z(LATER)
 
 
+def test_a_day_that_comes_again_the_same_is_refused_where_the_old_one_cannot_be_read(store: DayStore) -> None:
+    old = publish(store, [ONE]).day
+    file = old.path / old.summary.trace_names[0]
+    file.unlink()
+    file.mkdir()
+
+    with pytest.raises(BrokenDay, match="cannot be read"):
+        store.publish(stage(store, [ONE], fetched_at=LATER), "superset")
+
+    assert file.is_dir()
+    assert hidden_folders(store) == []
+
+
 @pytest.mark.parametrize(
     ("runs", "total", "overwrite"),
     [
