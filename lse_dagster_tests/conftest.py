@@ -5,7 +5,8 @@ With `pytest -n` each process is a session: it has servers, a Dagster instance a
 
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +17,8 @@ from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster_tests.day_archive import DayArchive
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.unattended import Clock, Daemon, Deploy, unattended_settings
+from lse_dagster_tests.webhook_receiver import Receiver, running_receiver
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,6 +59,33 @@ def drive_sandbox(sandbox: Sandbox) -> Iterator[ControlClient]:
     sandbox.drive.clear()
     yield sandbox.drive
     sandbox.drive.clear()
+
+
+@pytest.fixture
+def deploy(
+    sandbox: Sandbox,
+    langsmith_sandbox: ControlClient,
+    drive_sandbox: ControlClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Deploy]:
+    """Deploy the archive of some projects, with a daemon whose clock stands at a moment."""
+    monkeypatch.setenv("LANGSMITH_API_KEY", sandbox.env["LANGSMITH_API_KEY"])
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def begin(apis: Sequence[LangSmithApi], now: datetime, **variables: str) -> Daemon:
+            projects = ",".join(api.project for api in apis)
+            settings = unattended_settings(sandbox.env, tmp_path, LSE_PROJECTS=projects, **variables)
+            return Daemon(settings, instance, Clock(now))
+
+        yield begin
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Who is told, through the webhook."""
+    with running_receiver() as running:
+        yield running
 
 
 @pytest.fixture

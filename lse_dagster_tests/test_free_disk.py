@@ -1,9 +1,7 @@
 """`free_disk`: what may go from this disk, what stays and why, and that all of it comes back."""
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,11 +9,10 @@ import pytest
 
 from lse_dagster.day.drive_copy import session_path
 from lse_dagster.day.retention import sweep
-from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.day.staged import content
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
-from lse_dagster_tests.unattended import Clock, Daemon, unattended_settings
+from lse_dagster_tests.unattended import Daemon, Deploy
 
 DAY = date(2025, 8, 1)
 REALLY = {"ops": {"remove_local_copies": {"config": {"dry_run": False}}}}
@@ -26,30 +23,15 @@ def at(day: int, hour: int = 0) -> datetime:
 
 
 @pytest.fixture
-def daemon(
-    sandbox: Sandbox,
-    langsmith_sandbox: ControlClient,
-    drive_sandbox: ControlClient,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Daemon]:
+def daemon(sandbox: Sandbox, deploy: Deploy) -> Daemon:
     """A deployment with one archived day, settled 40 days later."""
     api = LangSmithApi(sandbox)
-    monkeypatch.setenv("LANGSMITH_API_KEY", sandbox.env["LANGSMITH_API_KEY"])
-    settings = unattended_settings(
-        sandbox.env,
-        tmp_path,
-        LSE_PROJECTS=api.project,
-        LSE_START_DATE=DAY.isoformat(),
-        LSE_KEEP_LOCAL_DAYS="5",
-    )
     api.add_run(at(1, 12))
-    with dg.DagsterInstance.ephemeral() as instance:
-        daemon = Daemon(settings, instance, Clock(at(1, 12)))
-        daemon.tick()
-        daemon.run_until(at(2, 6))
-        daemon.clock.now = at(40)
-        yield daemon
+    daemon = deploy([api], at(1, 12), LSE_START_DATE=DAY.isoformat(), LSE_KEEP_LOCAL_DAYS="5")
+    daemon.tick()
+    daemon.run_until(at(2, 6))
+    daemon.clock.now = at(40)
+    return daemon
 
 
 def project(daemon: Daemon) -> str:

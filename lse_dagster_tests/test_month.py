@@ -6,10 +6,8 @@ more often than it had to be.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -24,8 +22,8 @@ from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.langsmith.archiver import Archiver, Order
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
-from lse_dagster_tests.unattended import Clock, Daemon, unattended_settings
-from lse_dagster_tests.webhook_receiver import Receiver, running_receiver
+from lse_dagster_tests.unattended import Daemon, Deploy
+from lse_dagster_tests.webhook_receiver import Receiver
 
 RETENTION = timedelta(days=14)
 FIRST, LAST = date(2025, 8, 1), date(2025, 8, 30)
@@ -112,32 +110,16 @@ class World:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def world(
-    sandbox: Sandbox,
-    langsmith_sandbox: ControlClient,
-    drive_sandbox: ControlClient,
-    receiver: Receiver,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
+def world(sandbox: Sandbox, receiver: Receiver, deploy: Deploy) -> World:
     apis = [LangSmithApi(sandbox) for _ in range(3)]
-    settings = unattended_settings(
-        sandbox.env,
-        tmp_path,
-        LSE_PROJECTS=",".join(api.project for api in apis),
+    daemon = deploy(
+        apis,
+        at(1),
         LSE_START_DATE=FIRST.isoformat(),
         LSE_WEBHOOK_URL=receiver.url,
         LSE_DAGSTER_URL="https://dagster.example",
     )
-    monkeypatch.setenv("LANGSMITH_API_KEY", sandbox.env["LANGSMITH_API_KEY"])
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(sandbox, apis, Daemon(settings, instance, Clock(at(1))))
+    return World(sandbox, apis, daemon)
 
 
 def kill_a_run(world: World, project: int, day: date) -> dg.DagsterRun:

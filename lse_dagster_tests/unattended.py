@@ -4,7 +4,7 @@ It evaluates the real schedules and sensors and executes the runs that they ask 
 run key once, each cursor kept. Time passes nowhere else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -132,6 +132,10 @@ class Daemon:
             raise_on_error=False,
         )
         self.executed.append(result.dagster_run)
+
+
+Deploy = Callable[..., Daemon]
+"""Of projects, at a moment, with more variables of the environment."""
 
 
 def unattended_settings(environment: Mapping[str, str], folder: Path, **variables: str) -> Settings:
