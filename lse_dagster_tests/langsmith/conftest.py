@@ -14,6 +14,7 @@ from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster_tests.langsmith.archived import Archive
 from lse_dagster_tests.langsmith.attached_runs import Source
 from lse_dagster_tests.langsmith.odd_server import OddServer, running_odd_server
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
@@ -106,6 +107,12 @@ def connect(sandbox: Sandbox, waits: Waits) -> Iterator[Callable[..., Transport]
 def transport(connect: Callable[..., Transport]) -> Transport:
     """A transport to the sandbox."""
     return connect()
+
+
+@pytest.fixture
+def archive(transport: Transport, project: TracedProject, tmp_path: Path) -> Archive:
+    """Where its days are archived."""
+    return Archive(transport, project.name, tmp_path / "data")
 
 
 @pytest.fixture
