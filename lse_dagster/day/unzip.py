@@ -51,29 +51,27 @@ def extract_zip(
     the folder is then the caller's to discard.
     """
     with ZipDirectory(path) as archive:
+        summary = decode_summary(read_summary(archive), project=project, day=day, origin=str(path))
+        for difference in _compare_directory(archive, summary):
+            raise archive.broken(difference)
         try:
-            extracted = _extract_summary(archive, folder, project, day)
-            _extract_members(archive, extracted, on_progress)
-            flush_files(folder / name for name in chain(extracted.summary.files, [SUMMARY]))
+            _extract_members(archive, summary, folder, on_progress)
+            # Inflated again: kept until now, its text would take 0.2 KB of memory for each member.
+            sha256 = _inflate(archive, archive.member(SUMMARY), folder / SUMMARY)
+            flush_files(folder / name for name in chain(summary.files, [SUMMARY]))
             flush_folder(folder)
         except OSError as error:
             raise DiskError(f"Extracting {path.name}", error) from error
     if on_progress is not None:
         on_progress(len(archive), len(archive))
-    return extracted
+    return DayFolder(folder, summary, sha256)
 
 
-def _extract_summary(archive: ZipDirectory, folder: Path, project: str, day: date) -> DayFolder:
-    """Inflated twice: its text, 0.2 KB for each member, is not to stay in memory until it may be written."""
-    summary = decode_summary(read_summary(archive), project=project, day=day, origin=str(archive.path))
-    for difference in _compare_directory(archive, summary):
-        raise archive.broken(difference)
-    return DayFolder(folder, summary, _inflate(archive, archive.member(SUMMARY), folder / SUMMARY))
-
-
-def _extract_members(archive: ZipDirectory, day: DayFolder, on_progress: OnProgress | None) -> None:
+def _extract_members(
+    archive: ZipDirectory, summary: Summary, folder: Path, on_progress: OnProgress | None
+) -> None:
     done = 0
-    for found in _examine(archive, _Examination(archive, day.summary, day.path)):
+    for found in _examine(archive, _Examination(archive, summary, folder)):
         for difference in found.differences:
             raise archive.broken(difference)
         done += found.members

@@ -28,7 +28,6 @@ from lse_dagster_tests.day.staged import DAY, PROJECT, content
 
 BEYOND_MEMORY = 1 << 50
 BEYOND_THE_SYSTEM = 1 << 63
-LARGE = 1 << 30
 
 
 @pytest.fixture
@@ -116,7 +115,7 @@ def test_more_members_than_its_directory_holds_are_refused(
 
 @pytest.mark.parametrize("how", ["extract", "read"])
 def test_a_directory_of_any_size_is_read_a_piece_at_a_time(how: str, path: Path, out: Path) -> None:
-    length = LARGE
+    length = 1 << 30
     with path.open("wb") as file:
         file.seek(length)
         file.write(end_records(length // CENTRAL.size, length, 0))
