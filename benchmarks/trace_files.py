@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
+from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.names import SUMMARY, trace_file_name
-from lse_dagster.day.summary import SCHEMA, Counts, FileEntry, Summary, content_sha256, encode_summary
+from lse_dagster.day.summary import SCHEMA, Counts, Summary, encode_summary
 from lse_dagster.day.trace_file import write_trace_file
 from lse_dagster.sandbox.conversations import demo_conversations
 
@@ -117,6 +118,7 @@ def _runs(
 
 
 def _summary(entries: dict[str, FileEntry]) -> Summary:
+    files = FileTable(entries.items())
     runs = sum(entry.runs for entry in entries.values())
     return Summary(
         schema=SCHEMA,
@@ -128,6 +130,6 @@ def _summary(entries: dict[str, FileEntry]) -> Summary:
         counts=Counts(runs, 0, 0, len(entries), len(entries), 0, 0, 0),
         langsmith_total=runs,
         langsmith_root_total=len(entries),
-        files={name: entries[name] for name in sorted(entries)},
-        sha256=content_sha256(entries),
+        files=files,
+        sha256=files.content_sha256(),
     )

@@ -97,7 +97,7 @@ def find_forgotten_part(folder: DayFolder, rule: Rule) -> Finding:
     forgotten_until = asked_at - timedelta(days=rule.retention_days)
     if forgotten_until <= interval.start:
         return Finding(Verdict(True, "It was fetched before LangSmith began to forget it."))
-    began = min(map(trace_start_text, summary.trace_names), default=None)
+    began = min(map(trace_start_text, summary.trace_names()), default=None)
     if began is not None and began < start_text(forgotten_until):
         why = "LangSmith still had traces of this day that are older than LSE_RETENTION_DAYS."
         return Finding(Verdict(True, why))

@@ -38,7 +38,7 @@ def stage_first_system_zip(
         for why in _compare_directory(archive, names):
             raise archive.broken(why)
         try:
-            original = read_summary(archive).decode() if SUMMARY in names else None
+            original = b"".join(read_summary(archive)).decode() if SUMMARY in names else None
             staged = stage_runs(staging, _runs(archive, on_progress), original_summary=original)
         except (InvalidRun, UnicodeDecodeError) as error:
             raise archive.broken(str(error)) from error

@@ -8,7 +8,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -21,6 +23,8 @@ from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 
 _REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always` (`--force`)."
+
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class DayFolder:
 
     def traces(self) -> Iterator[TraceFile]:
         """Every trace, one in memory at a time. Raises `BrokenDay` for a file that cannot be read."""
-        for name in self.summary.trace_names:
+        for name in self.summary.trace_names():
             try:
                 yield read_trace_file(self.path / name)
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -87,18 +91,21 @@ class DayFolder:
 
     def verify_names(self) -> None:
         """Compare the names of the files with the summary. Raises `BrokenDay` as `verify_files` does."""
-        missing = set(self.summary.files)
+        files = self.summary.files
+        there = bytearray(len(files))
         stray = None
         with os.scandir(self.path) as entries:
             for name in (entry.name for entry in entries):
-                if name in missing:
-                    missing.discard(name)
+                position = files.position(name)
+                if position >= 0:
+                    there[position] = True
                 elif name != SUMMARY:
                     stray = min(stray or name, name)
         if stray is not None:
             raise self.broken(f"{stray!r} is not in the summary")
-        if missing:
-            raise self.broken(f"{min(missing)!r} is missing")
+        missing = there.find(False)
+        if missing >= 0:
+            raise self.broken(f"{files.name(missing)!r} is missing")
 
     def expect_summary(self) -> None:
         """Raises `BrokenDay` when `_summary.json` says something else by now."""
@@ -122,13 +129,21 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
     Raises `InvalidSummary` for a folder without a valid summary.
     """
     try:
-        raw = (path / SUMMARY).read_bytes()
+        file: BinaryIO = (path / SUMMARY).open("rb")
     except FileNotFoundError:
         if not path.exists():
             return None
-        raw = b""
-    summary = decode_summary(raw, project=project, day=day, origin=str(path))
-    return DayFolder(path, summary, hashlib.sha256(raw).hexdigest())
+        file = BytesIO()
+    digest = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            yield piece
+
+    with file:
+        summary = decode_summary(pieces(), project=project, day=day, origin=str(path))
+    return DayFolder(path, summary, digest.hexdigest())
 
 
 def _sha256(path: Path) -> str:

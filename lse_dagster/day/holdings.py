@@ -25,4 +25,4 @@ def read_holdings(traces: Iterable[TraceFile], summary: Summary) -> Holdings:
     for trace in traces:
         runs.update(read_identity(raw).id for raw in trace.runs)
         feedback.update(_RECORD.decode(raw).id for raw in trace.feedback)
-    return Holdings(frozenset(runs), frozenset(summary.attachment_names), frozenset(feedback))
+    return Holdings(frozenset(runs), frozenset(summary.attachment_names()), frozenset(feedback))

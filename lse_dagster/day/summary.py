@@ -4,15 +4,16 @@ A folder without a valid summary is not a day. The summary is written last and i
 content hash does not cover.
 """
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final, Literal
 
 import msgspec
 
 from lse_dagster.day.attachment import MissingAttachment, is_attachment_file_name, is_day_file_name
+from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
+from lse_dagster.day.summary_text import split_summary
 from lse_dagster.errors import ArchiveError
 
 SCHEMA: Final = "lse.day/1"
@@ -22,17 +23,6 @@ _REPAIR = "Restore the day or fetch it again with `overwrite: always` (`--force`
 
 class InvalidSummary(ArchiveError):
     """A `_summary.json` is missing, broken, or speaks of another day."""
-
-
-class FileEntry(msgspec.Struct, frozen=True, gc=False):
-    """One file of the day: its size in bytes, its sha256 in hex, and how many runs it holds.
-
-    An attachment holds none.
-    """
-
-    bytes: int
-    sha256: str
-    runs: int
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -80,7 +70,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     counts: Counts
     langsmith_total: int | None
     langsmith_root_total: int | None
-    files: dict[str, FileEntry]
+    files: FileTable
     sha256: str
     """Of the sorted list of files: the hash of the day's content, whoever fetched it and when."""
     missing_attachments: list[MissingAttachment] = []
@@ -89,41 +79,40 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def bytes(self) -> int:
         """The size of all files together, without the summary."""
-        return sum(entry.bytes for entry in self.files.values())
+        return self.files.total_bytes
 
-    @property
-    def trace_names(self) -> list[str]:
+    def trace_names(self) -> Iterator[str]:
         """The names of the trace files, sorted."""
-        return sorted(name for name in self.files if is_trace_file_name(name))
+        return filter(is_trace_file_name, self.files)
 
-    @property
-    def attachment_names(self) -> list[str]:
+    def attachment_names(self) -> Iterator[str]:
         """The names of all other files, sorted."""
-        return sorted(name for name in self.files if is_attachment_file_name(name))
-
-
-def content_sha256(files: Mapping[str, FileEntry]) -> str:
-    """The sha256 of the lines `<sha256>  <name>`, sorted by name: what `sha256sum` prints."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{files[name].sha256}  {name}\n".encode())
-    return digest.hexdigest()
+        return filter(is_attachment_file_name, self.files)
 
 
 def encode_summary(summary: Summary) -> bytes:
     """The bytes of `_summary.json`; the same summary always gives the same bytes."""
-    return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+    encoded = msgspec.json.encode(summary, enc_hook=lambda files: dict(files.items()))
+    return msgspec.json.format(encoded, indent=2) + b"\n"
 
 
-def decode_summary(raw: bytes | bytearray, *, project: str, day: date, origin: str) -> Summary:
-    """Read and check a summary. `origin` names where it lies, for the error.
+def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: date, origin: str) -> Summary:
+    """Read and check a summary, all of the pieces. `origin` names where it lies, for the error.
 
-    Raises `InvalidSummary` when it is broken, inconsistent in itself, or of another project or date.
+    Raises `InvalidSummary` when it is broken, inconsistent in itself, or of another project or date, and what
+    the iterable raises.
     """
     what = f"Reading the day {day} of {project!r} from {origin}"
+
+    def put_back(_: type, left: object) -> FileTable:
+        if left != {}:
+            raise ValueError("its list of files is none")
+        return files
+
     try:
-        summary = msgspec.json.decode(raw, type=Summary)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        text, files = split_summary(pieces)
+        summary = msgspec.json.decode(text, type=Summary, dec_hook=put_back)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", _REPAIR) from None
     if (summary.project, summary.date) != (project, day.isoformat()):
         raise InvalidSummary(
@@ -132,7 +121,7 @@ def decode_summary(raw: bytes | bytearray, *, project: str, day: date, origin: s
             "Move it to where it belongs, then run this again.",
         )
     wrong = next((name for name in summary.files if not is_day_file_name(name)), None)
-    if wrong is not None or content_sha256(summary.files) != summary.sha256:
+    if wrong is not None or summary.files.content_sha256() != summary.sha256:
         why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match its list of files"
         raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", _REPAIR)
     return summary

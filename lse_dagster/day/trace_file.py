@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.raw_json import RawDecoder
-from lse_dagster.day.summary import FileEntry
 
 SCHEMA: Final = "lse.trace/1"
 

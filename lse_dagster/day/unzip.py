@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from lse_dagster.day.durable import flush_files, flush_folder, write_new_file
 from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.parallel import batches, in_order, worker_threads
@@ -37,7 +39,7 @@ def compare_with_day(path: Path, day: DayFolder) -> Iterator[str]:
         if differences:
             return
         yield from _compare_summary(archive, day)
-        for found in _examine(archive, _Examination(archive, day.summary)):
+        for found in _examine(archive, day.summary, None):
             yield from found.differences
 
 
@@ -71,7 +73,7 @@ def _extract_members(
     archive: ZipDirectory, summary: Summary, folder: Path, on_progress: OnProgress | None
 ) -> None:
     done = 0
-    for found in _examine(archive, _Examination(archive, summary, folder)):
+    for found in _examine(archive, summary, folder):
         for difference in found.differences:
             raise archive.broken(difference)
         done += found.members
@@ -81,22 +83,34 @@ def _extract_members(
 
 def _compare_directory(archive: ZipDirectory, summary: Summary) -> Iterator[str]:
     """Differences that the zip's directory shows, before a byte is inflated."""
-    missing = {SUMMARY, *summary.files}
-    for member in archive.members():
-        entry = summary.files.get(member.name)
-        if member.name in missing:
-            missing.discard(member.name)
-        elif entry is None and member.name != SUMMARY:
+    files = summary.files
+    met = bytearray(len(files) + 1)
+    for member, position in _members(archive, files):
+        if position < 0:
             yield f"{member.name!r} is not in the summary"
-        else:
+            continue
+        if met[position]:
             yield f"{member.name!r} is there more than once"
-        if entry is not None and member.size != entry.bytes:
-            yield f"{member.name!r} has {member.size:,} bytes, the summary says {entry.bytes:,}"
-    yield from (f"{name!r} is missing" for name in sorted(missing))
+        met[position] = True
+        if position < len(files) and member.size != (promised := files.entry(position).bytes):
+            yield f"{member.name!r} has {member.size:,} bytes, the summary says {promised:,}"
+    names = chain(files, [SUMMARY])
+    yield from (f"{name!r} is missing" for name, was_met in zip(names, met, strict=True) if not was_met)
     try:
         yield from archive.check()
     except BrokenZip as error:
         yield error.why.rstrip(".")
+
+
+def _members(archive: ZipDirectory, files: FileTable) -> Iterator[tuple[Member, int]]:
+    """Every member and its position among the files: behind the last for the summary, -1 for a stranger."""
+    position = -1
+    for member in archive.members():
+        if member.name == SUMMARY:
+            yield member, len(files)
+        else:
+            position = files.position(member.name, guess=position + 1)
+            yield member, position
 
 
 def _compare_summary(archive: ZipDirectory, day: DayFolder) -> Iterator[str]:
@@ -108,6 +122,11 @@ def _compare_summary(archive: ZipDirectory, day: DayFolder) -> Iterator[str]:
     day.expect_summary()
 
 
+class _Expected(NamedTuple):
+    member: Member
+    sha256: str
+
+
 @dataclass(frozen=True)
 class _Found:
     members: int
@@ -116,37 +135,34 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Examination:
-    """How members are looked at: against which hashes, and written to which folder, if any."""
+    """Where members are read from, and which folder they are written to, if any."""
 
     archive: ZipDirectory
-    summary: Summary
-    folder: Path | None = None
+    folder: Path | None
 
-    def examine(self, members: list[Member]) -> _Found:
+    def examine(self, members: list[_Expected]) -> _Found:
         """Runs in any thread. Raises `OSError` when a file cannot be written."""
-        return _Found(len(members), [why for member in members for why in self._differences(member)])
+        return _Found(len(members), [why for expected in members for why in self._differences(*expected)])
 
-    def _differences(self, member: Member) -> Iterator[str]:
+    def _differences(self, member: Member, sha256: str) -> Iterator[str]:
+        examine = self._examine_whole if member.size <= WHOLE else self._examine_pieces
         try:
-            if member.size <= WHOLE:
-                self._examine_whole(member)
-            else:
-                self._examine_pieces(member)
+            examine(member, sha256)
         except BrokenZip as error:
             yield error.why.rstrip(".")
 
-    def _examine_whole(self, member: Member) -> None:
+    def _examine_whole(self, member: Member, sha256: str) -> None:
         content = read_whole(self.archive, member)
-        self._compare_hash(member, hashlib.sha256(content).hexdigest())
+        self._compare_hash(member, hashlib.sha256(content).hexdigest(), sha256)
         if self.folder is not None:
             write_new_file(self.folder / member.name, content)
 
-    def _examine_pieces(self, member: Member) -> None:
+    def _examine_pieces(self, member: Member, sha256: str) -> None:
         target = self.folder / member.name if self.folder is not None else None
-        self._compare_hash(member, _inflate(self.archive, member, target))
+        self._compare_hash(member, _inflate(self.archive, member, target), sha256)
 
-    def _compare_hash(self, member: Member, sha256: str) -> None:
-        if sha256 != self.summary.files[member.name].sha256:
+    def _compare_hash(self, member: Member, found: str, promised: str) -> None:
+        if found != promised:
             raise self.archive.broken(f"{member.name!r} differs from its hash in the summary")
 
 
@@ -161,8 +177,16 @@ def _inflate(archive: ZipDirectory, member: Member, target: Path | None) -> str:
     return digest.hexdigest()
 
 
-def _examine(archive: ZipDirectory, examination: _Examination) -> Iterator[_Found]:
+def _examine(archive: ZipDirectory, summary: Summary, folder: Path | None) -> Iterator[_Found]:
     """What is found about all members but the summary, in order, while threads work ahead."""
-    members = (member for member in archive.members() if member.name != SUMMARY)
+    files = summary.files
+    members = (
+        _Expected(member, files.entry(position).sha256)
+        for member, position in _members(archive, files)
+        if member.name != SUMMARY
+    )
+    examination = _Examination(archive, folder)
     with worker_threads() as threads:
-        yield from in_order(threads, examination.examine, batches(members, lambda member: member.size))
+        yield from in_order(
+            threads, examination.examine, batches(members, lambda expected: expected.member.size)
+        )

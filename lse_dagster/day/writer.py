@@ -18,6 +18,7 @@ import msgspec
 from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
+from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
 from lse_dagster.day.names import SUMMARY, trace_file_name
@@ -25,15 +26,7 @@ from lse_dagster.day.run import RunIdentity, read_identity
 from lse_dagster.day.run_index import SpooledRun
 from lse_dagster.day.spool import RunSpool
 from lse_dagster.day.staging import StagedDay, Staging
-from lse_dagster.day.summary import (
-    SCHEMA,
-    Counts,
-    FileEntry,
-    Summary,
-    Unverified,
-    content_sha256,
-    encode_summary,
-)
+from lse_dagster.day.summary import SCHEMA, Counts, Summary, Unverified, encode_summary
 from lse_dagster.day.tally import Tally
 from lse_dagster.day.trace_file import write_trace_file
 
@@ -222,6 +215,7 @@ class DayWriter:
         missing_attachments: list[MissingAttachment],
     ) -> StagedDay:
         staging = self._staging
+        table = FileTable(files.items())
         summary = Summary(
             schema=SCHEMA,
             project=staging.project,
@@ -232,8 +226,8 @@ class DayWriter:
             counts=counts,
             langsmith_total=counted.runs if counted else None,
             langsmith_root_total=counted.roots if counted else None,
-            files={name: files[name] for name in sorted(files)},
-            sha256=content_sha256(files),
+            files=table,
+            sha256=table.content_sha256(),
             missing_attachments=missing_attachments,
             unverified=origin.unverified if isinstance(origin, Imported) else None,
         )

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from heapq import merge
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +18,13 @@ from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.holdings import read_holdings
-from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
 from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
-from lse_dagster.day.zip_member import read_whole
+from lse_dagster.day.zip_member import read_pieces, read_whole
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL, ChangedFile, FileToPack, OnProgress, pack_files
 
 _WRITE_BYTES: Final = 1 << 20
@@ -85,15 +85,19 @@ class DayZip:
         return broken_zip(self.path, f"a trace in it cannot be read: {error}")
 
     def _traces(self, archive: ZipDirectory) -> Iterator[Member]:
-        names = set(self.summary.trace_names)
+        files = self.summary.files
+        met = bytearray(len(files))
         for member in archive.members():
-            if member.name in names:
-                names.discard(member.name)
-                if member.size != self.summary.files[member.name].bytes:
-                    raise archive.broken(f"{member.name!r} has another size than the summary says")
-                yield member
-        if names:
-            raise archive.broken(f"{min(names)!r} is missing")
+            position = files.position(member.name)
+            if position < 0 or met[position] or not is_trace_file_name(member.name):
+                continue
+            met[position] = True
+            if member.size != files.entry(position).bytes:
+                raise archive.broken(f"{member.name!r} has another size than the summary says")
+            yield member
+        for name, was_met in zip(files, met, strict=True):
+            if not was_met and is_trace_file_name(name):
+                raise archive.broken(f"{name!r} is missing")
 
 
 def write_zip(
@@ -140,16 +144,15 @@ def read_zip(path: Path, *, project: str, day: date) -> DayZip:
         return DayZip(path, decode_summary(read_summary(archive), project=project, day=day, origin=str(path)))
 
 
-def read_summary(archive: ZipDirectory) -> bytes | bytearray:
-    """The bytes of the summary in a zip, its CRC checked. Raises `BrokenZip`."""
+def read_summary(archive: ZipDirectory) -> Iterator[bytes | bytearray]:
+    """The bytes of the summary in a zip, in pieces, its CRC checked at the end. Raises `BrokenZip`."""
     member = archive.member(SUMMARY)
     if member.size > _SUMMARY_BASE + len(archive) * _SUMMARY_BYTES_PER_MEMBER:
         raise archive.broken(f"its summary claims {member.size:,} bytes")
-    return read_whole(archive, member)
+    yield from read_pieces(archive, member)
 
 
 def _files_to_pack(day: DayFolder) -> Iterator[FileToPack]:
-    files = day.summary.files
     itself = FileToPack(SUMMARY, day.summary_path.stat().st_size, day.summary_sha256)
-    for name in sorted(chain(files, [SUMMARY])):
-        yield itself if name == SUMMARY else FileToPack(name, files[name].bytes, files[name].sha256)
+    others = (FileToPack(name, entry.bytes, entry.sha256) for name, entry in day.summary.files.items())
+    return merge([itself], others)

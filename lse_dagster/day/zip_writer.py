@@ -12,7 +12,8 @@ from concurrent.futures import Executor
 from io import FileIO
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from tempfile import SpooledTemporaryFile
+from typing import IO, BinaryIO, Final, NamedTuple
 
 import deflate
 
@@ -67,27 +68,27 @@ def pack_files(
     on_progress: OnProgress | None = None,
 ) -> None:
     """Write a zip of these `total` files of a folder, in their order. Raises `ChangedFile`, `OSError`."""
-    packing = _Packing(folder, target, level)
     done = 0
-    with worker_threads() as threads:
+    with worker_threads() as threads, SpooledTemporaryFile(_BLOCK) as directory:
+        packing = _Packing(folder, target, directory, level)
         for is_large, group in groupby(files, key=lambda file: file.size >= LARGE):
             pack = packing.pack_large if is_large else packing.pack_small
             for packed in pack(threads, group):
                 done += packed
                 if on_progress is not None:
                     on_progress(done, total)
-    packing.end()
+        packing.end()
 
 
 class _Packing:
-    """A zip that is being written; only the thread that made it writes."""
+    """A zip that is being written; only the thread that made it writes. Its directory is gathered apart."""
 
-    def __init__(self, folder: Path, target: BinaryIO, level: int) -> None:
+    def __init__(self, folder: Path, target: BinaryIO, directory: IO[bytes], level: int) -> None:
         self._folder = folder
         self._target = target
+        self._directory = directory
         self._level = level
         self._offset = 0
-        self._directory = [bytearray()]  # one alone would be copied again and again as it grows
         self._count = 0
 
     def pack_small(self, threads: Executor, files: Iterable[FileToPack]) -> Iterator[int]:
@@ -121,7 +122,8 @@ class _Packing:
     def end(self) -> None:
         """Write the directory."""
         begin = self._offset
-        for records in self._directory:
+        self._directory.seek(0)
+        while records := self._directory.read(_BLOCK):
             self._write(records)
         self._write(end_records(self._count, self._offset - begin, begin))
 
@@ -139,14 +141,12 @@ class _Packing:
         # Ends at a byte, so that the next block can follow.
         return compressor.compress(block.content) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
-    def _write(self, data: bytes | bytearray) -> None:
+    def _write(self, data: bytes) -> None:
         self._target.write(data)
         self._offset += len(data)
 
     def _list(self, entry: Entry) -> None:
-        if len(self._directory[-1]) >= _BLOCK:
-            self._directory.append(bytearray())
-        self._directory[-1] += central_record(entry)
+        self._directory.write(central_record(entry))
         self._count += 1
 
 

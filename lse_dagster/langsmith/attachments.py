@@ -16,8 +16,8 @@ from typing import Final, Self
 import msgspec
 
 from lse_dagster.day.attachment import MissingAttachment, attachment_file_name
+from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.run import InvalidRun
-from lse_dagster.day.summary import FileEntry
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.backoff import pause
 from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, remove_file

@@ -20,7 +20,7 @@ import requests
 import urllib3
 
 from lse_dagster.day.errors import DiskError
-from lse_dagster.day.summary import FileEntry
+from lse_dagster.day.file_table import FileEntry
 from lse_dagster.langsmith.answer import retry_after
 from lse_dagster.langsmith.connections import Clock, Connections
 from lse_dagster.langsmith.pace import AtLeast

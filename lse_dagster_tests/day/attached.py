@@ -7,11 +7,12 @@ import msgspec
 
 from lse_dagster.day.attachment import MissingAttachment, is_attachment_file_name
 from lse_dagster.day.durable import flush_files
+from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.summary import FileEntry, Summary, content_sha256, encode_summary
+from lse_dagster.day.summary import Summary, encode_summary
 from lse_dagster_tests.day.staged import stage
 
 
@@ -23,15 +24,16 @@ def stage_with(
 ) -> StagedDay:
     """A staged day of these runs and files."""
     staged = stage(store, runs)
-    files = dict(staged.day.summary.files)
+    added = {}
     for name, data in attachments.items():
         assert is_attachment_file_name(name)
         (staged.day.path / name).write_bytes(data)
-        files[name] = FileEntry(len(data), hashlib.sha256(data).hexdigest(), 0)
+        added[name] = FileEntry(len(data), hashlib.sha256(data).hexdigest(), 0)
+    files = FileTable([*staged.day.summary.files.items(), *added.items()])
     summary: Summary = msgspec.structs.replace(
         staged.day.summary,
-        files={name: files[name] for name in sorted(files)},
-        sha256=content_sha256(files),
+        files=files,
+        sha256=files.content_sha256(),
         counts=msgspec.structs.replace(staged.day.summary.counts, attachments=len(attachments)),
         missing_attachments=list(missing),
     )

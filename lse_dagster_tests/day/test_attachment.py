@@ -20,6 +20,7 @@ from lse_dagster.day.attachment import (
 )
 from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.errors import BrokenDay, OverwriteRefused
+from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY, is_trace_file_name, trace_file_name
 from lse_dagster.day.store import DayStore
@@ -154,7 +155,7 @@ def test_only_trace_files_are_read_as_traces(day: DayFolder) -> None:
     assert [trace.trace_id for trace in day.traces()] == [RUN.id]
     assert day.run_ids() == {RUN.id}
     assert examine_traces(day).is_whole
-    assert day.summary.attachment_names == sorted([NOTE, INPUTS])
+    assert list(day.summary.attachment_names()) == sorted([NOTE, INPUTS])
 
 
 def test_the_hash_of_a_day_covers_its_attachments(store: DayStore, day: DayFolder) -> None:
@@ -188,9 +189,10 @@ def test_a_summary_may_not_list_a_file_that_is_neither_trace_nor_attachment(day:
     summary = day.summary
     entry = summary.files[NOTE]
     for name in ("../escape", "notes.txt", SUMMARY):
-        raw = encode_summary(msgspec.structs.replace(summary, files={**summary.files, name: entry}))
+        files = FileTable([*summary.files.items(), (name, entry)])
+        raw = encode_summary(msgspec.structs.replace(summary, files=files))
         with pytest.raises(InvalidSummary, match="it lists"):
-            decode_summary(raw, project=PROJECT, day=DAY, origin="here")
+            decode_summary([raw], project=PROJECT, day=DAY, origin="here")
 
 
 def test_a_day_with_attachments_comes_back_from_its_zip_byte_for_byte(day: DayFolder, tmp_path: Path) -> None:

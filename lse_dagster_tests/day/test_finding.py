@@ -98,7 +98,7 @@ def test_a_day_that_is_published_anew_while_it_is_read_is_not_called_damaged(
 @pytest.mark.parametrize("content", [b"", b"{}"])
 def test_a_day_that_is_damaged_is_called_so(store: DayStore, content: bytes) -> None:
     day = fetched(store, [MORNING], on_september(1))
-    (day.path / day.summary.trace_names[0]).write_bytes(content)
+    (day.path / next(day.summary.trace_names())).write_bytes(content)
 
     assert not find_in_day(lambda: store.load(PROJECT, DAY), find_changed_files).verdict.passed
     with pytest.raises(BrokenDay):

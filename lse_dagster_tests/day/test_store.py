@@ -150,7 +150,7 @@ def test_a_day_that_comes_again_the_same_is_kept_with_its_zip(store: DayStore, t
 
 def test_a_day_that_comes_again_the_same_takes_the_place_of_one_with_a_wrong_file(store: DayStore) -> None:
     old = publish(store, [ONE, TWO]).day
-    file = old.path / old.summary.trace_names[0]
+    file = old.path / next(old.summary.trace_names())
     file.write_bytes(file.read_bytes().replace(b"a run", b"a RUN"))
 
     again = store.publish(stage(store, [ONE, TWO], fetched_at=LATER), "superset")
@@ -162,7 +162,7 @@ def test_a_day_that_comes_again_the_same_takes_the_place_of_one_with_a_wrong_fil
 
 def test_a_day_that_comes_again_the_same_is_refused_where_the_old_one_cannot_be_read(store: DayStore) -> None:
     old = publish(store, [ONE]).day
-    file = old.path / old.summary.trace_names[0]
+    file = old.path / next(old.summary.trace_names())
     file.unlink()
     file.mkdir()
 

@@ -94,4 +94,4 @@ def test_a_trace_that_began_in_the_year_1_is_archived_under_a_name_that_can_be_r
     day = archive()
 
     assert day.run_ids() == {child}
-    assert list(day.summary.trace_names) == [f"{root}_00010101T000000000000Z.json"]
+    assert list(day.summary.trace_names()) == [f"{root}_00010101T000000000000Z.json"]

@@ -183,7 +183,7 @@ def test_attachments_whose_store_was_down_at_night_are_fetched_when_the_day_is_d
     assert [one.name for one in before.missing_attachments] == ["a.png"]
     assert place.steps(DAY) == ["fetch", "fetch"]
     after = place.on_drive().summary
-    assert (after.attachment_names, after.missing_attachments) == (
+    assert (list(after.attachment_names()), after.missing_attachments) == (
         [attachment_file_name(root, "attachment", "a.png")],
         [],
     )

@@ -1,0 +1,120 @@
+"""The files of a day as its summary lists them, in little memory: a day may have hundreds of thousands.
+
+As a dict of objects each would take 380 bytes; in columns it takes about 115, its name included.
+"""
+
+import hashlib
+from array import array
+from bisect import bisect_left
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+
+_DIGEST: Final = hashlib.sha256().digest_size
+
+
+class FileEntry(msgspec.Struct, frozen=True, gc=False):
+    """One file of the day: its size in bytes, its sha256 in hex, and how many runs it holds.
+
+    An attachment holds none.
+    """
+
+    bytes: int
+    sha256: str
+    runs: int
+
+
+class FileTable(Mapping[str, FileEntry]):
+    """Files by name, in the order of their names. Each has a position in that order, from 0 on."""
+
+    def __init__(self, files: Iterable[tuple[str, FileEntry]] = ()) -> None:
+        """Files in any order. Raises `ValueError` for a name that comes twice and for no sha256 or size."""
+        if not self._fill(files) and not self._fill(sorted(self.items(), key=itemgetter(0))):
+            raise ValueError("a file is listed twice")
+
+    def _fill(self, files: Iterable[tuple[str, FileEntry]]) -> bool:
+        """Whether each name came after the one before it."""
+        self._names, self._ends = bytearray(), array("Q")
+        self._bytes, self._digests, self._runs = array("Q"), bytearray(), array("Q")
+        ascending, before = True, ""
+        for name, entry in files:
+            digest = bytes.fromhex(entry.sha256)
+            if len(digest) != _DIGEST:
+                raise ValueError(f"the sha256 of {name!r} is none")
+            self._names += name.encode()
+            self._ends.append(len(self._names))
+            self._digests += digest
+            try:
+                self._bytes.append(entry.bytes)
+                self._runs.append(entry.runs)
+            except OverflowError:
+                raise ValueError(f"the size of {name!r} is none") from None
+            ascending, before = ascending and before < name, name
+        return ascending
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.name, range(len(self)))
+
+    def __getitem__(self, name: str) -> FileEntry:
+        position = self.position(name)
+        if position < 0:
+            raise KeyError(name)
+        return self.entry(position)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FileTable):
+            return NotImplemented
+        return self._columns() == other._columns()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def items(self) -> ItemsView[str, FileEntry]:
+        """Every name and entry, without looking each name up."""
+        return _Items(self)
+
+    def position(self, name: str, *, guess: int = 0) -> int:
+        """Where a file stands; -1 for none of the day's. At once where the guess is right."""
+        if guess < len(self) and self.name(guess) == name:
+            return guess
+        found = bisect_left(range(len(self)), name, key=self.name)
+        return found if found < len(self) and self.name(found) == name else -1
+
+    def name(self, position: int) -> str:
+        """The name of a file."""
+        begin = self._ends[position - 1] if position else 0
+        return self._names[begin : self._ends[position]].decode()
+
+    def entry(self, position: int) -> FileEntry:
+        """What the summary says of a file."""
+        digest = self._digests[position * _DIGEST : (position + 1) * _DIGEST]
+        return FileEntry(self._bytes[position], digest.hex(), self._runs[position])
+
+    @property
+    def total_bytes(self) -> int:
+        """The size of all files together."""
+        return sum(self._bytes)
+
+    def content_sha256(self) -> str:
+        """The sha256 of the lines `<sha256>  <name>`: what `sha256sum *` prints."""
+        digest = hashlib.sha256()
+        for name, entry in self.items():
+            digest.update(f"{entry.sha256}  {name}\n".encode())
+        return digest.hexdigest()
+
+    def _columns(self) -> tuple[object, ...]:
+        return self._names, self._ends, self._bytes, self._digests, self._runs
+
+
+class _Items(ItemsView[str, FileEntry]):
+    def __init__(self, files: FileTable) -> None:
+        super().__init__(files)
+        self._files = files
+
+    def __iter__(self) -> Iterator[tuple[str, FileEntry]]:
+        files = self._files
+        return ((files.name(position), files.entry(position)) for position in range(len(files)))
