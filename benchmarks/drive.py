@@ -129,6 +129,7 @@ def _carry(server: DriveServer, client: str, direction: str, chunk: int) -> Carr
     try:
         return run_drive_job(job)
     finally:
+        server.remove_bodies()
         if direction == "down":
             path.unlink(missing_ok=True)
 

@@ -71,7 +71,7 @@ http {{
       return 200 '{{}}';
     }}
     location = /session {{
-      client_body_in_file_only clean;
+      client_body_in_file_only on;
       proxy_pass_request_body off;
       proxy_set_header Content-Length "";
       proxy_method GET;
@@ -98,6 +98,12 @@ class DriveServer:
     url: str
     content: Path
     size: int
+    bodies: Path
+
+    def remove_bodies(self) -> None:
+        """Remove what was sent: while nginx removed it, it would answer nobody."""
+        for path in self.bodies.iterdir():
+            path.unlink()
 
     @property
     def session_url(self) -> str:
@@ -126,7 +132,7 @@ def running_nginx(content: Path, folder: Path) -> Iterator[DriveServer]:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             _wait_until_it_listens(port, process, folder)
-            yield DriveServer(f"http://127.0.0.1:{port}", content, content.stat().st_size)
+            yield DriveServer(f"http://127.0.0.1:{port}", content, content.stat().st_size, folder / "body")
         finally:
             process.terminate()
 

@@ -13,16 +13,10 @@ from lse_dagster.day.first_system_zip import (
     is_first_system_zip,
     stage_first_system_zip,
 )
+from lse_dagster.day.holdings import Held, Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import day_zip_name, project_path_part
-from lse_dagster.day.overwrite import (
-    Holdings,
-    Overwrite,
-    compare_days,
-    refuse_existing,
-    refuse_loss,
-    refuse_unreadable,
-)
+from lse_dagster.day.overwrite import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.scratch import remove_abandoned, scratch_folder
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
@@ -160,8 +154,8 @@ def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:
         yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip"
 
 
-def _holdings(copy: Path, zipped: DayZip) -> Holdings:
-    """What the copy holds. Raises `BrokenZip`, `InvalidSummary`."""
+def _holdings(copy: Path, zipped: DayZip) -> Iterator[Held]:
+    """What the copy holds, read as it is taken. Raises `BrokenZip`, `InvalidSummary`."""
     if is_first_system_zip(copy):
         return first_system_holdings(copy)
     return read_zip(copy, project=zipped.project, day=zipped.date).holdings()
@@ -184,12 +178,13 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
             with scratch_folder(zipped.path.parent, _COMPARED) as folder:
                 copy = folder / "drive.zip"
                 drive.download(existing, copy)
-                old = _holdings(copy, zipped)
+                old = Holdings(_holdings(copy, zipped))
         except (BrokenZip, InvalidSummary) as error:
             raise refuse_unreadable(what, existing.web_view_link, error) from error
         except OSError as error:
             raise DiskError(what, error) from error
-        replacement = compare_days(old, zipped.holdings())
+        with old:
+            replacement = old.replaced_by(zipped.holdings())
         if replacement.loses_anything:
             raise refuse_loss(what, existing.web_view_link, replacement)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from lse_dagster.day.first_system import FirstSystemRun, is_run_file_name, read_run_file, stage_runs
+from lse_dagster.day.holdings import Held
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.parallel import batches, in_order, worker_threads
 from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.staging import StagedDay, Staging
@@ -45,11 +45,11 @@ def stage_first_system_zip(
     return staged
 
 
-def first_system_holdings(path: Path) -> Holdings:
+def first_system_holdings(path: Path) -> Iterator[Held]:
     """What replacing such a zip could lose. Raises `BrokenZip`, `DiskError`."""
     with ZipDirectory(path) as archive:
         try:
-            return Holdings(frozenset(run.identity.id for run in _runs(archive, None)))
+            yield from (Held("run", run.identity.id) for run in _runs(archive, None))
         except InvalidRun as error:
             raise archive.broken(str(error)) from error
 

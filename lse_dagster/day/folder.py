@@ -15,9 +15,8 @@ from typing import BinaryIO, Final
 import msgspec
 
 from lse_dagster.day.errors import BrokenDay
-from lse_dagster.day.holdings import read_holdings
+from lse_dagster.day.holdings import Held, read_holdings
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
@@ -72,10 +71,10 @@ class DayFolder:
         """The ids of all runs."""
         return {run.id for run in self.identities()}
 
-    def holdings(self) -> Holdings:
+    def holdings(self) -> Iterator[Held]:
         """What replacing this day could lose. Raises `BrokenDay` as `traces` does."""
         try:
-            return read_holdings(self.traces(), self.summary)
+            yield from read_holdings(self.traces(), self.summary)
         except (InvalidRun, msgspec.MsgspecError) as error:
             raise self.broken(str(error)) from error
 

@@ -1,14 +1,44 @@
-"""Reading from trace files what a day holds: what the overwrite policy must not let go."""
+"""What a day holds that the overwrite policy must not let go, read from its trace files and compared on disk.
 
-from collections.abc import Iterable
+A day may have a million runs, whose ids would take 150 MB of memory.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import msgspec
 
-from lse_dagster.day.overwrite import Holdings
+from lse_dagster.day.errors import DiskError
+from lse_dagster.day.overwrite import Replacement
+from lse_dagster.day.private_database import private_database, sqlite_as_os_error
 from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.run import read_identity
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.trace_file import TraceFile
+
+_CACHE_KIB: Final = 2048
+_TABLES: Final = """
+    CREATE TABLE old (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+    CREATE TABLE new (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+"""
+_INTO_OLD: Final = "INSERT OR IGNORE INTO old VALUES (?, ?)"
+_INTO_NEW: Final = "INSERT OR IGNORE INTO new VALUES (?, ?)"
+_KINDS: Final = ("run", "attachment", "feedback")
+_LOST: Final = "FROM old WHERE NOT EXISTS (SELECT 1 FROM new WHERE new.kind = old.kind AND new.id = old.id)"
+_ADDED: Final = """
+    SELECT count(*) FROM new WHERE kind = 'run'
+    AND NOT EXISTS (SELECT 1 FROM old WHERE old.kind = new.kind AND old.id = new.id)
+"""
+_EXAMPLES: Final = 3
+
+
+class Held(NamedTuple):
+    """One thing that must not be lost: the id of a run or a feedback record, the name of an attachment."""
+
+    kind: Literal["run", "attachment", "feedback"]
+    id: str
 
 
 class _Record(msgspec.Struct):
@@ -18,11 +48,62 @@ class _Record(msgspec.Struct):
 _RECORD = RawDecoder(_Record)
 
 
-def read_holdings(traces: Iterable[TraceFile], summary: Summary) -> Holdings:
+def read_holdings(traces: Iterable[TraceFile], summary: Summary) -> Iterator[Held]:
     """What these traces hold. Raises `InvalidRun`, `msgspec.MsgspecError`, and what the iterable raises."""
-    runs: set[str] = set()
-    feedback: set[str] = set()
+    yield from (Held("attachment", name) for name in summary.attachment_names())
     for trace in traces:
-        runs.update(read_identity(raw).id for raw in trace.runs)
-        feedback.update(_RECORD.decode(raw).id for raw in trace.feedback)
-    return Holdings(frozenset(runs), frozenset(summary.attachment_names()), frozenset(feedback))
+        yield from (Held("run", read_identity(raw).id) for raw in trace.runs)
+        yield from (Held("feedback", _RECORD.decode(raw).id) for raw in trace.feedback)
+
+
+class Holdings:
+    """What a day holds, in a temporary database. A context manager, because it holds a file."""
+
+    def __init__(self, held: Iterable[Held]) -> None:
+        """Raises `DiskError` when the temporary directory is full, and what the iterable raises."""
+        with _disk_errors():
+            self._database = private_database(None, _TABLES, cache_kib=_CACHE_KIB)
+        try:
+            self._add(_INTO_OLD, held)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def replaced_by(self, held: Iterable[Held]) -> Replacement:
+        """What putting a day that holds this in its place does. Raises as the constructor does. Once."""
+        self._add(_INTO_NEW, held)
+        lost = dict(self._ask(f"SELECT kind, count(*) {_LOST} GROUP BY kind"))
+        first = next((kind for kind in _KINDS if kind in lost), "run")
+        examples = self._ask(f"SELECT id {_LOST} AND kind = ? ORDER BY id LIMIT {_EXAMPLES}", first)
+        return Replacement(
+            added=self._ask(_ADDED)[0][0],
+            lost=lost.get("run", 0),
+            lost_attachments=lost.get("attachment", 0),
+            lost_feedback=lost.get("feedback", 0),
+            lost_examples=tuple(name for (name,) in examples),
+        )
+
+    def _add(self, statement: str, held: Iterable[Held]) -> None:
+        with _disk_errors():
+            self._database.executemany(statement, held)
+
+    def _ask(self, query: str, *parameters: object) -> list[Any]:
+        with _disk_errors():
+            return self._database.execute(query, parameters).fetchall()
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        with sqlite_as_os_error("used"):
+            yield
+    except OSError as error:
+        raise DiskError("Comparing the new day with the old one", error) from error

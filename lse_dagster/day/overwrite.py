@@ -15,15 +15,6 @@ Overwrite = Literal["never", "superset", "always"]
 
 
 @dataclass(frozen=True)
-class Holdings:
-    """What a day holds that must not be lost: ids of runs, names of attachment files, ids of feedback."""
-
-    runs: frozenset[str]
-    attachments: frozenset[str] = frozenset()
-    feedback: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
 class Replacement:
     """What replacing an old day by a new one does: `added` and `lost` count runs."""
 
@@ -40,19 +31,6 @@ class Replacement:
 
 
 NOTHING_REPLACED: Final = Replacement(0, 0, 0, 0, ())
-
-
-def compare_days(old: Holdings, new: Holdings) -> Replacement:
-    """Compare what an old and a new day hold."""
-    lost, lost_attachments = old.runs - new.runs, old.attachments - new.attachments
-    lost_feedback = old.feedback - new.feedback
-    return Replacement(
-        added=len(new.runs - old.runs),
-        lost=len(lost),
-        lost_attachments=len(lost_attachments),
-        lost_feedback=len(lost_feedback),
-        lost_examples=tuple(sorted(lost or lost_attachments or lost_feedback)[:3]),
-    )
 
 
 def refuse_existing(what: str, where: str) -> OverwriteRefused:

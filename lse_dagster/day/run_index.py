@@ -4,7 +4,6 @@ Rows are gathered and inserted many at a time by whichever thread comes first; t
 question is answered as of all rows noted before it.
 """
 
-import errno
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from lse_dagster.day.private_database import private_database, sqlite_as_os_error
 from lse_dagster.day.run import RunIdentity
 
 _CACHE_KIB: Final = 8192
@@ -46,7 +46,7 @@ class RunIndex:
 
     def __init__(self, path: Path) -> None:
         """A new index in place of what lies there. Raises `OSError`."""
-        self._connection = _new_database(path)
+        self._connection = private_database(path, _TABLE, cache_kib=_CACHE_KIB)
         self._inserting = threading.Lock()
         self._gathering = threading.Lock()
         self._gathered: list[tuple[object, ...]] = []
@@ -134,7 +134,7 @@ class RunIndex:
     def _up_to_date(self) -> Iterator[sqlite3.Connection]:
         with self._inserting:
             self._insert_gathered()
-            with _as_os_error("used"):
+            with sqlite_as_os_error("used"):
                 yield self._connection
 
     def _insert_gathered(self) -> None:
@@ -143,7 +143,7 @@ class RunIndex:
             rows, self._gathered = self._gathered, []
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
-            with _as_os_error("written"):
+            with sqlite_as_os_error("written"):
                 self._connection.execute(
                     "INSERT OR REPLACE INTO runs VALUES " + ",".join([_ROW] * len(some)),  # noqa: S608 - no data
                     [value for row in some for value in row],
@@ -165,23 +165,3 @@ def _row(run: RunIdentity, where: SpooledRun) -> tuple[object, ...]:
         where.offset,
         where.length,
     )
-
-
-def _new_database(path: Path) -> sqlite3.Connection:
-    path.unlink(missing_ok=True)
-    with _as_os_error("made"):
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
-            connection.execute(f"PRAGMA {setting}")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute(_TABLE)
-        connection.execute("BEGIN")  # never committed: nobody else reads it, and a crash makes it worthless
-        return connection
-
-
-@contextmanager
-def _as_os_error(what: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise OSError(errno.EIO, f"the index of the runs cannot be {what}: {error}") from error

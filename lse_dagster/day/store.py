@@ -20,16 +20,10 @@ from msgspec.structs import replace
 from lse_dagster.day.durable import exchange, flush_folder
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
+from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
-from lse_dagster.day.overwrite import (
-    NOTHING_REPLACED,
-    Overwrite,
-    Replacement,
-    compare_days,
-    refuse_existing,
-    refuse_loss,
-)
+from lse_dagster.day.overwrite import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing, refuse_loss
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary
 
@@ -172,13 +166,16 @@ class DayStore:
         self.refuse_if_exists(project, day, overwrite)
         try:
             old = self.find(project, day)
-            replacement = compare_days(old.holdings(), staged.day.holdings()) if old is not None else None
+            if old is None:
+                return None
+            with Holdings(old.holdings()) as held:
+                replacement = held.replaced_by(staged.day.holdings())
         except (InvalidSummary, BrokenDay):
             # What a broken day held cannot be told, so only `always` removes it.
             if overwrite == "always":
                 return None
             raise
-        if replacement is not None and replacement.loses_anything and overwrite != "always":
+        if replacement.loses_anything and overwrite != "always":
             raise refuse_loss(what, str(path), replacement)
         return replacement
 

@@ -17,9 +17,8 @@ import msgspec
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.holdings import read_holdings
+from lse_dagster.day.holdings import Held, read_holdings
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
-from lse_dagster.day.overwrite import Holdings
 from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
@@ -61,12 +60,12 @@ class DayZip:
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
-        return set(self.holdings().runs)
+        return {held.id for held in self.holdings() if held.kind == "run"}
 
-    def holdings(self) -> Holdings:
+    def holdings(self) -> Iterator[Held]:
         """What replacing this zip could lose. Raises `BrokenZip`."""
         try:
-            return read_holdings(self.traces(), self.summary)
+            yield from read_holdings(self.traces(), self.summary)
         except (msgspec.MsgspecError, InvalidRun) as error:
             raise self.broken(error) from error
 

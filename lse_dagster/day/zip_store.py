@@ -12,8 +12,9 @@ from typing import Literal
 from lse_dagster.day.errors import BrokenZip, DiskError, NoSuchZip
 from lse_dagster.day.first_system_zip import first_system_holdings, is_first_system_zip
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.names import day_zip_name
-from lse_dagster.day.overwrite import Overwrite, compare_days, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_file import DayZip, publish_zip, read_zip, write_zip
@@ -84,7 +85,8 @@ class ZipStore:
                     is_right = next(compare_with_day(place, day), None) is None
                     return zipped if is_right else None
                 old = zipped.holdings()
-            replacement = compare_days(old, day.holdings())
+            with Holdings(old) as held:
+                replacement = held.replaced_by(day.holdings())
         except (BrokenZip, InvalidSummary) as error:
             raise refuse_unreadable(what, str(place), error) from error
         if replacement.loses_anything:
