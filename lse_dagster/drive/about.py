@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.errors import DriveError, FileMissing, NoStorage, PermissionMissing
 from lse_dagster.drive.folder import root_folder
@@ -153,6 +155,34 @@ def _service(
         service.close()
 
 
+class _User(msgspec.Struct, frozen=True, rename="camel"):
+    email_address: str = ""
+    display_name: str = ""
+
+
+class _Quota(msgspec.Struct, frozen=True):
+    usage: int = 0
+    limit: int | None = None
+
+
+class _About(msgspec.Struct, frozen=True, rename="camel"):
+    user: _User
+    storage_quota: _Quota = _Quota()
+
+
+class _Capabilities(msgspec.Struct, frozen=True, rename="camel"):
+    can_add_children: bool = False
+
+
+class _Folder(msgspec.Struct, frozen=True):
+    name: str
+    capabilities: _Capabilities = _Capabilities()
+
+
+class _SharedDrive(msgspec.Struct, frozen=True):
+    name: str
+
+
 def _secret_files(settings: DriveSettings) -> tuple[SecretFile, ...]:
     paths = {}
     if settings.auth_type != "adc":
@@ -171,13 +201,12 @@ def _mode(path: Path) -> int | None:
 
 def _user(service: Service) -> DriveUser:
     request = service.about.get(fields="user(displayName,emailAddress),storageQuota(limit,usage)")
-    found = Operation(service, "Asking Drive who is signed in").call(request)
-    quota = found.get("storageQuota", {})
+    found = Operation(service, "Asking Drive who is signed in").call(request, _About)
     return DriveUser(
-        email=found["user"].get("emailAddress", ""),
-        name=found["user"].get("displayName", ""),
-        used_bytes=int(quota.get("usage", 0)),
-        limit_bytes=int(quota["limit"]) if "limit" in quota else None,
+        email=found.user.email_address,
+        name=found.user.display_name,
+        used_bytes=found.storage_quota.usage,
+        limit_bytes=found.storage_quota.limit,
     )
 
 
@@ -185,21 +214,22 @@ def _folder(service: Service, address: FolderAddress) -> ArchiveFolder:
     operation = Operation(service, "Opening the Drive folder of GOOGLE_DRIVE_FOLDER_URL")
     root = root_folder(operation, address)
     found = operation.call(
-        service.files.get(fileId=root.id, fields="name,capabilities(canAddChildren)", supportsAllDrives=True)
+        service.files.get(fileId=root.id, fields="name,capabilities(canAddChildren)", supportsAllDrives=True),
+        _Folder,
     )
     return ArchiveFolder(
         id=root.id,
-        name=found["name"],
+        name=found.name,
         link=root.link,
         drive_id=root.drive_id,
         drive_name=None if root.drive_id is None else _drive_name(service, operation, root.drive_id),
-        writable=bool(found.get("capabilities", {}).get("canAddChildren")),
+        writable=found.capabilities.can_add_children,
     )
 
 
 def _drive_name(service: Service, operation: Operation, drive_id: str) -> str | None:
     try:
-        return str(operation.call(service.drives.get(driveId=drive_id, fields="name"))["name"])
+        return operation.call(service.drives.get(driveId=drive_id, fields="name"), _SharedDrive).name
     except (FileMissing, PermissionMissing):
         return None  # only its members may know
 

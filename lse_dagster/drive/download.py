@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import requests
 
 from lse_dagster.drive.checksums import Content, Hasher, told_by
@@ -79,6 +80,11 @@ def _fetch(operation: Operation, file: DriveFile, stream: "_Stream") -> None:
             f"{came} came; Drive says that it has {told}.",
             "run the same step again; nothing was written",
         )
+
+
+class _Revision(msgspec.Struct, frozen=True, rename="camel"):
+    head_revision_id: str
+    md5_checksum: str
 
 
 class _Stream:
@@ -168,12 +174,11 @@ class _Stream:
         operation, file = self._operation, self._file
         fields = "headRevisionId,md5Checksum"
         request = operation.service.files.get(fileId=file.id, fields=fields, supportsAllDrives=True)
-        now = operation.attempt(request)
-        revision, md5 = now.get("headRevisionId"), now.get("md5Checksum", "")
-        if (revision, md5.lower()) != (file.head_revision_id, file.md5):
+        now = operation.attempt(request, _Revision)
+        if (now.head_revision_id, now.md5_checksum.lower()) != (file.head_revision_id, file.md5):
             raise FileReplaced(
                 operation.what,
-                f"The file {file.id} has other content on Drive now: revision {revision} instead of "
-                f"{file.head_revision_id}.",
+                f"The file {file.id} has other content on Drive now: revision {now.head_revision_id} "
+                f"instead of {file.head_revision_id}.",
                 "run the same step again: it takes the new content",
             )

@@ -1,15 +1,18 @@
 """A file on Drive as the other rooms see it: an immutable value, read from Drive's own description."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 FIELDS = (
     "id,name,parents,trashed,size,md5Checksum,sha256Checksum,headRevisionId,createdTime,modifiedTime,"
     "webViewLink"
 )
 """What every call asks for. `sha256Checksum` comes "if available"; the rest every binary file has."""
+
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @dataclass(frozen=True)
@@ -36,36 +39,47 @@ class DriveFile:
         return (self.created_time, self.id)
 
 
-def is_complete(described: Mapping[str, Any]) -> bool:
-    """Whether this is a file with bytes of its own: documents, folders and shortcuts have no checksum."""
-    return {
-        "id",
-        "name",
-        "size",
-        "md5Checksum",
-        "headRevisionId",
-        "createdTime",
-        "modifiedTime",
-    } <= described.keys()
+class FileDescription(msgspec.Struct, frozen=True, rename="camel"):
+    """Drive's answer when it is asked for `FIELDS`. Documents, folders and shortcuts have no checksum."""
+
+    id: str
+    name: str
+    parents: tuple[str, ...] = ()
+    trashed: bool = False
+    size: int | None = None
+    md5_checksum: str | None = None
+    sha256_checksum: str | None = None
+    head_revision_id: str | None = None
+    created_time: AwareTime | None = None
+    modified_time: AwareTime | None = None
+    web_view_link: str = ""
 
 
-def lacks_checksum(described: Mapping[str, Any]) -> bool:
-    """Whether this is such a file, and Drive has not come to tell its checksum yet."""
-    return "headRevisionId" in described and not is_complete(described)
+def lacks_checksum(described: FileDescription) -> bool:
+    """Whether this is a file with bytes of its own, and Drive has not come to tell its checksum yet."""
+    return described.head_revision_id is not None and drive_file(described) is None
 
 
-def drive_file(described: Mapping[str, Any]) -> DriveFile:
-    """The value for a description with `FIELDS`; it must be complete."""
+def drive_file(described: FileDescription) -> DriveFile | None:
+    """The file if the description is complete: what has no bytes of its own has none."""
+    if (
+        described.size is None
+        or described.md5_checksum is None
+        or described.head_revision_id is None
+        or described.created_time is None
+        or described.modified_time is None
+    ):
+        return None
     return DriveFile(
-        id=described["id"],
-        name=described["name"],
-        size=int(described["size"]),
-        md5=described["md5Checksum"].lower(),
-        sha256=described["sha256Checksum"].lower() if described.get("sha256Checksum") else None,
-        web_view_link=described.get("webViewLink", ""),
-        head_revision_id=described["headRevisionId"],
-        created_time=datetime.fromisoformat(described["createdTime"]),
-        modified_time=datetime.fromisoformat(described["modifiedTime"]),
-        is_trashed=bool(described.get("trashed")),
-        parents=tuple(described.get("parents", ())),
+        id=described.id,
+        name=described.name,
+        size=described.size,
+        md5=described.md5_checksum.lower(),
+        sha256=described.sha256_checksum.lower() if described.sha256_checksum else None,
+        web_view_link=described.web_view_link,
+        head_revision_id=described.head_revision_id,
+        created_time=described.created_time,
+        modified_time=described.modified_time,
+        is_trashed=described.trashed,
+        parents=described.parents,
     )

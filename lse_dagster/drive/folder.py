@@ -7,7 +7,9 @@ all live folders that carry it: reading looks into all of them, writing goes to 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from lse_dagster.drive.errors import (
     AlreadyExists,
@@ -20,7 +22,7 @@ from lse_dagster.drive.errors import (
     PermissionMissing,
     TwinFiles,
 )
-from lse_dagster.drive.file import FIELDS, DriveFile, drive_file, is_complete, lacks_checksum
+from lse_dagster.drive.file import FIELDS, AwareTime, DriveFile, FileDescription, drive_file, lacks_checksum
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.listing import quoted, search
 from lse_dagster.drive.operation import Operation
@@ -37,6 +39,36 @@ class RootFolder:
     drive_id: str | None
 
 
+class _Root(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    mime_type: str
+    trashed: bool = False
+    web_view_link: str = ""
+    drive_id: str | None = None
+
+
+class _Folder(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    created_time: AwareTime
+    name: str = ""
+
+    @property
+    def age_order(self) -> tuple[datetime, str]:
+        return (self.created_time, self.id)
+
+
+class _Item(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Trashed(msgspec.Struct, frozen=True):
+    trashed: bool
+
+
+class _Ids(msgspec.Struct, frozen=True):
+    ids: Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
 def root_folder(operation: Operation, address: FolderAddress) -> RootFolder:
     """Ask Drive about the configured folder. Raises `FolderNotReachable`, `NotAFolder` or `FolderTrashed`."""
     account = operation.service.account.name
@@ -45,7 +77,8 @@ def root_folder(operation: Operation, address: FolderAddress) -> RootFolder:
         found = operation.call(
             operation.service.files.get(
                 fileId=address.id, fields="id,mimeType,trashed,webViewLink,driveId", supportsAllDrives=True
-            )
+            ),
+            _Root,
         )
     except (FileMissing, PermissionMissing) as error:
         unreachable = error
@@ -55,24 +88,24 @@ def root_folder(operation: Operation, address: FolderAddress) -> RootFolder:
             f"It does not exist, or {account} may not see it. {unreachable.why}",
             f"check GOOGLE_DRIVE_FOLDER_URL, and share the folder with {account} as Editor",
         )
-    if found["mimeType"] != FOLDER_TYPE:
+    if found.mime_type != FOLDER_TYPE:
         raise NotAFolder(
             operation.what,
-            f"The id belongs to something of type {found['mimeType']}, not to a folder.",
+            f"The id belongs to something of type {found.mime_type}, not to a folder.",
             "open the folder itself in Google Drive and set GOOGLE_DRIVE_FOLDER_URL to its address",
         )
-    if found.get("trashed"):
+    if found.trashed:
         raise FolderTrashed(
             operation.what,
             "The folder is in the trash.",
             "restore it in Google Drive, or set GOOGLE_DRIVE_FOLDER_URL to another folder",
         )
-    return RootFolder(found["id"], found.get("webViewLink", ""), found.get("driveId"))
+    return RootFolder(found.id, found.web_view_link, found.drive_id)
 
 
 def folders_named(operation: Operation, root: RootFolder, name: str) -> list[str]:
     """The ids of all live folders of exactly this name in the root, the oldest first; usually one or none."""
-    return [found["id"] for found in _described_folders(operation, root, name)]
+    return [found.id for found in _folders(operation, root, name)]
 
 
 def ensure_folder(operation: Operation, root: RootFolder, name: str) -> str:
@@ -90,11 +123,11 @@ def ensure_folder(operation: Operation, root: RootFolder, name: str) -> str:
 def _make_only(operation: Operation, root: RootFolder, name: str) -> str:
     ours = _make_folder(operation, root, name)
     # Another writer may have done the same a moment ago, and the list may not show ours yet.
-    others = [other for other in _described_folders(operation, root, name) if other["id"] != ours["id"]]
-    winner = min([ours, *others], key=_age_order)
-    if winner["id"] != ours["id"] and not _holds_anything(operation, root, ours["id"]):
-        move_to_trash(operation, ours["id"])
-    return str(winner["id"])
+    others = [other for other in _folders(operation, root, name) if other.id != ours.id]
+    winner = min([ours, *others], key=lambda folder: folder.age_order)
+    if winner.id != ours.id and not _holds_anything(operation, root, ours.id):
+        move_to_trash(operation, ours.id)
+    return winner.id
 
 
 def files_in(
@@ -111,13 +144,13 @@ def files_in(
     query += f" and mimeType != {quoted(FOLDER_TYPE)}"
     if name is not None:
         query += f" and name = {quoted(name)}"
-    for found in search(operation, query, fields=FIELDS, drive_id=root.drive_id):
-        if name is not None and found["name"] != name:
+    for found in search(operation, query, FileDescription, fields=FIELDS, drive_id=root.drive_id):
+        if name is not None and found.name != name:
             continue  # Drive compares names loosely
-        if is_complete(found):
-            yield drive_file(found)
+        if (file := drive_file(found)) is not None:
+            yield file
         elif name is not None and lacks_checksum(found):
-            raise without_checksum(operation, found["id"])
+            raise without_checksum(operation, found.id)
         # What is left are documents without content of their own, which are never ours.
 
 
@@ -153,48 +186,45 @@ def without_checksum(operation: Operation, file_id: str) -> DriveUnavailable:
 
 def new_id(operation: Operation) -> str:
     """An id for a file to be made: a create that is repeated with it answers 409 instead of making a twin."""
-    answer = operation.call(operation.service.files.generateIds(count=1, space="drive", type="files"))
-    return str(answer["ids"][0])
+    request = operation.service.files.generateIds(count=1, space="drive", type="files")
+    return operation.call(request, _Ids).ids[0]
 
 
 def move_to_trash(operation: Operation, file_id: str) -> None:
     """Take a file or folder out of sight; Drive keeps it for 30 days. One that is gone already is fine."""
     request = operation.service.files.update(fileId=file_id, body={"trashed": True}, supportsAllDrives=True)
     try:
-        operation.call(request)
+        operation.call(request, dict)
     except FileMissing:
         return
 
 
-def _make_folder(operation: Operation, root: RootFolder, name: str) -> dict[str, Any]:
+def _make_folder(operation: Operation, root: RootFolder, name: str) -> _Folder:
     wanted_id = new_id(operation)
     body: Any = {"id": wanted_id, "name": name, "mimeType": FOLDER_TYPE, "parents": [root.id]}
     files = operation.service.files
+    fields = "id,createdTime"
     operation.service.creations.wait()
     try:
-        return operation.call(files.create(body=body, fields="id,createdTime", supportsAllDrives=True))
+        return operation.call(files.create(body=body, fields=fields, supportsAllDrives=True), _Folder)
     except AlreadyExists:  # an earlier try had landed, only its answer was lost
-        return operation.call(files.get(fileId=wanted_id, fields="id,createdTime", supportsAllDrives=True))
+        return operation.call(files.get(fileId=wanted_id, fields=fields, supportsAllDrives=True), _Folder)
 
 
 def _is_live(operation: Operation, folder_id: str) -> bool:
     request = operation.service.files.get(fileId=folder_id, fields="trashed", supportsAllDrives=True)
     try:
-        return not operation.call(request)["trashed"]
+        return not operation.call(request, _Trashed).trashed
     except FileMissing:
         return False
 
 
-def _described_folders(operation: Operation, root: RootFolder, name: str) -> list[dict[str, Any]]:
+def _folders(operation: Operation, root: RootFolder, name: str) -> list[_Folder]:
     query = f"{quoted(root.id)} in parents and mimeType = {quoted(FOLDER_TYPE)} and name = {quoted(name)}"
-    found = search(operation, query, fields="id,name,createdTime", drive_id=root.drive_id)
-    return sorted((folder for folder in found if folder["name"] == name), key=_age_order)
+    found = search(operation, query, _Folder, fields="id,name,createdTime", drive_id=root.drive_id)
+    return sorted((folder for folder in found if folder.name == name), key=lambda folder: folder.age_order)
 
 
 def _holds_anything(operation: Operation, root: RootFolder, folder_id: str) -> bool:
     query = f"{quoted(folder_id)} in parents"
-    return any(True for _ in search(operation, query, fields="id", drive_id=root.drive_id))
-
-
-def _age_order(folder: dict[str, Any]) -> tuple[datetime, str]:
-    return (datetime.fromisoformat(folder["createdTime"]), folder["id"])
+    return any(True for _ in search(operation, query, _Item, fields="id", drive_id=root.drive_id))

@@ -4,13 +4,17 @@ Trashed files are in every list unless the query says otherwise, so every query 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from lse_dagster.drive.errors import DriveUnavailable
 from lse_dagster.drive.operation import Operation
 
 PAGE_SIZE = 1000
 """The largest page that Drive gives (November 2026)."""
+
+Described = TypeVar("Described")
 
 
 def quoted(text: str) -> str:
@@ -19,10 +23,19 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
+class _Page(msgspec.Struct, Generic[Described], rename="camel"):
+    files: list[Described] | None = None
+    incomplete_search: bool = False
+    next_page_token: str | None = None
+
+
 def search(
-    operation: Operation, query: str, *, fields: str, drive_id: str | None
-) -> Iterator[dict[str, Any]]:
-    """What matches the query and is not in the trash. `drive_id`: the shared drive, None for My Drive."""
+    operation: Operation, query: str, kind: type[Described], *, fields: str, drive_id: str | None
+) -> Iterator[Described]:
+    """What matches the query and is not in the trash. `drive_id`: the shared drive, None for My Drive.
+
+    `kind` is what Drive's answer is of when it is asked for these fields.
+    """
     # Without its drive named, a list of a shared drive's items holds only what the account has opened before.
     where: dict[str, Any] = {"corpora": "drive", "driveId": drive_id} if drive_id else {}
     token: str | None = None
@@ -36,15 +49,15 @@ def search(
             includeItemsFromAllDrives=True,
             **where,
         )
-        page = operation.call(request)
-        if "files" not in page:  # an empty list would be there; to take this for one could make a twin
+        page = operation.call(request, _Page[kind])  # type: ignore[valid-type]
+        if page.files is None:  # an empty list would be there; to take this for one could make a twin
             raise operation.unavailable("the answer was no list of files")
-        if page.get("incompleteSearch"):
+        if page.incomplete_search:
             raise DriveUnavailable(
                 operation.what,
                 "Drive could not search everywhere this time.",
                 "run the same step again later",
             )
-        yield from page["files"]
-        if not (token := page.get("nextPageToken")):
+        yield from page.files
+        if not (token := page.next_page_token):
             return

@@ -5,13 +5,24 @@ days.
 """
 
 from collections.abc import Iterator
-from typing import Any
+
+import msgspec
 
 from lse_dagster.drive.errors import FileMissing, FileMoved, FileReplaced, FileTrashed, PermissionMissing
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.operation import Operation
 
 _PAGE_SIZE = 1000
+
+
+class _Revision(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    md5_checksum: str = ""
+
+
+class _Page(msgspec.Struct, frozen=True, rename="camel"):
+    revisions: list[_Revision] = []
+    next_page_token: str | None = None
 
 
 def refuse_elsewhere(operation: Operation, file: DriveFile, name: str, folder_ids: list[str]) -> None:
@@ -53,14 +64,14 @@ def _revisions_between(operation: Operation, before: DriveFile, after: DriveFile
         revisions = list(_revisions(operation, after.id))
     except (FileMissing, PermissionMissing):
         return []
-    ids = [revision["id"] for revision in revisions]
+    ids = [revision.id for revision in revisions]
     if before.head_revision_id not in ids or after.head_revision_id not in ids:
         return []
     between = revisions[ids.index(before.head_revision_id) + 1 : ids.index(after.head_revision_id)]
-    return [revision["id"] for revision in between if revision.get("md5Checksum", "").lower() != after.md5]
+    return [revision.id for revision in between if revision.md5_checksum.lower() != after.md5]
 
 
-def _revisions(operation: Operation, file_id: str) -> Iterator[dict[str, Any]]:
+def _revisions(operation: Operation, file_id: str) -> Iterator[_Revision]:
     """The oldest first."""
     token: str | None = None
     while True:
@@ -70,7 +81,7 @@ def _revisions(operation: Operation, file_id: str) -> Iterator[dict[str, Any]]:
             pageSize=_PAGE_SIZE,
             **({"pageToken": token} if token else {}),
         )
-        page = operation.call(request)
-        yield from page.get("revisions", [])
-        if not (token := page.get("nextPageToken")):
+        page = operation.call(request, _Page)
+        yield from page.revisions
+        if not (token := page.next_page_token):
             return

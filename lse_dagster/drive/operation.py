@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httplib2
+import msgspec
 import requests
 from googleapiclient.errors import HttpError
 
@@ -35,9 +36,9 @@ class Operation:
         self._token: str | None = None
         self._token_refused = False
 
-    def call(self, request: "HttpRequest") -> dict[str, Any]:
+    def call(self, request: "HttpRequest", kind: type[T]) -> T:
         """Drive's answer to a metadata request, tried as often as patience allows. Raises `DriveError`."""
-        return self.again(lambda: self.attempt(request))
+        return self.again(lambda: self.attempt(request, kind))
 
     def again(self, step: Callable[[], T]) -> T:
         """The step's result. After a fault that passes, or one refused access token, it is tried again.
@@ -117,8 +118,8 @@ class Operation:
             "check the network and run the same step again later",
         )
 
-    def attempt(self, request: "HttpRequest") -> dict[str, Any]:
-        """One attempt at a metadata request. Raises a `DriveError`."""
+    def attempt(self, request: "HttpRequest", kind: type[T]) -> T:
+        """One attempt at a metadata request, whose answer is of a kind. Raises a `DriveError`."""
         request.headers = {**(request.headers or {}), **self._authorization()}
         self.requests += 1
         broken, answer = "", None
@@ -129,9 +130,12 @@ class Operation:
         except (OSError, httplib2.HttpLib2Error, http.client.HTTPException, ValueError) as error:
             broken = type(error).__name__
         else:
-            if isinstance(result, dict):
-                return result
-            broken = "the answer was cut short"  # what is not JSON, Google's client hands on as text
+            try:
+                return msgspec.convert(result, kind, strict=False)  # Drive writes large numbers as text
+            except msgspec.ValidationError:
+                # What is not JSON, Google's client hands on as text.
+                is_json = isinstance(result, dict)
+                broken = "the answer was not to the question" if is_json else "the answer was cut short"
         if answer is not None:
             raise self._explained(answer)
         self.service.forget_http()

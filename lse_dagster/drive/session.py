@@ -77,8 +77,8 @@ class UploadSession:
         """Whether the server answers and has taken no more than what it had when it was first asked."""
         return self._refused and self._steps_forward <= 1
 
-    def step(self) -> dict[str, Any]:
-        """Bring the upload to its end. Drive's description of the file; `{}` if that got lost."""
+    def step(self) -> bytes:
+        """Bring the upload to its end. The server's description of the file, which may have got lost."""
         self._local.check_unchanged()
         self._refused = False
         offset = 0
@@ -86,13 +86,13 @@ class UploadSession:
             self._address = self._begin()
         elif self._in_doubt:
             asked = self._ask_offset()
-            if isinstance(asked, dict):
+            if isinstance(asked, bytes):
                 return asked
             offset = asked
         while True:
             self._in_doubt = True  # until the next answer says how far it went
             answer = self._put(offset)
-            if isinstance(answer, dict):
+            if isinstance(answer, bytes):
                 return answer
             if answer <= offset:
                 self._refused = True
@@ -123,7 +123,7 @@ class UploadSession:
         self._on_address(address)
         return address
 
-    def _ask_offset(self) -> int | dict[str, Any]:
+    def _ask_offset(self) -> int | bytes:
         response = self._operation.send(
             "PUT", self._current(), headers={"Content-Range": f"bytes */{self._local.size}"}, data=b""
         )
@@ -132,7 +132,7 @@ class UploadSession:
             self._on_progress(answer, self._local.size)
         return answer
 
-    def _put(self, offset: int) -> int | dict[str, Any]:
+    def _put(self, offset: int) -> int | bytes:
         size = self._local.size
         if offset >= size:  # an empty file, or one whose last byte has arrived without an end: ask to finish
             headers = {"Content-Range": f"bytes */{size}"} if size else {}
@@ -150,11 +150,11 @@ class UploadSession:
             if self._on_progress is not None:
                 self._on_progress(offset, self._local.size)
 
-    def _understood(self, response: requests.Response) -> int | dict[str, Any]:
+    def _understood(self, response: requests.Response) -> int | bytes:
         """How many bytes the server has, or its description of the finished file."""
         if response.status_code in (200, 201):
             self._on_address(None)
-            return _described(self._operation.content(response))
+            return self._operation.content(response)
         if response.status_code == 308:
             self._operation.content(response)
             has = _RANGE.fullmatch(response.headers.get("Range", ""))
@@ -216,11 +216,3 @@ def _address_on(server: str, location: str) -> str | None:
 def _server_of(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
-
-
-def _described(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

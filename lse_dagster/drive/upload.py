@@ -8,7 +8,9 @@ import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+import msgspec
 
 from lse_dagster.drive.checksums import told_by
 from lse_dagster.drive.errors import (
@@ -18,7 +20,7 @@ from lse_dagster.drive.errors import (
     LocalFileChanged,
     UploadCorrupted,
 )
-from lse_dagster.drive.file import FIELDS, DriveFile, drive_file, is_complete
+from lse_dagster.drive.file import FIELDS, DriveFile, FileDescription, drive_file
 from lse_dagster.drive.folder import (
     RootFolder,
     ensure_folder,
@@ -124,8 +126,8 @@ class _Sending:
 
     def send(
         self, target: Target, *, key: SessionKey, begun: KeptSession | None, file_id: str
-    ) -> dict[str, Any]:
-        """Drive's description of the file that it has now; `{}` if that got lost."""
+    ) -> DriveFile | None:
+        """The file that Drive has now, as it describes it; None if that got lost."""
         now = self.operation.service.backoff.now
 
         def keep(address: str | None) -> None:
@@ -143,7 +145,7 @@ class _Sending:
             on_address=keep,
         )
         try:
-            return self.operation.again(session.step)
+            return _described(self.operation.again(session.step))
         except DriveUnavailable:
             if begun is not None and session.is_stuck:
                 self._kept.forget()  # it would keep every later process from its work, for a week
@@ -163,13 +165,13 @@ def _create(sending: _Sending, folder_id: str, name: str) -> DriveFile:
         media_type=_media_type(name),
     )
     try:
-        described = sending.send(target, key=key, begun=begun, file_id=file_id)
+        sent = sending.send(target, key=key, begun=begun, file_id=file_id)
     except AlreadyExists:
-        described = {}  # an earlier session of ours had finished and only its answer was lost: look by id
+        sent = None  # an earlier session of ours had finished and only its answer was lost: look by id
     except LocalFileChanged:
         _remove(operation, file_id)  # the session may have finished before the change was noticed
         raise
-    file = drive_file(described) if is_complete(described) else _look(operation, file_id)
+    file = sent or _look(operation, file_id)
     try:
         matches = _matches(local, file)
     except LocalFileChanged:
@@ -194,8 +196,8 @@ def _update(sending: _Sending, existing: DriveFile, folder_ids: list[str]) -> Dr
         metadata={},
         media_type=_media_type(existing.name),
     )
-    described = sending.send(target, key=key, begun=begun, file_id=existing.id)
-    file = drive_file(described) if is_complete(described) else _look(operation, existing.id)
+    sent = sending.send(target, key=key, begun=begun, file_id=existing.id)
+    file = sent or _look(operation, existing.id)
     if not _matches(local, file):
         raise UploadCorrupted(
             operation.what,
@@ -252,11 +254,18 @@ def _settle_twins(
 
 
 def _look(operation: Operation, file_id: str) -> DriveFile:
-    files = operation.service.files
-    described = operation.call(files.get(fileId=file_id, fields=FIELDS, supportsAllDrives=True))
-    if not is_complete(described):
+    request = operation.service.files.get(fileId=file_id, fields=FIELDS, supportsAllDrives=True)
+    file = drive_file(operation.call(request, FileDescription))
+    if file is None:
         raise without_checksum(operation, file_id)
-    return drive_file(described)
+    return file
+
+
+def _described(answer: bytes) -> DriveFile | None:
+    try:
+        return drive_file(msgspec.json.decode(answer, type=FileDescription, strict=False))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _media_type(name: str) -> str:

@@ -43,11 +43,17 @@ FAULTS: dict[str, FaultFields] = {
     "no answer": {"drop_after": -1},
     "answer broken off": {"drop_after": 20},
     "answer cut short": {"truncate": 20},
+    "answer of nothing": {"status": 200, "body": {}},
+    "answer of other things": {
+        "status": 200,
+        "body": {"files": [{"id": 1}], "ids": [], "id": None, "name": 2, "createdTime": "?", "trashed": "?"},
+    },
 }
+ENDLESS = ("401", "404", "410", "503", "no answer", "answer cut short", "answer of nothing")
 KINDS = [
     *((fault, 1) for fault in FAULTS),
     # One of each kind is enough of those that never end.
-    *((fault, ALWAYS) for fault in ("401", "404", "410", "503", "no answer", "answer cut short")),
+    *((fault, ALWAYS) for fault in ENDLESS),
 ]
 OFFSETS = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, SIZE - 1, SIZE]
 

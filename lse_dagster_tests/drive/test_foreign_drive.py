@@ -16,7 +16,7 @@ import requests
 
 from lse_dagster.drive import DriveArchive, DriveSettings
 from lse_dagster.drive.errors import CredentialsRejected, FolderNotReachable
-from lse_dagster.drive.file import FIELDS
+from lse_dagster.drive.file import FIELDS, FileDescription
 from lse_dagster.drive.folder import RootFolder, folders_named
 from lse_dagster.drive.listing import PAGE_SIZE, quoted, search
 from lse_dagster_tests.drive.foreign import operation_on
@@ -153,16 +153,16 @@ def test_names_with_quotes_and_backslashes_are_found(settings: DriveSettings, fo
     with operation_on(str(settings.endpoint), settings) as operation:
         assert folders_named(operation, root, FOLDER) == [folder_id]
         query = f"{quoted(folder_id)} in parents and name = {quoted(name)}"
-        (found,) = search(operation, query, fields=FIELDS, drive_id=None)
+        (found,) = search(operation, query, FileDescription, fields=FIELDS, drive_id=None)
 
-    assert found["name"] == name
-    assert found["md5Checksum"] == hashlib.md5(CONTENTS[name].encode()).hexdigest()
+    assert found.name == name
+    assert found.md5_checksum == hashlib.md5(CONTENTS[name].encode()).hexdigest()
 
 
 def test_a_folder_of_more_than_a_page_is_listed_whole(settings: DriveSettings, folder_id: str) -> None:
     with operation_on(str(settings.endpoint), settings) as operation:
         query = f"({quoted(folder_id)} in parents) and mimeType != 'application/vnd.google-apps.folder'"
-        found = list(search(operation, query, fields=FIELDS, drive_id=None))
+        found = list(search(operation, query, FileDescription, fields=FIELDS, drive_id=None))
 
-    assert sorted(file["name"] for file in found) == sorted(CONTENTS)
+    assert sorted(file.name for file in found) == sorted(CONTENTS)
     assert operation.requests == 2

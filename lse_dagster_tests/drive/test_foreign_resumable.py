@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ class Upload:
                 on_address=self.addresses.append,
             )
             try:
-                return self._operation.again(session.step)
+                answer: dict[str, Any] = json.loads(self._operation.again(session.step))
+                return answer
             finally:
                 self.bytes_sent = session.bytes_sent
 
