@@ -36,21 +36,21 @@ class FileTable(Mapping[str, FileEntry]):
 
     def _fill(self, files: Iterable[tuple[str, FileEntry]]) -> bool:
         """Whether each name came after the one before it."""
-        self._names, self._ends = bytearray(), array("Q")
-        self._bytes, self._digests, self._runs = array("Q"), bytearray(), array("Q")
+        self._names, self._ends = bytearray(), array("I")
+        self._bytes, self._digests, self._runs = array("Q"), bytearray(), array("I")
         ascending, before = True, ""
         for name, entry in files:
             digest = bytes.fromhex(entry.sha256)
             if len(digest) != _DIGEST:
                 raise ValueError(f"the sha256 of {name!r} is none")
             self._names += name.encode()
-            self._ends.append(len(self._names))
             self._digests += digest
             try:
+                self._ends.append(len(self._names))
                 self._bytes.append(entry.bytes)
                 self._runs.append(entry.runs)
             except OverflowError:
-                raise ValueError(f"the size of {name!r} is none") from None
+                raise ValueError(f"a number of {name!r} is none") from None
             ascending, before = ascending and before < name, name
         return ascending
 
