@@ -5,7 +5,7 @@ missing otherwise LangSmith does not have either, as counts and ids have shown: 
 died, or sampling left it out), or deleted. Fetching again cannot mend that, so it keeps no day from Drive.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,20 +31,33 @@ class Completeness:
 
 
 def examine_traces(day: DayFolder) -> Completeness:
-    """Read every trace of a day once. Raises `BrokenDay` for a file that cannot be read."""
-    runs = list(day.identities())
-    present = {run.id for run in runs}
+    """Read every trace of a day, one in memory at a time.
+
+    A second time if a parent is not in its child's file. Raises `BrokenDay` for a file that cannot be read.
+    """
     start = DayInterval.of(day.date).start
-    return Completeness(
-        runs=len(runs),
-        missing_parents=tuple(_missing_parents(runs, present, start)),
-        inconsistent=tuple((run.id, why) for run in runs for why in _contradictions(run)),
-    )
+    count = 0
+    apart: list[tuple[str, str]] = []
+    inconsistent: list[tuple[str, str]] = []
+    for runs in day.identities_by_trace():
+        count += len(runs)
+        apart += _apart_from_parent(runs, start)
+        inconsistent += ((run.id, why) for run in runs for why in _contradictions(run))
+    return Completeness(count, tuple(_missing_parents(day, apart)), tuple(inconsistent))
 
 
-def _missing_parents(
-    runs: Iterable[RunIdentity], present: set[str], start: datetime
-) -> Iterable[tuple[str, str]]:
+def _missing_parents(day: DayFolder, apart: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Those of these runs and parents whose parent is nowhere in the day."""
+    if not apart:
+        return ()
+    wanted = {parent for _, parent in apart}
+    elsewhere = {run.id for run in day.identities() if run.id in wanted}
+    return ((run, parent) for run, parent in apart if parent not in elsewhere)
+
+
+def _apart_from_parent(runs: Sequence[RunIdentity], start: datetime) -> Iterable[tuple[str, str]]:
+    """Those of a trace file's runs, each with its parent, whose parent is not in the file and ought to be."""
+    present = {run.id for run in runs}
     for run in runs:
         path = run.path()
         parent_id = run.parent_run_id or (path.parent.run_id if path and path.parent else None)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -60,12 +61,16 @@ class DayFolder:
 
     def identities(self) -> Iterator[RunIdentity]:
         """The identity of every run. Raises `BrokenDay` as `traces` does."""
+        return chain.from_iterable(self.identities_by_trace())
+
+    def identities_by_trace(self) -> Iterator[list[RunIdentity]]:
+        """The identities of the runs of each trace. Raises `BrokenDay` as `traces` does."""
         for trace in self.traces():
-            for raw in trace.runs:
-                try:
-                    yield read_identity(raw)
-                except InvalidRun as error:
-                    raise self.broken(str(error)) from error
+            try:
+                identities = [read_identity(raw) for raw in trace.runs]
+            except InvalidRun as error:
+                raise self.broken(str(error)) from error
+            yield identities
 
     def run_ids(self) -> set[str]:
         """The ids of all runs."""
