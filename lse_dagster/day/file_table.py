@@ -102,8 +102,11 @@ class FileTable(Mapping[str, FileEntry]):
     def content_sha256(self) -> str:
         """The sha256 of the lines `<sha256>  <name>`: what `sha256sum *` prints."""
         digest = hashlib.sha256()
-        for name, entry in self.items():
-            digest.update(f"{entry.sha256}  {name}\n".encode())
+        begin = 0
+        for position, end in enumerate(self._ends):
+            sha256 = self._digests[position * _DIGEST : (position + 1) * _DIGEST].hex()
+            digest.update(b"%s  %s\n" % (sha256.encode(), self._names[begin:end]))
+            begin = end
         return digest.hexdigest()
 
     def _columns(self) -> tuple[object, ...]:
