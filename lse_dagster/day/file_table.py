@@ -79,7 +79,7 @@ class FileTable(Mapping[str, FileEntry]):
 
     def position(self, name: str, *, guess: int = 0) -> int:
         """Where a file stands; -1 for none of the day's. At once where the guess is right."""
-        if guess < len(self) and self.name(guess) == name:
+        if 0 <= guess < len(self) and self.name(guess) == name:
             return guess
         found = bisect_left(range(len(self)), name, key=self.name)
         return found if found < len(self) and self.name(found) == name else -1
