@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.interval import DayInterval, parse_time
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.staging import StagedDay, Staging
@@ -166,7 +167,12 @@ class _Collected:
             unverified=Unverified("first_system", NOT_COUNTED, original_summary),
             records=self._records,
         )
-        return self._writer.finish(imported, {run.identity.id: run.feedback for run in runs if run.feedback})
+        for run in runs:
+            self._writer.add_feedback(
+                FeedbackRecord(run.identity.id, f"{number:09}", raw)
+                for number, raw in enumerate(run.feedback)
+            )
+        return self._writer.finish(imported)
 
     def _record(self, run: FirstSystemRun, *, superseded: bytes | None = None) -> None:
         """What lay beside a run; its present form first, those that it superseded after."""

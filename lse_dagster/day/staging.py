@@ -38,6 +38,11 @@ class Staging:
         return self.folder / "runs.spool"
 
     @property
+    def feedback_path(self) -> Path:
+        """Where feedback records wait for the same. Not part of the day."""
+        return self.folder / "feedback.spool"
+
+    @property
     def checkpoint_path(self) -> Path:
         """What an interrupted fetch has completed. Not part of the day."""
         return self.folder / "checkpoint.jsonl"

@@ -18,6 +18,7 @@ import msgspec
 from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
+from lse_dagster.day.feedback_spool import FeedbackRecord, FeedbackSpool
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
@@ -85,6 +86,7 @@ class DayWriter:
         self._bounds = microseconds(self._interval.start), microseconds(self._interval.end)
         self._spool = RunSpool(staging.spool_path, recover=recover)
         self._index = self._spool.index
+        self._feedback = FeedbackSpool(staging.feedback_path)
 
     def __len__(self) -> int:
         return self._index.count("TRUE")
@@ -134,6 +136,13 @@ class DayWriter:
         """The runs that LangSmith counts for the day, by what they are and when they started."""
         return Tally.of(self._index.kinds(*self._bounds))
 
+    def add_feedback(self, records: Iterable[FeedbackRecord]) -> None:
+        """Keep feedback records of runs that are kept, or will be. Raises `DiskError`."""
+        try:
+            self._feedback.add(records)
+        except OSError as error:
+            raise self._disk_error(error) from error
+
     def runs_with_feedback(self) -> list[str]:
         """The ids of the runs that have feedback records to fetch."""
         return self._index.ids_with_feedback()
@@ -152,13 +161,12 @@ class DayWriter:
     def finish(
         self,
         origin: Origin,
-        feedback: Mapping[str, Iterable[bytes]],
         *,
         totals: Callable[[], Totals] | None = None,
         attachments: Mapping[str, FileEntry] | None = None,
         missing_attachments: Iterable[MissingAttachment] = (),
     ) -> StagedDay:
-        """Write every trace file and the summary, and flush them. `feedback` is by run id.
+        """Write every trace file and the summary, and flush them.
 
         `totals` is asked when all but the summary is written; None for a day that nobody counted.
         `attachments` lie in the staging folder already, by name. Raises `DiskError`, and what `totals`
@@ -166,22 +174,21 @@ class DayWriter:
         """
         try:
             self._spool.flush()
-            traces = dict(self._write_traces(origin, feedback))
-            records = sum(len(list(of_run)) for of_run in feedback.values())
-            counts = self._counts(len(traces), records, len(attachments or {}))
+            traces = dict(self._write_traces(origin))
+            counts = self._counts(len(traces), len(self._feedback), len(attachments or {}))
             files = {**traces, **(attachments or {})}
             counted = totals() if totals is not None else None
             staged = self._write_summary(origin, counted, files, counts, list(missing_attachments))
         except OSError as error:
             raise self._disk_error(error) from error
+        self._feedback.close()
         self._spool.close()
         return staged
 
-    def _write_traces(
-        self, origin: Origin, feedback: Mapping[str, Iterable[bytes]]
-    ) -> Iterator[tuple[str, FileEntry]]:
+    def _write_traces(self, origin: Origin) -> Iterator[tuple[str, FileEntry]]:
         """Two at a time: hashing and writing leave the interpreter's lock alone."""
         records = origin.records if isinstance(origin, Imported) else {}
+        feedback_of = self._feedback.of_run if len(self._feedback) else _no_feedback
 
         def write(trace_id: str, start: datetime, name: str, runs: Sequence[SpooledRun]) -> FileEntry:
             return write_trace_file(
@@ -191,7 +198,7 @@ class DayWriter:
                 start=start,
                 api=origin.api,
                 runs=map(self._spool.read, runs),
-                feedback=(record for run in runs for record in feedback.get(run.id, ())),
+                feedback=(record for run in runs for record in feedback_of(run.id)),
                 first_system=(record for run in runs for record in records.get(run.id, ())),
             )
 
@@ -253,3 +260,7 @@ class DayWriter:
 
     def _disk_error(self, error: OSError) -> DiskError:
         return DiskError(f"Writing the day {self._staging.date} of {self._staging.project!r}", error)
+
+
+def _no_feedback(_: str) -> list[bytes]:
+    return []

@@ -21,7 +21,7 @@ from lse_dagster.day.writer import DayWriter, Origin, Totals
 from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
 from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
 from lse_dagster.langsmith.errors import NoSuchEndpoint
-from lse_dagster.langsmith.feedback import feedback_by_run
+from lse_dagster.langsmith.feedback import fetch_feedback
 from lse_dagster.langsmith.generation import choose_queries
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.progress import FetchProgress, Progress, Traffic
@@ -187,9 +187,9 @@ class _Fetch:
             self._transport.cancelled_on_error(),
         ):
             roots = thread.submit(count_runs, self._transport, self._scope, roots_only=True)
+            fetch_feedback(self._transport, writer.runs_with_feedback(), writer.add_feedback)
             return writer.finish(
                 origin,
-                feedback_by_run(self._transport, writer.runs_with_feedback()),
                 totals=lambda: Totals(total, roots.result()),
                 attachments=kept.files,
                 missing_attachments=kept.missing,

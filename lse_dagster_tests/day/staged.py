@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
@@ -28,7 +29,11 @@ def stage(
         writer = DayWriter(staging)
         writer.add(runs)
         origin = Origin("project-id", "v2", fetched_at)
-        return writer.finish(origin, feedback or {}, totals=lambda: Totals(total, total))
+        for run_id, records in (feedback or {}).items():
+            writer.add_feedback(
+                FeedbackRecord(run_id, f"{number:03}", raw) for number, raw in enumerate(records)
+            )
+        return writer.finish(origin, totals=lambda: Totals(total, total))
 
 
 def publish(store: DayStore, runs: Iterable[bytes], overwrite: Overwrite = "superset") -> Published:
