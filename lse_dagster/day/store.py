@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from filelock import FileLock, Timeout
-from msgspec.structs import replace
 
 from lse_dagster.day.durable import exchange, flush_folder
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
@@ -24,6 +24,7 @@ from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
 from lse_dagster.day.overwrite import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing, refuse_loss
+from lse_dagster.day.same_day import says_the_same
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary
 
@@ -129,7 +130,7 @@ class DayStore:
     def publish(self, staged: StagedDay, overwrite: Overwrite) -> Published:
         """Move a staged day to its place in one step, if the policy allows it.
 
-        Under `superset` a day that is there already, but for when it was fetched, is verified and kept.
+        Under `superset` a day that is there already, as `says_the_same` tells, is verified and kept.
         Raises `OverwriteRefused`, and `DiskError`; then the old day is as it was and the staging is gone.
         """
         staging = staged.staging
@@ -147,15 +148,15 @@ class DayStore:
         return Published(dataclasses.replace(staged.day, path=path), replaced)
 
     def _same_day(self, new: DayFolder) -> DayFolder | None:
-        """The day that is there, if it says the same but for the moment, and every file is right."""
+        """The day that is there, if it says the same and every file is right."""
         if new.summary.counts.pending_runs:
             return None  # that they were unfinished then, too, tells whether they ever will be
         try:
             old = self.find(new.project, new.date)
-            if old is None or replace(old.summary, fetched_at=new.summary.fetched_at) != new.summary:
+            if old is None or not says_the_same(old, new):
                 return None
             old.verify_files()
-        except (InvalidSummary, BrokenDay, OSError):
+        except (InvalidSummary, BrokenDay, OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
         return old
 
