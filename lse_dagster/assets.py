@@ -18,7 +18,7 @@ from lse_dagster.day.overwrite import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.tally import tally_of_files
 from lse_dagster.day.zip_file import DayZip
-from lse_dagster.day_metadata import SOURCE_METADATA, numbers_of_day, tables_of_day
+from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
 from lse_dagster.failure import Retries
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.errors import IncompleteDay
@@ -110,6 +110,8 @@ def _raw_runs(
                     if retries.is_last(context.retry_number):
                         _record_failed_count(context, error)
                     raise
+            fetched_at = staged.day.summary.fetched_at
+            staged = storage.days.compared(staged, config.overwrite)
         return dg.Output(
             DayToPublish(staged, config.overwrite),
             data_version=dg.DataVersion(staged.day.summary.sha256),
@@ -117,6 +119,7 @@ def _raw_runs(
                 SOURCE_METADATA: source,
                 **found,
                 **numbers_of_day(staged.day.summary),
+                FETCHED_AT_METADATA: fetched_at,
                 "seconds": time.monotonic() - started,
             },
         )

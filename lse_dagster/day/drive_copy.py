@@ -184,7 +184,7 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
         except OSError as error:
             raise DiskError(what, error) from error
         with old:
-            replacement = old.replaced_by(zipped.holdings())
+            replacement = old.replaced_by(zipped)
         if replacement.loses_anything:
             raise refuse_loss(what, existing.web_view_link, replacement)
 

@@ -6,11 +6,12 @@ A day may have a million runs, whose ids would take 150 MB of memory.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self
 
 import msgspec
 
 from lse_dagster.day.errors import DiskError
+from lse_dagster.day.inline_fields import held_inline
 from lse_dagster.day.overwrite import Replacement
 from lse_dagster.day.private_database import private_database, sqlite_as_os_error
 from lse_dagster.day.raw_json import RawDecoder
@@ -56,6 +57,16 @@ def read_holdings(traces: Iterable[TraceFile], summary: Summary) -> Iterator[Hel
         yield from (Held("feedback", _RECORD.decode(raw).id) for raw in trace.feedback)
 
 
+class HoldingDay(Protocol):
+    """A day folder or a day zip."""
+
+    def holdings(self) -> Iterator[Held]:
+        """What replacing it could lose."""
+
+    def traces(self) -> Iterator[TraceFile]:
+        """Every trace."""
+
+
 class Holdings:
     """What a day holds, in a temporary database. A context manager, because it holds a file."""
 
@@ -77,9 +88,14 @@ class Holdings:
     ) -> None:
         self._database.close()
 
-    def replaced_by(self, held: Iterable[Held]) -> Replacement:
-        """What putting a day that holds this in its place does. Raises as the constructor does. Once."""
-        self._add(_INTO_NEW, held)
+    def replaced_by(self, day: HoldingDay) -> Replacement:
+        """What putting this day in its place does. To be asked once.
+
+        Raises `DiskError`, and what the day's methods raise.
+        """
+        self._add(_INTO_NEW, day.holdings())
+        if files := [name for (name,) in self._ask(f"SELECT id {_LOST} AND kind = 'attachment'")]:
+            self._add(_INTO_NEW, (Held("attachment", name) for name in held_inline(files, day.traces())))
         lost = dict(self._ask(f"SELECT kind, count(*) {_LOST} GROUP BY kind"))
         first = next((kind for kind in _KINDS if kind in lost), "run")
         examples = self._ask(f"SELECT id {_LOST} AND kind = ? ORDER BY id LIMIT {_EXAMPLES}", first)

@@ -18,6 +18,8 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 """One escape of a string, or two that are a pair; the group is half of a pair by itself."""
+_NOTHING: Final = (b"null", b"{}", b"[]", b'""')
+_LONGEST_NOTHING: Final = max(map(len, _NOTHING))
 _DEEPER: Final = 3_000
 """Levels, of Python's stack and of JSON together; Python's own limit of 1,000 is for both too."""
 
@@ -68,3 +70,8 @@ def _originals(
             yield msgspec.Raw(content[begin:at])
 
     return {name: list(cut(getattr(found, name))) for name in names}
+
+
+def is_nothing(value: msgspec.Raw | None) -> bool:
+    """Whether a field is missing, null or empty. Of one with many megabytes only the size is looked at."""
+    return value is None or (len(memoryview(value)) <= _LONGEST_NOTHING and bytes(value) in _NOTHING)

@@ -80,3 +80,5 @@ class StagedDay:
 
     staging: Staging
     day: DayFolder
+    compared: bool = False
+    """Whether `DayStore.compared` has seen it; `day` may then be the one in its place, which stays."""

@@ -135,9 +135,10 @@ class DayStore:
         """
         staging = staged.staging
         with staging:
-            if overwrite == "superset" and (same := self._same_day(staged.day)) is not None:
+            staged = self.compared(staged, overwrite)
+            if staged.day.path != staging.content:
                 staging.discard()
-                return Published(same, NOTHING_REPLACED, "kept")
+                return Published(staged.day, NOTHING_REPLACED, "kept")
             replaced = self._allowed_replacement(staged, overwrite)
             try:
                 self._move_into_place(staging)
@@ -146,6 +147,13 @@ class DayStore:
         staging.discard()
         path = self.day_path(staging.project, staging.date)
         return Published(dataclasses.replace(staged.day, path=path), replaced)
+
+    def compared(self, staged: StagedDay, overwrite: Overwrite) -> StagedDay:
+        """This day; under `superset` the one in its place, if that says the same and every file is right."""
+        if staged.compared:
+            return staged
+        same = self._same_day(staged.day) if overwrite == "superset" else None
+        return StagedDay(staged.staging, same or staged.day, compared=True)
 
     def _same_day(self, new: DayFolder) -> DayFolder | None:
         """The day that is there, if it says the same and every file is right."""
@@ -170,7 +178,7 @@ class DayStore:
             if old is None:
                 return None
             with Holdings(old.holdings()) as held:
-                replacement = held.replaced_by(staged.day.holdings())
+                replacement = held.replaced_by(staged.day)
         except (InvalidSummary, BrokenDay):
             # What a broken day held cannot be told, so only `always` removes it.
             if overwrite == "always":

@@ -86,7 +86,7 @@ class ZipStore:
                     return zipped if is_right else None
                 old = zipped.holdings()
             with Holdings(old) as held:
-                replacement = held.replaced_by(day.holdings())
+                replacement = held.replaced_by(day)
         except (BrokenZip, InvalidSummary) as error:
             raise refuse_unreadable(what, str(place), error) from error
         if replacement.loses_anything:

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lse_dagster.day.attachment import WHOLE_FIELD, Kind
-from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.day.raw_json import RawDecoder, is_nothing
 from lse_dagster.day.run import InvalidRun
 
-_NOTHING = (b"null", b"{}", b"[]", b'""')
-_LONGEST_NOTHING = max(map(len, _NOTHING))
 _ATTACHMENT = "attachment."
 
 
@@ -38,7 +36,7 @@ class _Head(msgspec.Struct):
     def is_whole(self) -> bool:
         """Whether the run holds everything itself, as nearly all do."""
         named = (self.attachments, self.s3_urls, self.inputs_s3_urls, self.outputs_s3_urls)
-        return all(_is_nothing(urls) for urls in named)
+        return all(is_nothing(urls) for urls in named)
 
 
 _HEAD = RawDecoder(_Head)
@@ -71,12 +69,12 @@ def _named(head: _Head, fields: dict[str, msgspec.Raw]) -> Iterator[tuple[Kind, 
     for key, url in _urls(head.s3_urls):
         if key.startswith(_ATTACHMENT):
             yield "attachment", key.removeprefix(_ATTACHMENT), url
-        elif _is_nothing(fields.get(key)):
+        elif is_nothing(fields.get(key)):
             yield "field", key, url
     # A field that LangSmith put back into the run needs no second copy.
-    if _is_nothing(fields.get("inputs")):
+    if is_nothing(fields.get("inputs")):
         yield from (("inputs", name, url) for name, url in _urls(head.inputs_s3_urls))
-    if _is_nothing(fields.get("outputs")):
+    if is_nothing(fields.get("outputs")):
         yield from (("outputs", name, url) for name, url in _urls(head.outputs_s3_urls))
 
 
@@ -89,11 +87,6 @@ def _urls(raw: msgspec.Raw) -> Iterator[tuple[str, str | None]]:
     for name, value in named.items():
         url = value.get("presigned_url") if isinstance(value, dict) else value
         yield name, url if isinstance(url, str) and url else None
-
-
-def _is_nothing(value: msgspec.Raw | None) -> bool:
-    # Inputs can be many megabytes: only what is as short as nothing is looked at.
-    return value is None or (len(memoryview(value)) <= _LONGEST_NOTHING and bytes(value) in _NOTHING)
 
 
 def _absolute(url: str, endpoint: str) -> str:

@@ -253,3 +253,55 @@ def test_a_zip_with_attachments_is_not_replaced_by_a_day_without(
 
     assert zips.zip_path(PROJECT, DAY).read_bytes() == fuller
     zips.archive(emptier, "always")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "inline"),
+    [
+        ("inputs", WHOLE_FIELD, {"inputs": {"q": 1}}),
+        ("inputs", "messages", {"inputs": {"messages": []}}),
+        ("outputs", WHOLE_FIELD, {"outputs": [1]}),
+        ("field", "events", {"events": [{"name": "token"}]}),
+        ("field", "a/B", {"a/B": "text"}),
+    ],
+)
+def test_a_field_that_comes_inside_its_run_now_is_not_lost_with_its_file(
+    kind: Kind, name: str, inline: dict[str, object], store: DayStore, tmp_path: Path
+) -> None:
+    zips = ZipStore(tmp_path / "archives")
+    file = attachment_file_name(RUN.id, kind, name)
+    old = store.publish(stage_with(store, [RUN.raw(inputs=None), TWO], {file: b"{}"}), "superset").day
+    zips.archive(old, "superset")
+
+    new = store.publish(stage_with(store, [RUN.raw(**inline), TWO], {}), "superset")
+
+    assert new.replaced is not None
+    assert not new.replaced.loses_anything
+    assert list(new.day.summary.attachment_names()) == []
+    assert zips.archive(new.day, "superset").action == "built"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "fields"),
+    [
+        ("inputs", WHOLE_FIELD, {"inputs": None, "outputs": {"a": 1}}),
+        ("inputs", WHOLE_FIELD, {"inputs": {}}),
+        ("inputs", WHOLE_FIELD, {"inputs_more": 1, "inputs.json": 1}),
+        ("field", "events", {"events": [], "inputs": {"events": 1}}),
+        ("field", "events", {"event": 1, "events.more": 1}),
+        (
+            "attachment",
+            "note.txt",
+            {"attachment": 1, "attachments": {"note.txt": "https://s3"}, "note.txt": 1},
+        ),
+    ],
+)
+def test_a_file_whose_field_the_run_does_not_hold_is_not_given_up(
+    kind: Kind, name: str, fields: dict[str, object], store: DayStore
+) -> None:
+    file = attachment_file_name(RUN.id, kind, name)
+    store.publish(stage_with(store, [ONE, TWO], {file: b"{}"}), "superset")
+    of_another = root(at("12:00:00")).raw(inputs={"q": 1}, outputs={"a": 1}, events=[1])
+
+    with pytest.raises(OverwriteRefused, match=f"holds 1 attachments that the new one lacks.*{file}"):
+        store.publish(stage_with(store, [RUN.raw(**fields), TWO, of_another], {}), "superset")

@@ -139,8 +139,13 @@ def test_a_fetch_that_is_due_is_tried_until_langsmith_gives_the_day(place: Place
     assert is_there(place, root, "outputs")
 
 
-def test_a_day_that_comes_the_same_when_it_is_due_is_neither_zipped_nor_sent_again(place: Place) -> None:
-    place.api.add_run(at(1, 12))
+@pytest.mark.parametrize("attached", [(), ("a.png", "b.txt")], ids=["runs", "runs with attachments"])
+def test_a_day_that_comes_the_same_when_it_is_due_is_neither_zipped_nor_sent_again(
+    attached: tuple[str, ...], place: Place
+) -> None:
+    root = place.api.add_run(at(1, 12))
+    for name in attached:
+        place.attach(root, name, name)
     place.daemon.run_until(at(2, 12))
     files = place.daemon.days.load(place.api.project, DAY), place.on_drive().sha256()
 
@@ -150,6 +155,7 @@ def test_a_day_that_comes_the_same_when_it_is_due_is_neither_zipped_nor_sent_aga
     assert place.steps(DAY) == ["fetch"]
     assert [entry.path for entry in place.drive.requests() if entry.method == "PATCH"] == []
     assert (place.daemon.days.load(place.api.project, DAY), place.on_drive().sha256()) == files
+    assert files[0].summary.counts.attachments == len(attached)
     day = place.daemon.runs("2025-08-01/fetch")[-1]
     assert day.status is dg.DagsterRunStatus.SUCCESS
 
