@@ -11,7 +11,7 @@ import msgspec
 
 from lse_dagster.day.attachment import WHOLE_FIELD, attachment_file_name
 from lse_dagster.day.raw_json import RawDecoder, is_nothing
-from lse_dagster.day.run import read_identity
+from lse_dagster.day.run import decode_run, read_identity
 from lse_dagster.day.trace_file import TraceFile
 
 _FIELDS: Final = RawDecoder(dict[str, msgspec.Raw])
@@ -21,7 +21,7 @@ _IN_PARTS: Final = frozenset({"inputs", "outputs"})
 def held_inline(names: Iterable[str], traces: Iterable[TraceFile]) -> Iterator[str]:
     """Those of these attachment files whose field a run of the traces holds itself.
 
-    Raises `InvalidRun`, `msgspec.MsgspecError`, and what the iterable raises.
+    Raises `InvalidRun`, and what the iterable raises.
     """
     by_run: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
@@ -30,7 +30,7 @@ def held_inline(names: Iterable[str], traces: Iterable[TraceFile]) -> Iterator[s
         run_id = read_identity(raw).id
         run = _run_part(attachment_file_name(run_id, "inputs", WHOLE_FIELD))
         if wanted := by_run.get(run):
-            held = [name for name, value in _FIELDS.decode(raw).items() if not is_nothing(value)]
+            held = [name for name, value in decode_run(_FIELDS, raw).items() if not is_nothing(value)]
             beginnings = tuple(
                 f"{run}.{name}." if name in _IN_PARTS else attachment_file_name(run_id, "field", name) + "."
                 for name in held

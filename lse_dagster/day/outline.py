@@ -12,7 +12,7 @@ import xxhash
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import microseconds, parse_time
 from lse_dagster.day.raw_json import RawDecoder
-from lse_dagster.day.run import InvalidRun
+from lse_dagster.day.run import InvalidRun, decode_run
 from lse_dagster.day.zip_file import DayZip
 
 _DECIMALS = 6
@@ -44,10 +44,7 @@ _DECODER = RawDecoder(_Head)
 
 def read_outline(raw: bytes | msgspec.Raw) -> RunOutline:
     """The outline of a run. Raises `InvalidRun`."""
-    try:
-        head = _DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRun(f"not a run: {error}") from None
+    head = decode_run(_DECODER, raw)
     outline = ((head.status or "").lower(), _milliseconds(head.end_time), _feedback(head.feedback_stats))
     return RunOutline(head.id, xxhash.xxh3_64_intdigest(msgspec.json.encode(outline)))
 

@@ -5,12 +5,15 @@ A run is never parsed further than this. Both API generations give these names; 
 """
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
 from lse_dagster.day.dotted_order import DottedOrder, Segment, parse_dotted_order, parse_segment
 from lse_dagster.day.interval import microseconds, parse_time
 from lse_dagster.day.raw_json import RawDecoder
+
+Fields = TypeVar("Fields")
 
 _WIRE_PRECISION = timedelta(milliseconds=1)
 
@@ -87,12 +90,17 @@ class RunIdentity(msgspec.Struct, frozen=True):
 _DECODER = RawDecoder(_Head)
 
 
-def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
-    """Read a run's identity. Raises `InvalidRun` with the reason."""
+def decode_run(decoder: RawDecoder[Fields], raw: bytes | msgspec.Raw) -> Fields:
+    """Some fields of a run. Raises `InvalidRun` with the reason."""
     try:
-        head = _DECODER.decode(raw)
+        return decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRun(f"not a run: {error}") from None
+
+
+def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
+    """Read a run's identity. Raises `InvalidRun` with the reason."""
+    head = decode_run(_DECODER, raw)
     # Only the ends of the path: this runs for every run, and traces can be deep.
     parts = head.dotted_order.split(".") if head.dotted_order else []
     root = parse_segment(parts[0]) if parts else None
