@@ -19,6 +19,16 @@ from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 
 DATE = date(2025, 8, 29)
 NOON = datetime(2025, 8, 29, 12, tzinfo=UTC)
+RAW_RUNS_CHECKS = {
+    "run_count_matches_langsmith",
+    "trace_count_matches_langsmith",
+    "traces_are_complete",
+    "files_match_summary",
+    "no_pending_runs",
+    "langsmith_still_had_the_day",
+    "attachments_are_complete",
+}
+ALL_CHECKS = RAW_RUNS_CHECKS | {"zip_matches_day", "drive_copy_matches_zip"}
 
 
 @dataclass
