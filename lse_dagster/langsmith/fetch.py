@@ -23,6 +23,7 @@ from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
 from lse_dagster.langsmith.errors import NoSuchEndpoint
 from lse_dagster.langsmith.feedback import fetch_feedback
 from lse_dagster.langsmith.generation import choose_queries
+from lse_dagster.langsmith.large_blocks import return_large_blocks
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.progress import FetchProgress, Progress, Traffic
 from lse_dagster.langsmith.projects import Project, find_project
@@ -70,6 +71,7 @@ def fetch_day(
     transport raises; the old day is untouched then, and what was completed waits for the next fetch.
     """
     store.refuse_if_exists(project, day, overwrite)
+    return_large_blocks()
     with ThreadPoolExecutor(1, thread_name_prefix="info") as thread, transport.with_its_own_end() as asking:
         generation = thread.submit(choose_queries, asking)
         found = find_project(asking, project)
