@@ -7,7 +7,7 @@ workers together; a page that the server cannot give is halved, down to one run.
 import threading
 from typing import Final
 
-_BUDGET: Final = 3_000_000
+_BUDGET: Final = 4_000_000
 """Bytes of a page, before decompression is over: a few of these per worker are in memory at once."""
 
 _FIRST: Final = 100

@@ -45,7 +45,7 @@ _READS_PER_ANSWER = 5
 """Read timeouts that an answer may take in all. Ten minutes are 35 KB/s for a page of 20 MB; a line that is
 slower is asked for a smaller one."""
 _LARGEST_ANSWER = 256 << 20
-"""Bytes, decompressed. A page is near 3 MB; one run may have several fields of 25 MB, LangSmith's limit."""
+"""Bytes, decompressed. A page is near 4 MB; one run may have several fields of 25 MB, LangSmith's limit."""
 _CONNECTIONS = 32
 
 

@@ -120,7 +120,7 @@ def test_the_size_stays_as_it_is_while_runs_are_about_as_heavy_as_before() -> No
     size = PageSize(1000)
 
     asked = []
-    for kilobytes in [15, 15, 15, 17, 13, 18, 12, 16, 15, 17]:
+    for kilobytes in [20, 20, 20, 23, 17, 24, 16, 21, 20, 23]:
         asked.append(size.current)
         size.arrived(size.current, size.current * kilobytes * 1000)
 
