@@ -23,23 +23,13 @@ from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.sandbox.trace import trace_conversations
 from lse_dagster.settings import Settings
 from lse_dagster_tests.dagster_ui import wait_until
+from lse_dagster_tests.day_archive import ALL_CHECKS
 from lse_dagster_tests.deployment import Deployment, running_deployment
 from lse_dagster_tests.postgres import find_postgres, running_postgres, schema_of
 
 PROJECT = "deployed"
 FIRST, SECOND, KILLED, CUT_OFF, AWAITED = DAYS = [date(2025, 8, number) for number in range(25, 30)]
 WAIT_SECONDS = 180.0
-CHECKS = {
-    "run_count_matches_langsmith",
-    "trace_count_matches_langsmith",
-    "traces_are_complete",
-    "files_match_summary",
-    "no_pending_runs",
-    "langsmith_still_had_the_day",
-    "attachments_are_complete",
-    "zip_matches_day",
-    "drive_copy_matches_zip",
-}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +85,7 @@ def all_started(deployment: Deployment, runs: Iterable[str]) -> bool | None:
 
 def assert_archived(deployment: Deployment, run_id: str, day: date) -> None:
     """The day is on disk, and every check of the run passed: the last one compares Drive's copy."""
-    assert deployment.ui.check_results({"runId": run_id}) == dict.fromkeys(CHECKS, True)
+    assert deployment.ui.check_results({"runId": run_id}) == dict.fromkeys(ALL_CHECKS, True)
     zipped = ZipStore(deployment.folder / "archives").load(PROJECT, day)
     assert zipped.summary.counts.traces == 3
 

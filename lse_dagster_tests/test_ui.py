@@ -28,21 +28,12 @@ from lse_dagster_tests.dagster_ui import (
     running_ui,
     wait_until,
 )
+from lse_dagster_tests.day_archive import ALL_CHECKS, RAW_RUNS_CHECKS
 
 PROJECT = "my-project"
 TRACED_BY_LSE_DEV = date(2025, 8, 29)
 FIRST_DAY, *RANGE = (date(2025, 8, number) for number in range(25, 31))
 ASSETS = ("raw_runs", "day_zip", "drive_archive")
-RAW_RUNS_CHECKS = {
-    "run_count_matches_langsmith",
-    "trace_count_matches_langsmith",
-    "traces_are_complete",
-    "files_match_summary",
-    "no_pending_runs",
-    "langsmith_still_had_the_day",
-    "attachments_are_complete",
-}
-ALL_CHECKS = {*RAW_RUNS_CHECKS, "zip_matches_day", "drive_copy_matches_zip"}
 
 GRAPH = f"/locations/lse_dagster/asset-groups/{PROJECT.replace('-', '_')}/lineage"
 RESTORE_JOB = "/locations/lse_dagster/jobs/restore"
