@@ -127,7 +127,13 @@ class Operation:
             result: Any = request.execute(http=self.service.http())
         except HttpError as error:
             answer = Answer.of(int(error.resp.status), dict(error.resp), error.content)
-        except (OSError, httplib2.HttpLib2Error, http.client.HTTPException, ValueError) as error:
+        except (
+            OSError,
+            httplib2.HttpLib2Error,
+            http.client.HTTPException,
+            ValueError,
+            RecursionError,
+        ) as error:
             broken = type(error).__name__
         else:
             try:

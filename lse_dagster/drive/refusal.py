@@ -71,7 +71,7 @@ class Answer:
         """From raw parts; header names become lower case, content that is not JSON becomes None."""
         try:
             body = json.loads(content) if content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         return cls(status, {name.lower(): value for name, value in headers.items()}, body)
 

@@ -1,6 +1,7 @@
 """Answers that Drive could give and mostly does not: no token goes astray, no twin is made, none sticks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -8,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.drive import DriveArchive
-from lse_dagster.drive.errors import DriveUnavailable
+from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.errors import DriveError, DriveUnavailable
 from lse_dagster.drive.file import FIELDS
 from lse_dagster.sandbox.client import ControlClient, FaultFields
-from lse_dagster_tests.drive.conftest import Person, Where, merged, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, Waits, Where, merged, nothing, some_bytes
 from lse_dagster_tests.drive.stopped import SEND, SIZE, TAKEN, Stopped, expect_whole
 
 START: Where = {"method": "POST", "path": r"/upload/.*uploadType=resumable"}
@@ -41,6 +42,37 @@ def other_server() -> Iterator[tuple[str, list[dict[str, str]]]]:
         yield f"http://127.0.0.1:{server.server_address[1]}", heard
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(params=[200, 400])
+def nesting_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server whose every answer is JSON that is nested beyond reason."""
+    body = b'{"error": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(request.param)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_answer_that_is_nested_beyond_reason_is_a_typed_error(
+    nesting_server: str, settings: DriveSettings, waits: Waits
+) -> None:
+    with pytest.raises(DriveError):
+        DriveArchive.connect(replace(settings, endpoint=nesting_server), backoff=waits.backoff())
 
 
 def test_the_access_token_goes_to_no_other_server(
