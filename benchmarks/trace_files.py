@@ -17,7 +17,7 @@ import msgspec
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.names import SUMMARY, trace_file_name
-from lse_dagster.day.summary import SCHEMA, Counts, Summary, encode_summary
+from lse_dagster.day.summary import SCHEMA, Counts, Summary, content_sha256, encode_summary
 from lse_dagster.day.trace_file import write_trace_file
 from lse_dagster.sandbox.conversations import demo_conversations
 
@@ -120,6 +120,7 @@ def _runs(
 def _summary(entries: dict[str, FileEntry]) -> Summary:
     files = FileTable(entries.items())
     runs = sum(entry.runs for entry in entries.values())
+    counts = Counts(runs, 0, 0, len(entries), len(entries), 0, 0, 0)
     return Summary(
         schema=SCHEMA,
         project=PROJECT,
@@ -127,9 +128,9 @@ def _summary(entries: dict[str, FileEntry]) -> Summary:
         project_id="benchmark",
         api="v2",
         fetched_at="2025-08-30T02:00:00.000000Z",
-        counts=Counts(runs, 0, 0, len(entries), len(entries), 0, 0, 0),
+        counts=counts,
         langsmith_total=runs,
         langsmith_root_total=len(entries),
         files=files,
-        sha256=files.content_sha256(),
+        sha256=content_sha256(files, counts),
     )

@@ -99,14 +99,15 @@ class FileTable(Mapping[str, FileEntry]):
         """The size of all files together."""
         return sum(self._bytes)
 
-    def content_sha256(self) -> str:
-        """The sha256 of the lines `<sha256>  <name>`: what `sha256sum *` prints."""
+    def content_sha256(self, last_line: bytes = b"") -> str:
+        """The sha256 of the lines `<sha256>  <name>`, which `sha256sum *` prints, and of one line more."""
         digest = hashlib.sha256()
         begin = 0
         for position, end in enumerate(self._ends):
             sha256 = self._digests[position * _DIGEST : (position + 1) * _DIGEST].hex()
             digest.update(b"%s  %s\n" % (sha256.encode(), self._names[begin:end]))
             begin = end
+        digest.update(last_line)
         return digest.hexdigest()
 
     def _columns(self) -> tuple[object, ...]:

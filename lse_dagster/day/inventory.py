@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import SUMMARY, day_zip_name, project_path_part
-from lse_dagster.day.summary import Counts, InvalidSummary, Unverified
+from lse_dagster.day.summary import Counts, InvalidSummary, Schema, Unverified
 from lse_dagster.day.zip_file import read_zip
 from lse_dagster.day.zip_format import COUNT_NEEDS_64, END, END_SIGNATURE
 
@@ -26,7 +26,7 @@ _DATE_LENGTH: Final = len("2025-08-29")
 class SummaryHead(msgspec.Struct, frozen=True):
     """Of a summary all that is not about single files."""
 
-    schema: Literal["lse.day/1"]
+    schema: Schema
     project: str
     date: str
     fetched_at: str
@@ -38,7 +38,7 @@ class SummaryHead(msgspec.Struct, frozen=True):
     @property
     def files(self) -> int:
         """How many files the day has, the summary left out."""
-        return self.counts.traces + self.counts.attachments
+        return self.counts.traces + self.counts.attachments + self.counts.kept_attachments
 
 
 @dataclass(frozen=True)

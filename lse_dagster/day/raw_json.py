@@ -6,7 +6,6 @@ nested a thousand deep. Neither may keep a day from being archived.
 
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -25,7 +24,10 @@ _DEEPER: Final = 3_000
 
 
 class RawDecoder(Generic[T]):
-    """A decoder of a struct and of the raw documents in it: `raws` are fields, lists, in the bytes' order."""
+    """A decoder of structs and of the raw documents in them.
+
+    `raws` are their fields, in the bytes' order: lists, or one that ends the document.
+    """
 
     def __init__(self, kind: type[T], *, raws: tuple[str, ...] = ()) -> None:
         self._decoder = msgspec.json.Decoder(kind)
@@ -56,20 +58,25 @@ class RawDecoder(Generic[T]):
         return msgspec.structs.replace(found, **_originals(content, readable, found, self._raws))  # type: ignore[type-var]
 
 
-def _originals(
-    content: bytes, readable: bytes, found: Any, names: tuple[str, ...]
-) -> dict[str, list[msgspec.Raw]]:
+def _originals(content: bytes, readable: bytes, found: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """The same places in `content`, which is as long."""
     at = 0
 
-    def cut(raws: list[msgspec.Raw]) -> Iterator[msgspec.Raw]:
+    def cut(raw: msgspec.Raw) -> msgspec.Raw:
         nonlocal at
-        for raw in raws:
-            begin = readable.index(bytes(raw), at)
-            at = begin + len(bytes(raw))
-            yield msgspec.Raw(content[begin:at])
+        begin = readable.index(bytes(raw), at)
+        at = begin + len(bytes(raw))
+        return msgspec.Raw(content[begin:at])
 
-    return {name: list(cut(getattr(found, name))) for name in names}
+    def cut_last(raw: msgspec.Raw) -> msgspec.Raw:
+        begin = readable.rindex(bytes(raw))
+        return msgspec.Raw(content[begin : begin + len(bytes(raw))])
+
+    values = ((name, getattr(found, name)) for name in names if hasattr(found, name))
+    return {
+        name: [cut(raw) for raw in value] if isinstance(value, list) else cut_last(value)
+        for name, value in values
+    }
 
 
 def is_nothing(value: msgspec.Raw | None) -> bool:

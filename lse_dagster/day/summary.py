@@ -1,7 +1,7 @@
 """`_summary.json`: what a day holds, what LangSmith counted, and the hash of every file.
 
-A folder without a valid summary is not a day. The summary is written last and is the only file that the
-content hash does not cover.
+A folder without a valid summary is not a day. The summary is written last. The content hash covers the hash
+of every file and, since `lse.day/2`, the counts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,8 @@ from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.summary_text import split_summary
 from lse_dagster.errors import ArchiveError
 
-SCHEMA: Final = "lse.day/1"
+SCHEMA: Final = "lse.day/2"
+Schema = Literal["lse.day/1", "lse.day/2"]
 
 _REPAIR = "Restore the day or fetch it again with `overwrite: always` (`--force`)."
 
@@ -25,12 +26,15 @@ class InvalidSummary(ArchiveError):
     """A `_summary.json` is missing, broken, or speaks of another day."""
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many runs, traces and records a day holds.
 
     `runs_started_in_day` is what LangSmith counts. `tail_runs` started later, in traces that began in the
     day; `carried_over_runs` are those of `runs_started_in_day` whose trace began earlier. `attachments` are
-    the files kept beside the traces; those that could not be had are in `Summary.missing_attachments`.
+    the files beside the traces; those that could not be had are in `Summary.missing_attachments`.
+
+    `kept_*` count what LangSmith sent once and sends no more (`day.kept`); the others leave it out. They are
+    not written where they are 0: a count that a later version adds must not change the hash of older days.
     """
 
     runs_started_in_day: int
@@ -41,6 +45,9 @@ class Counts(msgspec.Struct, frozen=True):
     pending_runs: int
     feedback: int
     attachments: int
+    kept_runs: int = 0
+    kept_feedback: int = 0
+    kept_attachments: int = 0
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -61,7 +68,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     being `unverified`. The totals are null for an unverified day: LangSmith was not asked.
     """
 
-    schema: Literal["lse.day/1"]
+    schema: Schema
     project: str
     date: str
     project_id: str
@@ -72,7 +79,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     langsmith_root_total: int | None
     files: FileTable
     sha256: str
-    """Of the sorted list of files: the hash of the day's content, whoever fetched it and when."""
+    """The hash of the day's content, whoever fetched it and when: `content_sha256`."""
     missing_attachments: list[MissingAttachment] = []
     unverified: Unverified | None = None
 
@@ -88,6 +95,15 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     def attachment_names(self) -> Iterator[str]:
         """The names of all other files, sorted."""
         return filter(is_attachment_file_name, self.files)
+
+
+def content_sha256(files: FileTable, counts: Counts, *, schema: Schema = SCHEMA) -> str:
+    """The hash of a day's content: of the lines `<sha256>  <name>`, sorted by name, and of the counts.
+
+    The counts are the last line, as JSON without spaces and with sorted keys. `lse.day/1` left them out.
+    """
+    last_line = b"" if schema == "lse.day/1" else msgspec.json.encode(counts, order="sorted") + b"\n"
+    return files.content_sha256(last_line)
 
 
 def encode_summary(summary: Summary) -> bytes:
@@ -121,7 +137,9 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
             "Move it to where it belongs, then run this again.",
         )
     wrong = next((name for name in summary.files if not is_day_file_name(name)), None)
-    if wrong is not None or summary.files.content_sha256() != summary.sha256:
-        why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match its list of files"
+    if wrong is not None or summary.sha256 != content_sha256(
+        summary.files, summary.counts, schema=summary.schema
+    ):
+        why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match what it says"
         raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", _REPAIR)
     return summary

@@ -1,7 +1,8 @@
 """One trace as one JSON file: written piece by piece, read back without parsing the runs.
 
-`{"schema": "lse.trace/1", "project", "trace_id", "start_time", "api", "runs": [...], "feedback": [...]}`.
-Every run and every feedback record is exactly the bytes LangSmith sent, beginning on a line of its own.
+`{"schema": "lse.trace/2", "project", "trace_id", "start_time", "api", "runs": [...], "kept": [...],
+"feedback": [...]}`. Every run and every feedback record is exactly the bytes LangSmith sent, beginning on a
+line of its own. `kept` is what LangSmith sent once and sends no more; `lse.trace/1` had none.
 """
 
 import hashlib
@@ -16,26 +17,28 @@ from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.raw_json import RawDecoder
 
-SCHEMA: Final = "lse.trace/1"
+SCHEMA: Final = "lse.trace/2"
 
 _CHUNK: Final = 1 << 20
 
 
 class TraceFile(msgspec.Struct, frozen=True):
-    """A trace file read back; runs and feedback stay raw bytes."""
+    """A trace file read back; runs, feedback and what is kept stay raw bytes."""
 
-    schema: Literal["lse.trace/1"]
+    schema: Literal["lse.trace/1", "lse.trace/2"]
     project: str
     trace_id: str
     start_time: str
     api: Literal["v1", "v2"]
     runs: list[msgspec.Raw]
     feedback: list[msgspec.Raw]
+    kept: list[msgspec.Raw] = []
+    """Entries as `day.kept` writes them."""
     first_system: list[msgspec.Raw] = []
     """What the first system kept beside each run; only in traces that come from it."""
 
 
-_DECODER = RawDecoder(TraceFile, raws=("runs", "feedback", "first_system"))
+_DECODER = RawDecoder(TraceFile, raws=("runs", "kept", "feedback", "first_system"))
 
 
 def write_trace_file(
@@ -47,6 +50,7 @@ def write_trace_file(
     api: Literal["v1", "v2"],
     runs: Iterable[bytes],
     feedback: Iterable[bytes],
+    kept: Iterable[bytes] = (),
     first_system: Iterable[bytes] = (),
 ) -> FileEntry:
     """Write one trace, holding about 1 MiB of it in memory, or one run. The caller flushes it to disk."""
@@ -62,6 +66,10 @@ def write_trace_file(
             yield b",\n" if count else b"\n"
             yield run
             count += 1
+        yield b'\n],"kept":['
+        for number, entry in enumerate(kept):
+            yield b",\n" if number else b"\n"
+            yield entry
         yield b'\n],"feedback":['
         for number, record in enumerate(feedback):
             yield b",\n" if number else b"\n"

@@ -27,7 +27,7 @@ from lse_dagster.day.run import RunIdentity, read_identity
 from lse_dagster.day.run_index import SpooledRun
 from lse_dagster.day.spool import RunSpool
 from lse_dagster.day.staging import StagedDay, Staging
-from lse_dagster.day.summary import SCHEMA, Counts, Summary, Unverified, encode_summary
+from lse_dagster.day.summary import SCHEMA, Counts, Summary, Unverified, content_sha256, encode_summary
 from lse_dagster.day.tally import Tally
 from lse_dagster.day.trace_file import write_trace_file
 
@@ -234,7 +234,7 @@ class DayWriter:
             langsmith_total=counted.runs if counted else None,
             langsmith_root_total=counted.roots if counted else None,
             files=table,
-            sha256=table.content_sha256(),
+            sha256=content_sha256(table, counts),
             missing_attachments=missing_attachments,
             unverified=origin.unverified if isinstance(origin, Imported) else None,
         )

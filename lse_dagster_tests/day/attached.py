@@ -12,7 +12,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.summary import Summary, encode_summary
+from lse_dagster.day.summary import Summary, content_sha256, encode_summary
 from lse_dagster_tests.day.staged import stage
 
 
@@ -30,11 +30,12 @@ def stage_with(
         (staged.day.path / name).write_bytes(data)
         added[name] = FileEntry(len(data), hashlib.sha256(data).hexdigest(), 0)
     files = FileTable([*staged.day.summary.files.items(), *added.items()])
+    counts = msgspec.structs.replace(staged.day.summary.counts, attachments=len(attachments))
     summary: Summary = msgspec.structs.replace(
         staged.day.summary,
         files=files,
-        sha256=files.content_sha256(),
-        counts=msgspec.structs.replace(staged.day.summary.counts, attachments=len(attachments)),
+        sha256=content_sha256(files, counts),
+        counts=counts,
         missing_attachments=list(missing),
     )
     raw = encode_summary(summary)

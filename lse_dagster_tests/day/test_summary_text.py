@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from lse_dagster.day.summary import (
     InvalidSummary,
     Summary,
     Unverified,
+    content_sha256,
     decode_summary,
     encode_summary,
 )
@@ -30,6 +32,7 @@ def entry(name: str, size: int = 1) -> FileEntry:
 
 
 def summary_of(files: FileTable) -> Summary:
+    counts = Counts(1, 0, 0, len(files), 1, 0, 0, 0)
     return Summary(
         schema=SCHEMA,
         project=PROJECT,
@@ -37,11 +40,11 @@ def summary_of(files: FileTable) -> Summary:
         project_id=TRICKY,
         api="v2",
         fetched_at="2025-08-30T02:00:00.000000Z",
-        counts=Counts(1, 0, 0, len(files), 1, 0, 0, 0),
+        counts=counts,
         langsmith_total=None,
         langsmith_root_total=None,
         files=files,
-        sha256=files.content_sha256(),
+        sha256=content_sha256(files, counts),
         unverified=Unverified("first_system", "why", TRICKY),
     )
 
@@ -58,6 +61,7 @@ def told(files: dict[str, Any], **more: object) -> bytes:
     """A summary with these files as its list, whatever they are."""
     summary = json.loads(encode_summary(summary_of(FileTable())))
     lines = "".join(f"{files[name]['sha256']}  {name}\n" for name in sorted(files))
+    lines += json.dumps(summary["counts"], sort_keys=True, separators=(",", ":")) + "\n"
     sha256 = hashlib.sha256(lines.encode()).hexdigest()
     return json.dumps({**summary, **more, "files": files, "sha256": sha256}).encode()
 
@@ -148,3 +152,19 @@ def test_a_text_that_ends_early_is_refused_wherever_it_ends() -> None:
     for length in range(len(raw)):
         with pytest.raises(InvalidSummary):
             read(raw[:length])
+
+
+def test_a_summary_of_the_first_format_hashes_its_files_alone_and_stays_readable() -> None:
+    summary = summary_of(FileTable([("a.attachment.a", entry("a"))]))
+    first = msgspec.structs.replace(summary, schema="lse.day/1", sha256=summary.files.content_sha256())
+
+    assert read(encode_summary(first)) == first
+    with pytest.raises(InvalidSummary, match="does not match"):
+        read(encode_summary(msgspec.structs.replace(first, schema=SCHEMA)))
+
+
+def test_counts_are_part_of_what_is_hashed() -> None:
+    told_as_it_is = encode_summary(summary_of(FileTable([("a.attachment.a", entry("a"))])))
+
+    with pytest.raises(InvalidSummary, match="does not match"):
+        read(told_as_it_is.replace(b'"feedback": 0', b'"feedback": 7'))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.trace_file import read_trace_file
+from lse_dagster.day.trace_file import decode_trace, read_trace_file
 from lse_dagster.day.writer import DayWriter
 from lse_dagster_tests.day.runs import ARun, at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, published_day, stage
@@ -100,8 +100,10 @@ def test_the_summary_names_size_hash_and_runs_of_every_file(tmp_path: Path) -> N
     content = (day.path / name).read_bytes()
     entry = day.summary.files[name]
     assert (entry.bytes, entry.sha256, entry.runs) == (len(content), hashlib.sha256(content).hexdigest(), 2)
-    listed = f"{entry.sha256}  {name}\n".encode()
-    assert day.summary.sha256 == hashlib.sha256(listed).hexdigest()
+    counts = json.loads(day.summary_path.read_bytes())["counts"]
+    last_line = json.dumps(counts, sort_keys=True, separators=(",", ":"))
+    hashed = f"{entry.sha256}  {name}\n{last_line}\n".encode()
+    assert day.summary.sha256 == hashlib.sha256(hashed).hexdigest()
 
 
 def test_a_trace_file_and_a_summary_are_plain_json_of_the_documented_form(tmp_path: Path) -> None:
@@ -110,10 +112,10 @@ def test_a_trace_file_and_a_summary_are_plain_json_of_the_documented_form(tmp_pa
     day = published_day(tmp_path, [run.raw()])
 
     trace = json.loads((day.path / trace_file_name(run.id, run.start)).read_text())
-    assert set(trace) == {"schema", "project", "trace_id", "start_time", "api", "runs", "feedback"}
-    assert trace["schema"] == "lse.trace/1"
+    assert set(trace) == {"schema", "project", "trace_id", "start_time", "api", "runs", "kept", "feedback"}
+    assert trace["schema"] == "lse.trace/2"
     summary = json.loads((day.path / SUMMARY).read_text())
-    assert summary["schema"] == "lse.day/1"
+    assert summary["schema"] == "lse.day/2"
     assert summary["project"] == PROJECT
     assert summary["date"] == DAY.isoformat()
 
@@ -178,3 +180,15 @@ def test_the_even_parts_of_a_day_are_the_whole_day_once_with_as_many_runs_in_eac
     if len(set(moments)) == len(moments):
         held = [sum(moment in part for moment in moments) for part in parts]
         assert max(held) - min(held) <= 1
+
+
+def test_a_trace_file_of_the_first_format_stays_readable() -> None:
+    first = (
+        b'{"schema":"lse.trace/1","project":"p","trace_id":"t","start_time":"s","api":"v2","runs":[\n'
+        b'{"id":"a"}\n],"feedback":[\n]}\n'
+    )
+
+    trace = decode_trace(first)
+
+    assert [bytes(run) for run in trace.runs] == [b'{"id":"a"}']
+    assert trace.kept == trace.feedback == []
