@@ -130,7 +130,7 @@ def _new_token(client: "OAuthClient", *, open_browser: bool, port: int, seconds:
     from lse_dagster.drive.loopback import listening
 
     with listening(port) as listener:
-        consent = Consent.ask(client, listener.redirect_uri)
+        consent = Consent.ask(client, listener.redirect_uri, listener.state)
         show_question(consent, open_browser=open_browser)
         address = wait_for_answer(listener, seconds=seconds)
         return consent.redeem(address)

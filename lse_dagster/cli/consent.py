@@ -11,8 +11,8 @@ import webbrowser
 
 from lse_dagster.cli.console import stdout
 from lse_dagster.drive.errors import SignInTimedOut
-from lse_dagster.drive.login import Consent, is_answer
-from lse_dagster.drive.loopback import Loopback
+from lse_dagster.drive.login import Consent
+from lse_dagster.drive.loopback import Loopback, is_answer
 
 
 def show_question(consent: Consent, *, open_browser: bool) -> None:

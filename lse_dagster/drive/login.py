@@ -45,9 +45,9 @@ class Consent:
     _verifier: str = field(repr=False)
 
     @classmethod
-    def ask(cls, client: OAuthClient, redirect_uri: str) -> "Consent":
-        """A new question; the answer will go to `redirect_uri`."""
-        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    def ask(cls, client: OAuthClient, redirect_uri: str, state: str) -> "Consent":
+        """A new question; the answer will go to `redirect_uri` and carry `state`, which nobody can guess."""
+        verifier = secrets.token_urlsafe(64)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
         query = {
             "client_id": client.id,
@@ -142,11 +142,6 @@ class Consent:
         if status != 200 or not isinstance(answer.get("access_token"), str):
             raise _refused(str(answer.get("error", "")))
         return answer
-
-
-def is_answer(text: str) -> bool:
-    """Whether this looks like the address of an answer: what a person pastes may be anything."""
-    return {"state", "code", "error"} & parse_qs(urlsplit(text).query).keys() > {"state"}
 
 
 def _object(body: bytes) -> dict[str, Any]:

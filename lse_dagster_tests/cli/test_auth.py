@@ -215,18 +215,19 @@ def test_a_denied_consent_leaves_the_old_token(
     person.assert_no_secret_in(shown + errors)
 
 
-def test_an_answer_with_a_wrong_state_leaves_the_old_token(
-    person: Person, waiting: "subprocess.Popen[str]"
-) -> None:
+def test_a_forged_answer_does_not_end_the_sign_in(person: Person, waiting: "subprocess.Popen[str]") -> None:
     answer = where_it_ends(printed_url(waiting))
-    requests.get(answer.replace("state=", "state=x"), timeout=10)
+    listener = answer.partition("?")[0]
+    strays = ("", "?error=access_denied", "?state=x&error=access_denied", "?state=x&code=4/forged")
+    refused = {requests.get(listener + stray, timeout=10).status_code for stray in strays}
+    requests.get(answer, timeout=10)
 
-    _, errors = waiting.communicate(timeout=SECONDS)
+    shown, errors = waiting.communicate(timeout=SECONDS)
 
-    assert waiting.returncode == 1
-    assert "another sign-in" in errors
-    assert answer.split("code=")[1].split("&")[0] not in errors
-    assert person.kept_the_old_token
+    assert (waiting.returncode, errors) == (0, "")
+    assert refused == {404}
+    assert person.token["account"] == "archivist@example.com"
+    person.assert_no_secret_in(shown)
 
 
 def test_a_drive_api_that_is_off_is_said_and_the_token_kept(

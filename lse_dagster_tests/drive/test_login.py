@@ -23,8 +23,8 @@ from lse_dagster.drive.errors import (
     SignInFailed,
     TokenUnwritable,
 )
-from lse_dagster.drive.login import Consent, is_answer
-from lse_dagster.drive.loopback import listening
+from lse_dagster.drive.login import Consent
+from lse_dagster.drive.loopback import is_answer, listening
 from lse_dagster.drive.oauth_client import OAuthClient, read_desktop_client
 from lse_dagster.drive.token_file import check_place
 from lse_dagster.sandbox.client import ControlClient, FaultFields
@@ -32,6 +32,7 @@ from lse_dagster.sandbox.server import Sandbox
 
 DRIVE = "https://www.googleapis.com/auth/drive"
 REDIRECT = "http://127.0.0.1:9/"
+STATE = "of-this-sign-in"
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def client(sandbox: Sandbox, drive_sandbox: ControlClient) -> OAuthClient:
 
 @pytest.fixture
 def consent(client: OAuthClient) -> Consent:
-    return Consent.ask(client, REDIRECT)
+    return Consent.ask(client, REDIRECT, STATE)
 
 
 def agree(consent: Consent) -> str:
@@ -51,7 +52,8 @@ def agree(consent: Consent) -> str:
 
 def test_the_question_asks_for_drive_offline_with_a_challenge_of_its_own(client: OAuthClient) -> None:
     first, second = (
-        parse_qs(urlsplit(Consent.ask(client, REDIRECT).url).query, strict_parsing=True) for _ in range(2)
+        parse_qs(urlsplit(Consent.ask(client, REDIRECT, STATE).url).query, strict_parsing=True)
+        for _ in range(2)
     )
 
     assert first["scope"] == [DRIVE]
@@ -59,13 +61,13 @@ def test_the_question_asks_for_drive_offline_with_a_challenge_of_its_own(client:
     assert first["prompt"] == ["consent"]
     assert first["code_challenge_method"] == ["S256"]
     assert len(first["code_challenge"][0]) == 43
-    assert first["state"] != second["state"]
+    assert first["state"] == [STATE]
     assert first["code_challenge"] != second["code_challenge"]
 
 
 def test_the_browser_brings_the_answer_to_the_listener(client: OAuthClient) -> None:
     with listening() as listener:
-        consent = Consent.ask(client, listener.redirect_uri)
+        consent = Consent.ask(client, listener.redirect_uri, listener.state)
         page = requests.get(consent.url, timeout=10)
         token = consent.redeem(listener.answer())
 
@@ -76,15 +78,46 @@ def test_the_browser_brings_the_answer_to_the_listener(client: OAuthClient) -> N
     assert token["scopes"] == [DRIVE]
 
 
-def test_the_listener_waits_for_the_answer_whatever_else_the_browser_asks(client: OAuthClient) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/favicon.ico"),
+        ("GET", "/?x=1"),
+        ("GET", "/?code=4/forged"),
+        ("GET", "/?error=access_denied"),
+        ("GET", "/?state=of-another-sign-in&code=4/forged"),
+        ("GET", "/?state=of-another-sign-in&error=access_denied"),
+        ("GET", "/?state={state}"),
+        ("GET", "http://[?state=x&code=y"),
+        ("GET", "/?state=%ff%00&code=\xff"),
+        ("HEAD", "/?state={state}&code=4/forged"),
+        ("POST", "/?state={state}&code=4/forged"),
+        ("OPTIONS", "/?state={state}&error=access_denied"),
+        ("NONSENSE", "\r\n"),
+    ],
+)
+def test_the_listener_waits_for_the_answer_to_its_own_question_whatever_else_comes(
+    client: OAuthClient, capfd: pytest.CaptureFixture[str], method: str, path: str
+) -> None:
     with listening() as listener, socket.create_connection(_place(listener.redirect_uri)):
-        consent = Consent.ask(client, listener.redirect_uri)
-        strays = [requests.get(listener.redirect_uri + path, timeout=10) for path in ("favicon.ico", "?x=1")]
+        consent = Consent.ask(client, listener.redirect_uri, listener.state)
+        with socket.create_connection(_place(listener.redirect_uri)) as stray:
+            line = f"{method} {path.format(state=listener.state)} HTTP/1.0\r\n\r\n"
+            stray.sendall(line.encode("latin-1"))
+            answered = stray.makefile("rb").read()
         requests.get(consent.url, timeout=10)
 
         assert consent.redeem(listener.answer())["refresh_token"]
 
-    assert [stray.status_code for stray in strays] == [404, 404]
+    assert b" 200 " not in answered
+    assert capfd.readouterr().err == ""
+
+
+def test_each_listener_has_a_secret_of_its_own() -> None:
+    with listening() as one, listening() as other:
+        assert one.state != other.state
+        assert min(len(one.state), len(other.state)) >= 32
 
 
 def _place(uri: str) -> tuple[str, int]:
@@ -140,7 +173,7 @@ def test_an_answer_with_another_state_is_refused_before_anything_is_sent(
 
 
 def test_a_code_of_another_question_is_refused(client: OAuthClient, consent: Consent) -> None:
-    other = parse_qs(urlsplit(agree(Consent.ask(client, REDIRECT))).query)["code"][0]
+    other = parse_qs(urlsplit(agree(Consent.ask(client, REDIRECT, STATE))).query)["code"][0]
     state = parse_qs(urlsplit(consent.url).query)["state"][0]
 
     with pytest.raises(SignInFailed, match="did not take the code"):
@@ -193,6 +226,7 @@ def test_a_token_endpoint_that_gives_no_token_is_explained(
         ("http://127.0.0.1:40000/", False),
         ("4/0Abc", False),
         ("https://accounts.google.com/o/oauth2/auth?client_id=a&state=b", False),
+        ("http://[?state=a&code=b", False),
         ("what?", False),
     ],
 )

@@ -35,7 +35,9 @@ ENDED = "2001-01-01T00:00:00Z"
 
 def new_consent(sandbox: Sandbox, path: Path) -> None:
     """What `lse auth login` does."""
-    consent = Consent.ask(read_desktop_client(sandbox.directory / "oauth-client.json"), "http://127.0.0.1:9/")
+    consent = Consent.ask(
+        read_desktop_client(sandbox.directory / "oauth-client.json"), "http://127.0.0.1:9/", "a-state"
+    )
     store_token(
         path,
         consent.redeem(requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]),
