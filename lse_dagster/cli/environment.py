@@ -4,8 +4,11 @@ What stands in `.env` wins over the shell, for `lse` and `dagster` alike, so tha
 """
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lse_dagster.errors import ArchiveError
 
@@ -13,6 +16,12 @@ if TYPE_CHECKING:
     from lse_dagster.settings import Settings
 
 _ENV = Path(".env")
+_OF_THE_MACHINE: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|COLUMNS|LINES|LANG|LANGUAGE|TZ|DISPLAY"
+    r"|WAYLAND_DISPLAY|BROWSER|TMPDIR|TEMP|TMP|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE"
+    r"|VIRTUAL_ENV|(LC|XDG|LD|DYLD|PYTHON)[A-Z0-9_]+"
+)
+"""Variables that say where programs, folders and the terminal are. Any other may lead to an account."""
 
 
 class UnreadableEnvFile(ArchiveError):
@@ -49,3 +58,21 @@ def load_env_file() -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableEnvFile(error) from error
     os.environ.update({name: value for name, value in values.items() if value is not None})
+
+
+@contextmanager
+def clean_environment() -> Iterator[None]:
+    """Leave to this process, and to what it starts, only what belongs to the machine, until the block ends.
+
+    What plays with the sandbox must reach nothing else by a variable left over from work: a webhook, a
+    workspace, a proxy, the SDK's endpoints. A list of what stays forgets no variable that is yet to come.
+    """
+    before = dict(os.environ)
+    for name in before:
+        if not _OF_THE_MACHINE.fullmatch(name):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,7 +1,7 @@
 """The folder in which the demo lives: a sandbox, its own `.env`, Dagster home, data and archives.
 
-Dagster lets the `.env` of its working folder override the environment, so what runs on the sandbox runs
-there and can never reach the accounts in the user's own `.env`.
+Everything runs in a clean environment, and Dagster lets the `.env` of its working folder override even
+that, so what runs on the sandbox can never reach the accounts of the user's shell or `.env`.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from lse_dagster.cli.environment import clean_environment
 from lse_dagster.cli.instance import prepare_home
 from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.environment import write_env_file
@@ -58,18 +59,24 @@ class Playground:
 
     @property
     def process_environment(self) -> dict[str, str]:
-        """The environment for a child process: ours, with the playground's variables in it."""
+        """The environment for a child process: ours, which is clean, and the playground's variables."""
         return {**os.environ, **self.environment}
 
 
 @contextlib.contextmanager
 def running_playground(folder: Path) -> Iterator[Playground]:
-    """Start the sandbox of a playground; it ends with the block, its state stays in the folder."""
+    """Start the sandbox of a playground; it ends with the block, its state stays in the folder.
+
+    Until then this process has a clean environment, too.
+    """
     if not DAGSTER_YAML.is_file():
         raise click.UsageError(f"Run this in the project's folder: there is no {DAGSTER_YAML} here.")
     folder = folder.absolute()
     langsmith_port, drive_port = (_port_if_free(port) for port in _PORTS)
-    with running_sandbox(folder / "sandbox", langsmith_port=langsmith_port, drive_port=drive_port) as sandbox:
+    with (
+        clean_environment(),
+        running_sandbox(folder / "sandbox", langsmith_port=langsmith_port, drive_port=drive_port) as sandbox,
+    ):
         playground = Playground(folder, sandbox)
         write_env_file(folder / ".env", playground.environment)
         prepare_home(folder / "dagster_home", DAGSTER_YAML, renew=True)

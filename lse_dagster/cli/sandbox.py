@@ -68,7 +68,9 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
     from dotenv import dotenv_values
     from langsmith import Client
 
+    from lse_dagster.cli.environment import clean_environment
     from lse_dagster.sandbox.conversations import demo_conversations
+    from lse_dagster.sandbox.environment import is_loopback
     from lse_dagster.sandbox.trace import trace_conversations
 
     source = os.environ if directory is None else dotenv_values(directory / "sandbox.env")
@@ -79,13 +81,14 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
             " and LANGSMITH_API_KEY"
         )
     # Made-up traces must never end up in somebody's real account by an environment left over from work.
-    if not endpoint.startswith(("http://127.0.0.1:", "http://localhost:")):
+    if not is_loopback(endpoint):
         raise click.ClickException(f"{endpoint} is not a sandbox: demo traces are written to loopback only")
-    traced = trace_conversations(
-        Client(api_url=endpoint, api_key=api_key),
-        project,
-        day.replace(tzinfo=UTC).date(),
-        demo_conversations(traces),
-        across_midnight=across_midnight,
-    )
+    with clean_environment():
+        traced = trace_conversations(
+            Client(api_url=endpoint, api_key=api_key),
+            project,
+            day.replace(tzinfo=UTC).date(),
+            demo_conversations(traces),
+            across_midnight=across_midnight,
+        )
     click.echo(f"{project} {day:%Y-%m-%d}: {traced.traces} traces with {traced.runs} runs")

@@ -1,8 +1,30 @@
-"""What a sandbox directory keeps for its clients: secrets made once, and the file of variables."""
+"""What a sandbox directory keeps for its clients: secrets made once, and the file of variables.
+
+And what a sandbox's address looks like: nothing that is made up may be sent to any other.
+"""
 
 import secrets
 import uuid
 from pathlib import Path
+from typing import Final
+
+import urllib3
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""The hosts by which this machine calls itself."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a request to this address stays on this machine. Where parsers may disagree it does not.
+
+    Read as `requests` reads it; a user, a password or a backslash would make another host of it elsewhere.
+    """
+    try:
+        parts = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        return False
+    host = (parts.host or "").strip("[]")
+    return parts.scheme == "http" and parts.auth is None and "\\" not in url and host in _LOOPBACK
 
 
 def write_env_file(path: Path, variables: dict[str, str]) -> Path:

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from html import escape
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,9 +21,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from lse_dagster.sandbox.drive.call import Drive
 from lse_dagster.sandbox.drive.errors import GrantError
 from lse_dagster.sandbox.drive.world import SCOPES, USER, known
+from lse_dagster.sandbox.environment import is_loopback
 
 _CODE_SECONDS = 600
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class ConsentScreen:
@@ -90,8 +90,7 @@ def _malformed(query: Mapping[str, str], client_id: str) -> str | None:
     """Google's words for a request that it does not send back to the app."""
     if query.get("client_id") != client_id:
         return "Error 401: invalid_client. The OAuth client was not found."
-    redirect = urlsplit(query.get("redirect_uri", ""))
-    if redirect.scheme != "http" or redirect.hostname not in _LOOPBACK:
+    if not is_loopback(query.get("redirect_uri", "")):
         return "Error 400: redirect_uri_mismatch"
     if query.get("response_type") != "code":
         return "Error 400: invalid_request. Required parameter is missing: response_type"
