@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lse_dagster.sandbox.faults import Fault, FaultRules
 from lse_dagster.sandbox.limits import Limit, RateLimits
 from lse_dagster.sandbox.request_log import Observed, RequestEntry, RequestLog
+from lse_dagster.sandbox.visitors import why_refused
 from lse_dagster.sandbox.wire import FaultyWire
 
 PREFIX = "/_control/"
@@ -49,7 +50,11 @@ class Control:
         async def controlled(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
-            elif scope["path"].startswith(PREFIX):
+                return
+            controls = scope["path"].startswith(PREFIX)
+            if refused := why_refused(scope, controls=controls):
+                await json_response({"detail": refused}, status=403)(scope, receive, send)
+            elif controls:
                 await self._control(app, scope, receive, send)
             else:
                 await self._handle(app, scope, receive, send)

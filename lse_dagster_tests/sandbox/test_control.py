@@ -124,6 +124,62 @@ def test_a_rule_with_an_unknown_field_is_refused(sandbox: Sandbox) -> None:
     assert "drop" in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["rebound.example", "127.0.0.1.rebound.example", "10.0.0.1:80", "[::2]", "0.0.0.0"],
+)
+@pytest.mark.parametrize("path", ["/info", "/_control/faults", "/_control/settings", "/token"])
+def test_a_name_that_was_rebound_to_this_machine_is_refused(sandbox: Sandbox, host: str, path: str) -> None:
+    urls = [f"{url}{path}" for url in (sandbox.langsmith_url, sandbox.drive_url)]
+
+    answers = [requests.post(url, json={}, headers={"Host": host}, timeout=5) for url in urls]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "127.0.0.2:80", "[::1]:8911"])
+def test_this_machine_is_answered_by_each_of_its_names(info_url: str, host: str) -> None:
+    assert requests.get(info_url, headers={"Host": host}, timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Content-Type": "text/plain"},
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["faults", "latency", "limits", "requests", "settings"])
+def test_a_web_page_cannot_use_the_control_plane(
+    sandbox: Sandbox,
+    langsmith_sandbox: ControlClient,
+    drive_sandbox: ControlClient,
+    headers: dict[str, str],
+    endpoint: str,
+) -> None:
+    langsmith_sandbox.fault(path="/kept", status=503)
+    drive_sandbox.fault(path="/kept", status=503)
+    urls = [f"{url}/_control/{endpoint}" for url in (sandbox.langsmith_url, sandbox.drive_url)]
+    methods = ("GET", "POST", "DELETE", "OPTIONS")
+
+    answers = {
+        requests.request(method, url, headers=headers, timeout=5) for method in methods for url in urls
+    }
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert len(langsmith_sandbox.faults()) == len(drive_sandbox.faults()) == 1
+
+
+def test_the_control_plane_answers_its_own_origin(sandbox: Sandbox) -> None:
+    headers = {"Origin": sandbox.langsmith_url, "Sec-Fetch-Site": "same-origin"}
+
+    assert requests.get(f"{sandbox.langsmith_url}/_control/faults", headers=headers, timeout=5).ok
+
+
 def test_delays_and_latency_slow_a_request_down(info_url: str, langsmith_sandbox: ControlClient) -> None:
     langsmith_sandbox.latency({"/info$": 0.05})
     langsmith_sandbox.fault(path="/info$", delay=0.05)
