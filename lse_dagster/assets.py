@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lse_dagster.day.drive_copy import stage_from_drive
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.tally import tally_of_files
 from lse_dagster.day.zip_file import DayZip

@@ -13,7 +13,7 @@ import dagster as dg
 
 from lse_dagster.day.drive_copy import upload_copy
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.failure import Retries, archive_errors_as_failures

@@ -16,7 +16,7 @@ from lse_dagster.day.first_system_zip import (
 from lse_dagster.day.holdings import Held, Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import day_zip_name, project_path_part
-from lse_dagster.day.overwrite import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.scratch import remove_abandoned, scratch_folder
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore

@@ -12,7 +12,7 @@ import msgspec
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.inline_fields import held_inline
-from lse_dagster.day.overwrite import Replacement
+from lse_dagster.day.overwrite.policy import Replacement
 from lse_dagster.day.private_database import private_database, sqlite_as_os_error
 from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.run import read_identity

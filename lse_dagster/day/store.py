@@ -23,8 +23,14 @@ from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
-from lse_dagster.day.overwrite import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing, refuse_loss
-from lse_dagster.day.same_day import says_the_same
+from lse_dagster.day.overwrite.policy import (
+    NOTHING_REPLACED,
+    Overwrite,
+    Replacement,
+    refuse_existing,
+    refuse_loss,
+)
+from lse_dagster.day.overwrite.same_day import says_the_same
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary
 

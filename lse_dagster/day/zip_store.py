@@ -14,7 +14,7 @@ from lse_dagster.day.first_system_zip import first_system_holdings, is_first_sys
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.names import day_zip_name
-from lse_dagster.day.overwrite import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_file import DayZip, publish_zip, read_zip, write_zip

@@ -13,7 +13,7 @@ import msgspec
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.tally import Tally

@@ -14,7 +14,7 @@ from lse_dagster.assets import LANGSMITH_POOL
 from lse_dagster.cli.archive.log_lines import Silence
 from lse_dagster.cli.archive.outcome import CheckOutcome, DayPlan, Step
 from lse_dagster.cli.interrupts import interruptible
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.progress import Amount, ProgressEvent
 from lse_dagster.sandbox.client import ControlClient

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore, Published
 from lse_dagster.day.writer import DayWriter, Origin, Totals

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.day.holdings import Held, Holdings
-from lse_dagster.day.overwrite import Replacement
+from lse_dagster.day.overwrite.policy import Replacement
 from lse_dagster.day.trace_file import TraceFile
 
 KINDS = ("run", "attachment", "feedback")

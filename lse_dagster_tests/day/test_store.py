@@ -9,7 +9,7 @@ import pytest
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, OverwriteRefused
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.overwrite import NOTHING_REPLACED, Overwrite
+from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip_store import ZipStore

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.fetch import fetch_day

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final, Literal
 
 from lse_dagster.cli.metadata import Metadata
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.errors import ArchiveError
 
 Step = Literal["fetch", "zip", "upload", "restore"]

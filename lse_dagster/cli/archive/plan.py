@@ -16,7 +16,7 @@ from lse_dagster.cli.archive.outcome import DayPlan
 from lse_dagster.cli.archive.questions import Question, Questioner
 from lse_dagster.cli.errors import Declined
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite import Overwrite
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip_store import ZipStore
