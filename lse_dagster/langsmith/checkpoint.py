@@ -2,7 +2,8 @@
 
 A file of JSON lines in the staging folder: the scope of the fetch, then one line per completed time range
 with the size of the spool that holds its runs. A line is written only after those runs are on the disk. It is
-used again for the same scope only, and only within a day: later, runs may have come or gone.
+used again for the same scope only, and only within a day: later, runs may have come or gone. It ends with the
+fetch, before the day is published: what was fetched must not be put over what LangSmith has later.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import Annotated, Final, Literal, Self
 
 import msgspec
 
+from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import DiskError
 
 SCHEMA: Final = "lse.fetch/3"
@@ -92,6 +94,14 @@ class Checkpoint:
         done = _Done(low, high, flush_spool())
         _append(self._path, msgspec.json.encode(done))
         self._done.append(done)
+
+    def end(self) -> None:
+        """The fetch has all it wanted: no other one goes on with it, whenever this process ends."""
+        try:
+            self._path.unlink(missing_ok=True)
+            flush_folder(self._path.parent)
+        except OSError as error:
+            raise DiskError(f"Removing {self._path.name}", error) from error
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -67,8 +67,9 @@ def fetch_day(
 ) -> FetchedDay:
     """Fetch one UTC day of a project into a staging folder; `store.publish` puts it in its place.
 
-    Raises `ProjectNotFound`, `OverwriteRefused`, `DayIsBusy`, `DiskError`, `IncompleteDay`, and what the
-    transport raises; the old day is untouched then, and what was completed waits for the next fetch.
+    An interrupted fetch is gone on with, but not under `always`: that begins anew. Raises `ProjectNotFound`,
+    `OverwriteRefused`, `DayIsBusy`, `DiskError`, `IncompleteDay`, and what the transport raises; the old day
+    is untouched then, and what was completed waits for the next fetch.
     """
     store.refuse_if_exists(project, day, overwrite)
     return_large_blocks()
@@ -81,7 +82,7 @@ def fetch_day(
         with transport.with_its_own_end() as own:
             queries = queries_of(own)
             try:
-                return _Fetch(own, store, found, day, queries, now(), on_progress).run()
+                return _Fetch(own, store, found, day, queries, now(), on_progress, overwrite).run()
             except NoSuchEndpoint:
                 if queries.answered or isinstance(queries, V1Queries):
                     raise
@@ -101,6 +102,7 @@ class _Fetch:
         queries: RunQueries,
         started_at: datetime,
         on_progress: Callable[[FetchProgress], None] | None,
+        overwrite: Overwrite,
     ) -> None:
         self._transport = transport
         self._store = store
@@ -110,6 +112,7 @@ class _Fetch:
         self._queries = queries
         self._started_at = started_at
         self._on_progress = on_progress
+        self._begins_anew = overwrite == "always"
         self._scope = started_in(found.id, DayInterval.of(day))
         self._tail = tail_of(found.id, DayInterval.of(day), now=started_at)
         self._fetch_scope = FetchScope(found.id, day.isoformat(), queries.name, queries.fields)
@@ -138,6 +141,7 @@ class _Fetch:
             tally = writer.tally()
             surplus = max(0, writer.count_started_in_day() - total)
             staged = self._write(checkpoint, writer, kept, total)
+            checkpoint.end()
         except BaseException:
             # What is in memory now must not be written later, into the spool of the next fetch.
             writer.flush()
@@ -206,10 +210,16 @@ class _Fetch:
         return None
 
     def _can_go_on(self, staging: Staging) -> bool:
-        return Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at) is not None
+        return self._interrupted(staging) is not None
+
+    def _interrupted(self, staging: Staging) -> Checkpoint | None:
+        """The fetch to go on with, if there is one and not all is to be fetched anew."""
+        if self._begins_anew:
+            return None
+        return Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at)
 
     def _begin(self, staging: Staging) -> tuple[Checkpoint, DayWriter]:
-        found = Checkpoint.find(staging.checkpoint_path, self._fetch_scope, self._started_at)
+        found = self._interrupted(staging)
         if found is not None:
             try:
                 return found, DayWriter(staging, recover=found.spool_bytes)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import Unavailable
 from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
@@ -42,12 +43,24 @@ class Interrupted:
         return self.store.staging_path(self.project.name, DAY)
 
     def fetch(
-        self, *, now: datetime = NOW, on_progress: Callable[[FetchProgress], None] | None = None
+        self,
+        *,
+        now: datetime = NOW,
+        on_progress: Callable[[FetchProgress], None] | None = None,
+        overwrite: Overwrite = "superset",
     ) -> FetchedDay:
         """Fetch the day with little patience."""
         transport = self.connect(patience=5.0)
         name = self.project.name
-        return fetch_day(transport, self.store, name, DAY, on_progress=on_progress, now=lambda: now)
+        return fetch_day(
+            transport,
+            self.store,
+            name,
+            DAY,
+            overwrite=overwrite,
+            on_progress=on_progress,
+            now=lambda: now,
+        )
 
     def interrupt(self, *, after: int = SOME_RANGES) -> None:
         """Let a fetch fail in the middle, because the server goes down after so many queries."""

@@ -67,6 +67,16 @@ def test_a_fetch_can_be_interrupted_again(interrupted: Interrupted) -> None:
     interrupted.expect_published(fetched)
 
 
+def test_a_fetch_that_is_to_replace_whatever_is_there_begins_anew(interrupted: Interrupted) -> None:
+    interrupted.interrupt()
+    assert interrupted.completed()
+
+    fetched = interrupted.fetch(overwrite="always")
+
+    assert fetched.resumed_runs == 0
+    interrupted.expect_published(fetched)
+
+
 def test_ctrl_c_in_the_middle_leaves_what_was_completed_and_a_free_day(interrupted: Interrupted) -> None:
     interrupted.runs += Planner(f"more {interrupted.project.name}").spread(160 * WORKERS)
     ingest(interrupted.project.api, interrupted.runs)
