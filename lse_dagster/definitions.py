@@ -1,5 +1,6 @@
 """Wiring only: settings in, one `Definitions` out. The code location, the tests and the command share it."""
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -46,6 +47,8 @@ def build_definitions(
     `progress` takes the place of lines in the run's log, `now` that of the machine's clock. Without `retries`
     a step fails at the first error: who runs it in a terminal is told, and decides.
     """
+    for left_out in settings.impossible_projects():
+        logging.getLogger(__name__).warning(left_out)
     projects = archived_projects(settings.projects)
     return dg.Definitions.merge(
         *(_project_definitions(project, settings, now) for project in projects),
@@ -65,7 +68,9 @@ def _project_definitions(
     archive, reconcile = archive_job(project), reconcile_job(project, partitions, now)
     expiry = expiry_job(project, partitions)
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
-    watch = Reconciliation(project, rule, settings.start_date, tick_after_midnight(hour), now)
+    watch = Reconciliation(
+        project, rule, settings.start_date, tick_after_midnight(hour), now, settings.impossible_projects()
+    )
     return dg.Definitions(
         assets=dg.with_source_code_references(
             project_assets(project, partitions, owners=settings.owners, now=now)

@@ -5,15 +5,20 @@ renames an asset and `--partition 2025-08-29` stays valid.
 """
 
 import hashlib
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import dagster as dg
 
-from lse_dagster.settings import MissingSetting
+from lse_dagster.settings import MissingSetting, why_no_project
+
+_LONGEST_SLUG: Final = 63
+"""Characters. Dagster refuses the tag of an asset that is longer, and with it all definitions (1.13)."""
 
 
 def daily_utc(start: date) -> dg.DailyPartitionsDefinition:
@@ -52,6 +57,8 @@ class ArchivedProject:
     @property
     def group(self) -> str:
         """The asset group; one per project."""
+        if self.key_prefix:
+            return self.key_prefix[0]
         return slug(self.name) if self.name is not None else "archive"
 
     def job_name(self, kind: str) -> str:
@@ -67,18 +74,36 @@ class ArchivedProject:
 
 
 def archived_projects(names: Sequence[str]) -> list[ArchivedProject]:
-    """The projects in the order of `LSE_PROJECTS`; one without a name when there are none."""
+    """The projects in the order of `LSE_PROJECTS`; one without a name when there are none.
+
+    Each has keys of its own. A name that no project can have is left out; the others keep their keys.
+    """
     if not names:
         return [ArchivedProject(None)]
-    first, *others = names
-    return [ArchivedProject(first), *(ArchivedProject(name, (slug(name),)) for name in others)]
+    first, *others = dict.fromkeys(names)
+    found = [] if why_no_project(first) else [ArchivedProject(first)]
+    taken: set[str] = set()
+    for name in others:
+        if not why_no_project(name):
+            # Two names may make one slug: the later one gets another, so that the first keeps its history.
+            key = next(one for one in _slugs(name) if one not in taken)
+            taken.add(key)
+            found.append(ArchivedProject(name, (key,)))
+    return found
 
 
 def slug(project: str) -> str:
-    """A name that Dagster takes as a key part and group; a hash tells look-alikes apart."""
+    """A name that Dagster takes as key part, group and tag; a hash tells apart what looks alike or was cut."""
+    return next(_slugs(project))
+
+
+def _slugs(project: str) -> Iterator[str]:
+    """The slug of a project, then others for it, without end."""
     ascii_text = unicodedata.normalize("NFKD", project).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^a-z0-9]+", "_", ascii_text.lower()).strip("_")
-    if plain.replace("_", "-") == project:
-        return plain
-    tail = hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{plain}_{tail}" if plain else f"project_{tail}"
+    if plain.replace("_", "-") == project and len(plain) <= _LONGEST_SLUG:
+        yield plain
+    for number in itertools.count():
+        salted = f"{number}/{project}" if number else project
+        tail = hashlib.sha256(salted.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+        yield f"{(plain or 'project')[: _LONGEST_SLUG - 1 - len(tail)].rstrip('_')}_{tail}"

@@ -16,6 +16,7 @@ from lse_dagster.alerts import Alerts, Position
 from lse_dagster.checks import ATTACHMENTS_CHECK
 from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, danger, needs, pause_after
 from lse_dagster.delivery import Delivery, Told
+from lse_dagster.errors import ArchiveError
 from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import Records, request_tags, step_name
@@ -41,6 +42,8 @@ class Reconciliation:
     first: date
     schedule: timedelta
     now: Callable[[], datetime]
+    left_out: Sequence[ArchiveError] = ()
+    """Projects that have no sensor to say so themselves."""
 
 
 def reconciliation_sensor(
@@ -63,6 +66,8 @@ def reconciliation_sensor(
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if project.name is None:
             return dg.SkipReason("LSE_PROJECTS is not set.")
+        for error in reconciliation.left_out:
+            context.log.warning(str(error))
         return _Look(reconciliation, Records(context.instance, project)).result()
 
     return reconcile_sensor

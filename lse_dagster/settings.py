@@ -46,6 +46,18 @@ class MissingSetting(ArchiveError):
         super().__init__(f"Reading {name} from the environment", f"{name} is not set.", how_to_get_it)
 
 
+class ImpossibleProject(ArchiveError):
+    """A name that no project of LangSmith can have: it is left out, the other projects are archived."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"Defining the project {name!r}",
+            why,
+            "Correct LSE_PROJECTS, then restart the code server. The other projects are archived meanwhile.",
+        )
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Settings:
     """Every variable of `.env.example`. Secrets stay out of `repr`."""
@@ -109,6 +121,11 @@ class Settings:
             owners=_owners(text("LSE_OWNERS")),
         )
 
+    def impossible_projects(self) -> list[ImpossibleProject]:
+        """The names in `projects` that are left out, and why."""
+        whys = {name: why_no_project(name) for name in self.projects}
+        return [ImpossibleProject(name, why) for name, why in whys.items() if why]
+
     def drive(self) -> "DriveSettings":
         """The part that `lse_dagster.drive` needs; without a folder its URL is empty."""
         from lse_dagster.drive.settings import DriveSettings  # with it comes Google's client: half a second
@@ -121,6 +138,19 @@ class Settings:
             impersonate=self.drive_impersonate,
             endpoint=self.drive_endpoint,
         )
+
+
+def why_no_project(name: str) -> str | None:
+    """Why no project can have a name, that Dagster's databases and its UI could not hold either; or None."""
+    if not name:
+        return "The name is empty."
+    if "\0" in name:
+        return "The name holds a NUL character."
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "The name is no valid UTF-8."
+    return None
 
 
 def _projects(value: str | None) -> tuple[str, ...]:

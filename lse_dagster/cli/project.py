@@ -39,7 +39,9 @@ project_option = click.option(
 
 
 def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settings]":
-    """The project's name, and settings whose definitions have it. Raises `MissingSetting`.
+    """The project's name, and settings whose definitions have it.
+
+    Raises `MissingSetting`, and `ImpossibleProject` for a name that no definitions can have.
 
     A project that is not configured is added last: its events lie where they will when it is configured.
     """
@@ -51,7 +53,10 @@ def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settin
                 "LSE_PROJECTS",
                 "Name a project with --project, or put LSE_PROJECTS=my-project into .env.",
             )
-        return settings.projects[0], settings
-    if name in settings.projects:
-        return name, settings
-    return name, dataclasses.replace(settings, projects=(*settings.projects, name))
+        name = settings.projects[0]
+    if name not in settings.projects:
+        settings = dataclasses.replace(settings, projects=(*settings.projects, name))
+    for impossible in settings.impossible_projects():
+        if impossible.name == name:
+            raise impossible
+    return name, settings

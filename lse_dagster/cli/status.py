@@ -66,7 +66,10 @@ def status(
     configured = load_settings()
     name, settings = choose_project(configured, project)
     look = look_here if local_only else look_everywhere
-    seen = look(settings, [name, *(other for other in settings.projects if other != name)])
+    impossible = settings.impossible_projects()
+    others = [one for one in settings.projects if one not in {name, *(each.name for each in impossible)}]
+    seen = look(settings, [name, *others])
+    seen = dataclasses.replace(seen, problems=(*impossible, *seen.problems))
     wanted = None if month is None else month.date()
     shown = month_of(name, seen.projects[name], wanted)
     if ask_langsmith:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -183,3 +184,15 @@ def test_drive_out_of_reach_does_not_keep_a_day_from_being_fetched_and_zipped(wo
     assert "GOOGLE_DRIVE_FOLDER_URL" in document["error"]["why"]
     assert "Fetching and zipping all the same" in finished.stderr
     assert workplace.zips.zip_path(workplace.project, DATE).exists()
+
+
+def test_a_project_whose_name_is_longer_than_dagster_takes_is_archived(workplace: Workplace) -> None:
+    name = f"{workplace.project} and the quarterly evaluation of every prompt of the support assistant"
+    workplace.api.post("/sessions", {"name": name})
+    noon = datetime.fromisoformat(f"{DATE}T12:00:00+00:00")
+    workplace.api.add_run(noon, session_name=name)
+
+    finished = workplace.lse("archive", "--date", str(DATE), "--project", name, "--quiet")
+
+    assert finished.returncode == 0, finished.stderr
+    assert workplace.zips.load(name, DATE).summary.counts.traces == 1

@@ -160,3 +160,18 @@ def test_a_value_that_cannot_be_read_is_named(workplace: Workplace) -> None:
     assert "✗ settings" in finished.stdout
     assert "LSE_START_DATE=" in finished.stdout
     assert "✓ packages" in finished.stdout
+
+
+def test_a_name_that_no_project_can_have_is_told_and_hides_no_other_project(workplace: Workplace) -> None:
+    set_variable(workplace, "LSE_PROJECTS", f'["{workplace.project}", "x\\u0000y"]')
+
+    found = findings(workplace)
+    status = workplace.lse("status", "--json")
+    archived = workplace.lse("archive", "fetch", "--date", "2025-08-29", "--project", "x\0y")
+
+    assert found[f"project {workplace.project}"]["level"] == "ok"
+    assert found["project 'x\\x00y'"]["text"] == "The name holds a NUL character."
+    (problem,) = msgspec.json.decode(status.stdout)["problems"]
+    assert problem["what"] == "Defining the project 'x\\x00y'"
+    assert archived.returncode == 1
+    assert "Next:  Correct LSE_PROJECTS" in archived.stderr

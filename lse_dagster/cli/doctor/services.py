@@ -49,9 +49,12 @@ def check_projects(settings: "Settings") -> list[Finding]:
     if not settings.projects:
         next_step = "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
         return [problem("projects", "LSE_PROJECTS is not set.", next_step)]
-    findings: list[Finding] = []
+    impossible = {one.name: one for one in settings.impossible_projects()}
+    findings = [problem_of(f"project {name!r}", error) for name, error in impossible.items()]
     unreachable: ArchiveError | None = None
     for project in settings.projects:
+        if project in impossible:
+            continue
         subject = f"project {project}"
         if unreachable is not None:
             findings.append(problem_of(subject, unreachable))  # it would wait as long again
