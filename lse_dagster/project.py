@@ -93,7 +93,7 @@ def archived_projects(names: Sequence[str]) -> list[ArchivedProject]:
 
 
 def slug(project: str) -> str:
-    """A name that Dagster takes as key part, group and tag; a hash tells apart what looks alike or was cut."""
+    """A name that Dagster takes as key part, group and tag; a hash tells apart what looks alike or is cut."""
     return next(_slugs(project))
 
 
