@@ -5,11 +5,11 @@ Only names and records are here, no network. Every such file lies flat beside th
 """
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from lse_dagster.day.names import cut_name, escape_name, hash_mark, is_trace_file_name
+from lse_dagster.day.names import cut_name, escape_name, hash_mark, is_trace_file_name, may_be_made_by
 
 Kind = Literal["attachment", "inputs", "outputs", "field"]
 """`field` is any other part of a run that LangSmith keeps outside it, such as long events."""
@@ -17,14 +17,9 @@ Kind = Literal["attachment", "inputs", "outputs", "field"]
 WHOLE_FIELD = "ROOT"
 """LangSmith's name for the inputs or outputs as a whole."""
 
-_LONGEST_FILE_NAME = 255
 _LONGEST_RUN = 72
 _LONGEST_NAME = 150
 _LONGEST_SUFFIX = 16
-_NAME = r"[\w .\-()+,=@%~]+"
-_ATTACHMENT_FILE = re.compile(
-    rf"[\w \-()+,=@%~]+\.(attachment\.{_NAME}|field\.{_NAME}|(inputs|outputs)(\.{_NAME})?\.json)"
-)
 
 
 class MissingAttachment(msgspec.Struct, frozen=True):
@@ -42,28 +37,38 @@ def attachment_file_name(run_id: str, kind: Kind, name: str) -> str:
     The run's id ends at the first dot. A name that is too long, or that some file system takes for another
     one because it ignores case, carries a hash; its true name is in the run.
     """
-    # A dot in the id would let it run into the kind.
-    run = _told_apart(escape_name(run_id).replace(".", "%2E"), run_id, _LONGEST_RUN)
-    part = _told_apart(escape_name(name), name, _LONGEST_NAME)
+    run, part = _run_part(run_id), _name_part(name)
     if kind in {"attachment", "field"}:
         return f"{run}.{kind}.{part}"
     return f"{run}.{kind}.json" if name == WHOLE_FIELD else f"{run}.{kind}.{part}.json"
 
 
 def is_attachment_file_name(name: str) -> bool:
-    """Whether a name has the form of such a file: no folder, no hidden file, no trace, nothing unsafe."""
-    return (
-        _ATTACHMENT_FILE.fullmatch(name) is not None
-        and name[0] not in " -"
-        and name[-1] not in " ."
-        and len(name.encode()) <= _LONGEST_FILE_NAME
-        and not is_trace_file_name(name)
-    )
+    """Whether a name is one that `attachment_file_name` can have made: nothing else is taken from a zip."""
+    run, _, rest = name.partition(".")
+    kind, _, part = rest.partition(".")
+    if kind not in get_args(Kind) or not may_be_made_by(_run_part, run):
+        return False
+    if kind in {"attachment", "field"}:
+        return may_be_made_by(_name_part, part)
+    if part == "json":
+        return True
+    field = part.removesuffix(".json")
+    return field != part and field != _name_part(WHOLE_FIELD) and may_be_made_by(_name_part, field)
 
 
 def is_day_file_name(name: str) -> bool:
     """Whether a day may hold a file of this name beside its summary."""
     return is_trace_file_name(name) or is_attachment_file_name(name)
+
+
+def _run_part(run_id: str) -> str:
+    # A dot in the id would let it run into the kind.
+    return _told_apart(escape_name(run_id).replace(".", "%2E"), run_id, _LONGEST_RUN)
+
+
+def _name_part(name: str) -> str:
+    return _told_apart(escape_name(name), name, _LONGEST_NAME)
 
 
 def _told_apart(part: str, text: str, longest: int) -> str:

@@ -5,10 +5,13 @@ UTF-8 bytes. A name too long for a file system is cut and ends in `%~` and a has
 summary.
 """
 
+import codecs
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import date, datetime
+from typing import Final
 
 SUMMARY = "_summary.json"
 
@@ -16,7 +19,16 @@ _LONGEST = 180
 """Bytes. Leaves room for the date, a hidden prefix and a suffix in the 255 bytes of a file name."""
 
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
-_TRACE_FILE = re.compile(r"(?P<trace>[^/\\\x00]+)_(?P<start>\d{8}T\d{12}Z)\.json", re.ASCII)
+_START_OF_FILE = re.compile(r"_(\d{8})T([01]\d|2[0-3])([0-5]\d){2}\d{6}Z\.json", re.ASCII)
+_START_LENGTH = len("_YYYYMMDDTHHMMSSffffffZ.json")
+_PLAIN = re.compile("[a-z0-9][a-z0-9_-]{4,59}")
+"""Most ids. These stay as they are: too long for a device, too short to be cut."""
+_MARK: Final = "%~"
+_HASH = re.compile("[0-9a-f]{16}")
+_CUT_CHARACTER = re.compile("%[0-9A-F]?$")
+_LONGEST_CHARACTER = 4
+_CONTINUED = ("x", "e\u0301")
+"""What may have followed where a name was cut: a text in NFC keeps its letters, another one does not."""
 
 
 def project_path_part(project: str) -> str:
@@ -42,7 +54,7 @@ def escape_name(text: str) -> str:
 
 def hash_mark(text: str) -> str:
     """`%~` and a hash of the text: what tells names apart that are too long or too similar."""
-    return "%~" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return _MARK + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def cut_name(part: str, size: int) -> str:
@@ -52,18 +64,87 @@ def cut_name(part: str, size: int) -> str:
 
 def project_of_path_part(part: str) -> str | None:
     """The project of a path part; None for a cut one and for what this mapping never makes."""
-    if part == "%":
-        return ""
+    project = _unescape(part)
+    return project if project is not None and project_path_part(project) == part else None
+
+
+def may_be_made_by(make: Callable[[str], str], part: str) -> bool:
+    """Whether a part of a name is one that `make`, a function which escapes and marks a text, can have made.
+
+    Of a name that was cut, the end and so the hash are anybody's guess. Which letters Python knows grows with
+    its versions, so a letter of another one may be escaped where this one would keep it.
+    """
+    if _PLAIN.fullmatch(part):
+        return True
+    if not all(map(_may_stand_in_a_name, part)):
+        return False
+    stem, _, rest = part.partition(_MARK)
+    digits, suffix = rest[:16], rest[16:]
+    text = _unescape(stem + suffix)
+    if text is not None and _keeps_letters_rightly(part, text) and _ascii(make(text)) == _ascii(part):
+        return True
+    return _HASH.fullmatch(digits) is not None and _may_be_cut(make, stem, suffix)
+
+
+def _may_be_cut(make: Callable[[str], str], stem: str, suffix: str) -> bool:
+    """Whether this is the beginning of a name that is too long, and its suffix."""
+    end = _unescape(suffix) if suffix else ""
+    begin, whole = _unescape_cut(stem)
+    if end is None or begin is None:
+        return False
+    for more in _CONTINUED:
+        text = begin + more * _LONGEST + end
+        made, _, rest = make(text).partition(_MARK)
+        room = len(made.encode()) - len(stem.encode())
+        if (
+            0 <= room < _LONGEST_CHARACTER
+            and _keeps_letters_rightly(stem + suffix, text)
+            and _ascii(made).startswith(_ascii(whole))
+            and _ascii(rest[16:]) == _ascii(suffix)
+        ):
+            return True
+    return False
+
+
+def _unescape_cut(stem: str) -> tuple[str | None, str]:
+    """The text of a part that was cut, and the part, both without a last character that is not whole."""
+    whole = _CUT_CHARACTER.sub("", stem)
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
     try:
-        raw = re.sub(
-            rb"%([0-9A-F]{2})",
-            lambda match: bytes([int(match[1], 16)]),
-            part.encode("utf-8", "surrogatepass"),
-        )
-        project = raw.decode("utf-8", "surrogatepass")
+        text = decoder.decode(_raw_bytes(whole))
+    except UnicodeDecodeError:
+        return None, ""
+    cut = len(decoder.getstate()[0]) * len("%XX")
+    return text, whole[: len(whole) - cut]
+
+
+def _keeps_letters_rightly(part: str, text: str) -> bool:
+    return part.isascii() or unicodedata.is_normalized("NFC", text)
+
+
+def _may_stand_in_a_name(char: str) -> bool:
+    return char.isalnum() or char in " ._-()+,=@%~"
+
+
+def _ascii(part: str) -> str:
+    """The part with every other letter escaped."""
+    return "".join(char if char.isascii() else _percent(char) for char in part)
+
+
+def _raw_bytes(part: str) -> bytes:
+    return re.sub(
+        rb"%([0-9A-F]{2})",
+        lambda match: bytes([int(match[1], 16)]),
+        part.encode("utf-8", "surrogatepass"),
+    )
+
+
+def _unescape(part: str) -> str | None:
+    """The text of a part; None where it is no UTF-8."""
+    try:
+        return "" if part == "%" else _raw_bytes(part).decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
-    return project if project_path_part(project) == part else None
 
 
 def trace_file_name(trace_id: str, start: datetime) -> str:
@@ -82,8 +163,15 @@ def trace_start_text(name: str) -> str:
 
 
 def is_trace_file_name(name: str) -> bool:
-    """Whether a name has the form of a trace file: no folder, no hidden file, nothing else."""
-    return _TRACE_FILE.fullmatch(name) is not None and not name.startswith(".")
+    """Whether a name is one that `trace_file_name` can have made: nothing else is taken from a zip."""
+    trace, start = name[:-_START_LENGTH], _START_OF_FILE.fullmatch(name[-_START_LENGTH:])
+    if start is None or not may_be_made_by(project_path_part, trace):
+        return False
+    try:
+        date.fromisoformat(start[1])
+    except ValueError:
+        return False
+    return True
 
 
 def day_zip_name(project: str, day: date) -> str:

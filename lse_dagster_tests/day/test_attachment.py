@@ -1,9 +1,11 @@
 """Attachment files in a day: names that never collide, hashes, the zip, and never at the cost of one."""
 
+import re
 import string
 import unicodedata
 from pathlib import Path
 from typing import get_args
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -30,6 +32,7 @@ from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.runs import at, new_id, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
+from lse_dagster_tests.day.test_names import HOSTILE
 
 RUN = root(at("10:00:00"))
 ONE, TWO = RUN.raw(), root(at("11:00:00")).raw()
@@ -149,6 +152,49 @@ def test_what_is_no_file_of_a_day_is_told_apart(name: str) -> None:
 @given(st.text(string.printable, max_size=30))
 def test_no_text_with_a_folder_in_it_is_a_file_of_a_day(text: str) -> None:
     assert not is_day_file_name(f"r1.attachment.a/{text}")
+
+
+@given(st.sampled_from(HOSTILE), st.sampled_from(get_args(Kind)))
+def test_no_other_name_of_a_run_or_a_file_is_taken_from_a_zip(part: str, kind: Kind) -> None:
+    suffix = ".json" if kind in {"inputs", "outputs"} else ""
+    harmless = {"%", "a.b"}  # what an empty name becomes
+
+    assert part in harmless or not is_day_file_name(f"{part}.{kind}.a{suffix}")
+    assert part in harmless or not is_day_file_name(f"r1.{kind}.{part}{suffix}")
+
+
+@given(
+    st.text("aAé\u0301%0FE2~._- \x1b\n\u202e", max_size=9),
+    st.sampled_from((*get_args(Kind), "ATTACHMENT", "x")),
+    st.one_of(texts, st.text("aA.%~0", max_size=9), st.from_regex("[aA]{1,3}%~[0-9a-f]{16}", fullmatch=True)),
+    st.sampled_from(["", ".json", ".", " ", "\n"]),
+)
+def test_what_is_taken_back_is_what_is_written(run: str, kind: str, name: str, suffix: str) -> None:
+    file = f"{run}.{kind}.{name}{suffix}"
+    if not is_attachment_file_name(file):
+        return
+
+    run_id, field = unquote(run), unquote(name)
+    written = {
+        attachment_file_name(one, of, two).partition("%~")[0]
+        for one in (run_id, "" if run == "%" else run_id)
+        for of in get_args(Kind)
+        for two in (field, f"{field}{suffix}", WHOLE_FIELD, "" if name == "%" else field)
+    }
+    assert file.partition("%~")[0] in written
+
+
+def test_a_hash_that_cannot_be_is_no_name_of_a_file() -> None:
+    name = attachment_file_name("r1", "attachment", "Scan.PNG")
+
+    assert is_attachment_file_name(name)
+    assert not is_attachment_file_name(re.sub("~.{4}", "~0000", name))
+    assert not is_attachment_file_name(name.replace("Scan", "scan"))
+    assert not is_attachment_file_name("r1.attachment.Scan.PNG")
+    assert not is_attachment_file_name("r1.inputs.ROOT.json")
+    assert not is_attachment_file_name(name.replace("attachment.Scan", "field.ROOT"))
+        f"r1.{'inputs'}.{name.rpartition('attachment.')[2].replace('Scan', 'ROOT')}"
+    )
 
 
 def test_only_trace_files_are_read_as_traces(day: DayFolder) -> None:

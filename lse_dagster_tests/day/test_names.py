@@ -1,7 +1,8 @@
 """Project names as path parts: reversible, free of collisions, safe on every file system."""
 
 import string
-from datetime import date
+import unicodedata
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
@@ -92,3 +93,159 @@ def test_a_trace_file_name_holds_no_folder_whatever_the_trace_id(trace_id: str) 
 )
 def test_what_is_no_trace_file_name_is_told_apart(name: str) -> None:
     assert not is_trace_file_name(name)
+
+
+@given(any_name, st.datetimes(timezones=st.just(UTC)))
+def test_every_name_that_is_written_is_taken_back(trace_id: str, start: datetime) -> None:
+    assert is_trace_file_name(trace_file_name(trace_id, start))
+    assert is_trace_file_name(trace_file_name(trace_id * 40, start))
+
+
+@given(st.text("aé\u0301\u3042\U00020000\u2028.% /", min_size=50, max_size=250))
+def test_a_long_name_is_taken_back_wherever_it_was_cut(trace_id: str) -> None:
+    assert is_trace_file_name(trace_file_name(trace_id, at("00:00:00")))
+
+
+START = "_20250829T090807000006Z.json"
+nearly = st.one_of(
+    st.text(st.characters(codec=None), max_size=20),
+    st.text("aAé\u0301\u212b%0AFE2~._- \x1b\n\u202e", max_size=12),
+    st.from_regex(r"(con|COM1|nul|aux)(\.[a-z]*)?", fullmatch=True),
+    st.builds(lambda text: project_path_part(text), any_name),
+    st.builds(lambda text, end: project_path_part(text) + end, any_name, st.text(max_size=2)),
+)
+
+
+@given(nearly)
+def test_what_is_taken_back_is_what_is_written(part: str) -> None:
+    if not is_trace_file_name(part + START):
+        return
+
+    project = project_of_path_part(part)
+
+    if project is not None:
+        assert trace_file_name(project, at("00:00:00")).startswith(part)
+    else:
+        assert part.isascii() or unicodedata.is_normalized("NFC", part)
+        assert part.partition("%~")[1] or "%" in part  # cut, or a letter that another Python does not know
+
+
+HOSTILE = [
+    *(
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\\b",
+        "/etc/passwd",
+        "../x",
+        "a\x00b",
+        "a\nb",
+        "a\r",
+        "\x1b[2J",
+        "a\x9b",
+        "a\x7f",
+    ),
+    *(
+        "a\u202eb",
+        "a\u2066b",
+        "\u200f",
+        "a\u200bb",
+        "\ufeffa",
+        "a\u2028b",
+        "a\ud800",
+        "\udcff",
+        "C:",
+        "c:x",
+        "a:b",
+    ),
+    *(
+        "con",
+        "CON",
+        "con.txt",
+        "nul",
+        "com1",
+        "com\u00b9",
+        "lpt9.x",
+        "aux",
+        "prn",
+        ".hidden",
+        "-rf",
+        " a",
+        "a?",
+        "a*",
+    ),
+    *(
+        "a|b",
+        "a<b",
+        "a>b",
+        'a"b',
+        "a'b",
+        "a&b",
+        "a`b",
+        "a$b",
+        "a;b",
+        "~a",
+        "a~1",
+        "%",
+        "100%",
+        "%2",
+        "%zz",
+        "%2f",
+    ),
+    *(
+        "%41",
+        "%E4",
+        "%FF",
+        "%C0%AF",
+        "cafe\u0301",
+        "\u212b",
+        "\uf900",
+        "\u1100\u1161",
+        "%~",
+        "a%~0123456789abcdef",
+    ),
+    *(
+        "a" * 181,
+        "a" * 300,
+        "a" * 150 + "%~0123456789abcdef",
+        "\u2215",
+        "\uff0f",
+        "\U000e0041",
+        "a\tb",
+        "a\u00a0",
+    ),
+]
+
+
+@pytest.mark.parametrize("part", [part for part in HOSTILE if part != "%"])
+def test_no_other_name_is_taken_from_a_zip(part: str) -> None:
+    assert not is_trace_file_name(f"{part}{START}")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        *(
+            "20250230T000000000000Z",
+            "00000101T000000000000Z",
+            "20251301T000000000000Z",
+            "20250829T240000000000Z",
+        ),
+        *(
+            "20250829T006000000000Z",
+            "20250829T000060000000Z",
+            "20250829t000000000000z",
+            "2025082\u0669T000000000000Z",
+        ),
+        *(
+            "20250829T000000000000",
+            "20250829T000000000000Z\n",
+            "20250829T00000000000Z",
+            "+2025829T000000000000Z",
+        ),
+    ],
+)
+def test_no_time_that_cannot_be_is_taken_from_a_zip(start: str) -> None:
+    assert not is_trace_file_name(f"{new_id()}_{start}.json")
+    assert not is_trace_file_name(f"{new_id()}_20250829T000000000000Z.json\n")
