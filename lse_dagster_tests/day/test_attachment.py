@@ -193,8 +193,6 @@ def test_a_hash_that_cannot_be_is_no_name_of_a_file() -> None:
     assert not is_attachment_file_name("r1.attachment.Scan.PNG")
     assert not is_attachment_file_name("r1.inputs.ROOT.json")
     assert not is_attachment_file_name(name.replace("attachment.Scan", "field.ROOT"))
-        f"r1.{'inputs'}.{name.rpartition('attachment.')[2].replace('Scan', 'ROOT')}"
-    )
 
 
 def test_only_trace_files_are_read_as_traces(day: DayFolder) -> None:

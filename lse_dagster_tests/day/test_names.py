@@ -111,7 +111,7 @@ nearly = st.one_of(
     st.text(st.characters(codec=None), max_size=20),
     st.text("aAé\u0301\u212b%0AFE2~._- \x1b\n\u202e", max_size=12),
     st.from_regex(r"(con|COM1|nul|aux)(\.[a-z]*)?", fullmatch=True),
-    st.builds(lambda text: project_path_part(text), any_name),
+    st.builds(project_path_part, any_name),
     st.builds(lambda text, end: project_path_part(text) + end, any_name, st.text(max_size=2)),
 )
 

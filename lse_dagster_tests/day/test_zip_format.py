@@ -24,6 +24,7 @@ from lse_dagster_tests.day.staged import content
 
 SIZES = [100, 20_000, 2_200_000, 4_500_000]
 NOTE = attachment_file_name("0198c2a4-7b1d-7c3e-9f00-000000000001", "attachment", "日本 Größe.txt")
+EMPTY = attachment_file_name("0198c2a4-7b1d-7c3e-9f00-000000000001", "attachment", "日本 Größe.dat")
 READERS = {
     "unzip": ["unzip", "-q", "{zip}", "-d", "{out}"],
     "7z": ["7z", "x", "-y", "-o{out}", "{zip}"],
@@ -35,7 +36,7 @@ READERS = {
 def day(tmp_path_factory: pytest.TempPathFactory) -> DayFolder:
     """Small and large traces, an empty attachment, and one whose name is not ASCII."""
     store = DayStore(tmp_path_factory.mktemp("data"))
-    attachments = {NOTE: b"hello", NOTE.replace(".txt", ".dat"): b""}
+    attachments = {NOTE: b"hello", EMPTY: b""}
     return store.publish(stage_with(store, runs_of_sizes(SIZES), attachments), "superset").day
 
 
