@@ -24,6 +24,7 @@ from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, Zi
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.web_page import project_page
+from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
@@ -110,7 +111,7 @@ def _raw_runs(
                     if retries.is_last(context.retry_number):
                         _record_failed_count(context, error)
                     raise
-            fetched_at = staged.day.summary.fetched_at
+            fetched_at = printable(staged.day.summary.fetched_at)
             staged = storage.days.compared(staged, config.overwrite)
         return dg.Output(
             DayToPublish(staged, config.overwrite),

@@ -10,6 +10,7 @@ import dagster as dg
 
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.tally import Tally
+from lse_dagster.printable import printable
 
 SOURCE_METADATA: Final = "source"
 FETCHED_AT_METADATA: Final = "fetched_at"
@@ -43,7 +44,8 @@ def numbers_of_day(summary: Summary) -> dict[str, int | str]:
         numbers["langsmith_total"] = summary.langsmith_total
     if summary.unverified is not None:
         numbers["unverified"] = summary.unverified.why
-    return numbers
+    # A restored summary may be anybody's.
+    return {name: printable(value) if isinstance(value, str) else value for name, value in numbers.items()}
 
 
 def tables_of_day(tally: Tally) -> dict[str, dg.MarkdownMetadataValue]:
@@ -86,4 +88,4 @@ def _table(head: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -
 
 def _cell(text: str) -> str:
     """Types and statuses are the server's words: they must not end a cell or a row."""
-    return " ".join(text.replace("|", "\\|").split())
+    return printable(" ".join(text.replace("|", "\\|").split()))

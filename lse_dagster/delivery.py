@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lse_dagster.alerts import Alert, Message, Position
+from lse_dagster.printable import printable
 from lse_dagster.webhook import NotDelivered, Webhook
 
 _AT_ONCE: Final = 5
@@ -79,6 +80,7 @@ class Delivery:
         except NotDelivered as error:
             if not error.refused or error.may_be_the_address:
                 raise
-            self._log.error(f"LSE_WEBHOOK_URL refuses this message, whole and shortened:\n{message.text}")
+            refused = printable(message.text)
+            self._log.error(f"LSE_WEBHOOK_URL refuses this message, whole and shortened:\n{refused}")
             return False
         return True

@@ -7,9 +7,11 @@ One subclass per cause lives in the room that raises it. Dagster shows the three
 from collections.abc import Callable
 from typing import ClassVar
 
+from lse_dagster.printable import printable
+
 
 class ArchiveError(Exception):
-    """An error in three parts. None of them may hold a secret: they are logged and stored.
+    """An error in three parts. None of them may hold a secret: they are logged, stored and shown.
 
     `what` names the project, the date and the step as far as they are known; `why` is the cause in the
     server's words, shortened; `next_step` is the exact command to run or variable to set.
@@ -19,10 +21,9 @@ class ArchiveError(Exception):
     """Whether the same call may succeed later without anyone changing anything."""
 
     def __init__(self, what: str, why: str, next_step: str) -> None:
-        super().__init__(what, why, next_step)
-        self.what = what
-        self.why = why
-        self.next_step = next_step
+        # Names and servers' words are in them.
+        self.what, self.why, self.next_step = map(printable, (what, why, next_step))
+        super().__init__(self.what, self.why, self.next_step)
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why} Next: {self.next_step}"

@@ -17,6 +17,7 @@ from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.failure import Retries, archive_errors_as_failures
+from lse_dagster.printable import printable
 from lse_dagster.progress import Progress, amounts
 from lse_dagster.resources import DriveResource, LocalStorage
 
@@ -139,11 +140,11 @@ class DriveIOManager(dg.ConfigurableIOManager):
                 drive, obj.zipped, obj.overwrite, on_progress=amounts(listener, "uploading")
             )
         context.log.info(
-            f"{uploaded.file.name} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"
+            f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"
         )
         context.add_output_metadata(
             {
-                "drive_link": dg.MetadataValue.url(uploaded.file.web_view_link),
+                "drive_link": dg.MetadataValue.url(printable(uploaded.file.web_view_link)),
                 "drive_file_id": uploaded.file.id,
                 "action": uploaded.action,
                 "bytes": uploaded.file.size,

@@ -11,11 +11,14 @@ import urllib.request
 from typing import Final
 
 from lse_dagster.errors import ArchiveError
+from lse_dagster.printable import printable
 
 _TIMEOUT_SECONDS: Final = 10.0
 _REFUSED: Final = range(400, 500)
 _LATER: Final = frozenset({408, 425, 429})
 """No refusals, though they are among them."""
+_SLACK: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+"""What Slack would read as a mention of everybody (`<!channel>`) or as a link with another text."""
 _OF_THE_ADDRESS: Final = frozenset({401, 403, 404, 405, 407, 410})
 
 
@@ -45,8 +48,8 @@ class Webhook:
         return "Webhook(...)"
 
     def send(self, text: str) -> None:
-        """Deliver one message. Raises `NotDelivered`."""
-        body = json.dumps({"text": text}).encode()
+        """Deliver one message as plain text: names and servers' words are in it. Raises `NotDelivered`."""
+        body = json.dumps({"text": printable(text).translate(_SLACK)}).encode()
         try:
             request = urllib.request.Request(  # noqa: S310 # settings.py takes http and https only
                 self._url, body, {"Content-Type": "application/json"}

@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
-from lse_dagster.cli.console import stderr, stdout
+from lse_dagster.cli.console import say, stderr, stdout
 from lse_dagster.drive.about import ArchiveFolder, DriveUser, SecretFile, SignInStatus
 
 _WAYS = {
@@ -44,7 +43,7 @@ def print_json(status: SignInStatus) -> None:
         "warnings": warnings(status),
         "problem": problem and {"what": problem.what, "why": problem.why, "next_step": problem.next_step},
     }
-    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+    say(json.dumps(document, indent=2, default=str))
 
 
 def warnings(status: SignInStatus) -> list[str]:

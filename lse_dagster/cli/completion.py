@@ -3,6 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
+from lse_dagster.cli.console import say
+
 _SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_LSE_COMPLETE"
 _INSTALL = {
@@ -25,5 +27,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101  click knows these three
     script = found(ctx.find_root().command, {}, "lse", _VARIABLE)
-    click.echo(_INSTALL[shell])
-    click.echo(script.source())
+    say(_INSTALL[shell])
+    say(script.source())

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from lse_dagster.cli.console import stdout
 from lse_dagster.cli.playground import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, Playground, running_playground
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
@@ -19,6 +20,10 @@ from lse_dagster.day.zip_store import ZipStore
 
 if TYPE_CHECKING:
     import dagster as dg
+
+    from lse_dagster.cli.terminal_console import TerminalConsole
+
+_GOOD, _BAD = Text("✓", "green"), Text("✗", "red")
 
 
 @click.command()
@@ -36,7 +41,7 @@ def demo(folder: Path, traces: int) -> None:
 
     Example: lse demo
     """
-    console = Console(highlight=False)
+    console = stdout()
     with running_playground(folder) as playground:
         script = _Demo(console, playground)
         script.trace(traces)
@@ -45,14 +50,14 @@ def demo(folder: Path, traces: int) -> None:
         same = script.restore_and_compare()
         script.summarise()
     if not (passed and same):
-        console.print("[bold red]The demo failed: see the crosses above.[/]")
+        console.print("The demo failed: see the crosses above.", style="bold red")
         sys.exit(1)
 
 
 class _Demo:
     """The steps of the demo, in order, on one playground."""
 
-    def __init__(self, console: Console, playground: Playground) -> None:
+    def __init__(self, console: "TerminalConsole", playground: Playground) -> None:
         self._console = console
         self._playground = playground
         self._days = DayStore(playground.folder / "data")
@@ -86,7 +91,7 @@ class _Demo:
         evaluations = self._latest_evaluations()
         table = Table("", "asset", "check", "result", box=None, header_style="dim")
         for evaluation in evaluations:
-            mark = "[green]✓[/]" if evaluation.passed else "[red]✗[/]"
+            mark = _GOOD if evaluation.passed else _BAD
             table.add_row(
                 mark, evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.description
             )
@@ -130,9 +135,9 @@ class _Demo:
         names = sorted({path.name for folder in (first, restored) for path in folder.iterdir()})
         _, different, missing = filecmp.cmpfiles(first, restored, names, shallow=False)
         if different or missing:
-            self._console.print(f"[red]✗[/] {len(different)} files differ, {len(missing)} are missing")
+            self._console.print(_BAD, f"{len(different)} files differ, {len(missing)} are missing")
             return False
-        self._console.print(f"[green]✓[/] all {len(names):,} files are identical to those deleted")
+        self._console.print(_GOOD, f"all {len(names):,} files are identical to those deleted")
         return True
 
     def _dagster(self, arguments: list[str]) -> None:
@@ -148,7 +153,7 @@ class _Demo:
             check=False,
         )
         if finished.returncode != 0:
-            self._console.print(f"[bold red]dagster ended with exit code {finished.returncode}[/]")
+            self._console.print(f"dagster ended with exit code {finished.returncode}", style="bold red")
             sys.exit(1)
 
     def _day(self) -> DayFolder:
@@ -175,4 +180,4 @@ class _Demo:
         return str(materialization.metadata["drive_link"].value) if materialization is not None else "-"
 
     def _heading(self, text: str) -> None:
-        self._console.print(f"\n[bold]{text}[/]", soft_wrap=True)
+        self._console.print(f"\n{text}", style="bold", soft_wrap=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from lse_dagster.cli.console import say
 from lse_dagster.cli.environment import load_env_file
 
 _WORKSPACE = Path("workspace.yaml")
@@ -38,17 +39,17 @@ def dev(folder: Path, port: int) -> None:
 
         load_env_file()
         home = dagster_home()
-        click.echo(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
+        say(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
         prepare_home(home, DAGSTER_YAML, renew=not os.environ.get("DAGSTER_HOME"))
         sys.exit(_serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}))
 
     from lse_dagster.cli.playground import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground
 
-    click.echo(f"There is no .env here: using the sandbox in {folder.absolute()}")
-    click.echo("Nothing leaves this machine. For your accounts: cp .env.example .env, and fill it in.")
+    say(f"There is no .env here: using the sandbox in {folder.absolute()}")
+    say("Nothing leaves this machine. For your accounts: cp .env.example .env, and fill it in.")
     with running_playground(folder) as playground:
         playground.trace(DEMO_PROJECT, DEMO_DATE, DEMO_TRACES)
-        click.echo(f"{DEMO_PROJECT} has traces on {DEMO_DATE}: materialize that partition.")
+        say(f"{DEMO_PROJECT} has traces on {DEMO_DATE}: materialize that partition.")
         status = _serve(port, playground.folder, playground.process_environment)
     sys.exit(status)
 
@@ -56,8 +57,8 @@ def dev(folder: Path, port: int) -> None:
 def _serve(port: int, folder: Path, environment: Mapping[str, str]) -> int:
     """Run `dagster dev` until it ends or we are told to; it always ends with us."""
     command = ["dagster", "dev", "-w", str(_WORKSPACE.absolute()), "-p", str(port)]
-    click.echo(f"$ cd {folder} && {' '.join(command)}")
-    click.echo(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
+    say(f"$ cd {folder} && {' '.join(command)}")
+    say(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
     # `lse dev &` in a script ignores SIGINT; Dagster would inherit that and could not be stopped.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(

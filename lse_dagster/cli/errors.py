@@ -3,15 +3,15 @@
 `Commands` (group.py) catches everything; a command only raises. `--debug` adds the traceback.
 """
 
-import sys
 import traceback
 from enum import IntEnum
 from typing import Final
 
 import click
 
-from lse_dagster.cli.console import stderr
+from lse_dagster.cli.console import say, stderr
 from lse_dagster.errors import ArchiveError
+from lse_dagster.printable import printable
 
 REPORT_IT: Final = "Run the same command with --debug and report what it prints."
 """What to do about an error that nobody foresaw."""
@@ -48,10 +48,12 @@ class Unexpected(ArchiveError):
 
 def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
     """Print an error that ends a command, and say with which code. Click's own errors pass through."""
+    if isinstance(error, click.ClickException):
+        error.message = printable(error.message)  # type: ignore[misc] # it repeats what was typed
     if isinstance(error, click.ClickException | click.exceptions.Exit | SystemExit):
         raise error
     if debug:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        say("".join(traceback.format_exception(error)).rstrip("\n"), error=True)
     match error:
         case Declined():
             stderr().print(str(error), markup=False, soft_wrap=True)
@@ -75,5 +77,5 @@ def print_error(error: ArchiveError) -> None:
         ("Why:", "bold", error.why),
         ("Next:", "bold", error.next_step),
     ):
-        stderr().print(f"[{style}]{label:<6}[/] ", end="")
+        stderr().print(f"{label:<6}", style=style, end=" ")
         stderr().print(" ".join(text.split()), markup=False, soft_wrap=True)

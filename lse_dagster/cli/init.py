@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lse_dagster.cli.console import can_ask
+from lse_dagster.cli.console import can_ask, say
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -42,18 +42,16 @@ def init() -> None:
 
     before = _read(_ENV)
     known = read_variables(before)
-    click.echo(
-        f"Enter keeps what stands in [brackets]. Nothing is written to {_ENV.absolute()} before the end."
-    )
+    say(f"Enter keeps what stands in [brackets]. Nothing is written to {_ENV.absolute()} before the end.")
     answers = ask_for_everything(known)
     changed = {name: value for name, value in answers.items() if known.get(name) != value}
     if not changed:
-        click.echo(f"Nothing is different from {_ENV.absolute()}.")
+        say(f"Nothing is different from {_ENV.absolute()}.")
     elif _may_write(known, changed):
         text = before if _ENV.exists() else _read(_TEMPLATE)
         after = with_variables(text, changed)
         write_env_file(_ENV, after, variables=changed, before=text)
-        click.echo(f"Wrote {_ENV.absolute()} (mode 0600).")
+        say(f"Wrote {_ENV.absolute()} (mode 0600).")
     _say_what_is_next(answers)
 
 
@@ -74,9 +72,9 @@ def _may_write(known: "Mapping[str, str]", changed: "Mapping[str, str]") -> bool
 
     if not _ENV.exists():
         return True
-    click.echo(f"New in {_ENV.absolute()}:")
+    say(f"New in {_ENV.absolute()}:")
     for name in changed:
-        click.echo(f"  {name}" + (" (changed)" if known.get(name) else " (added)"))
+        say(f"  {name}" + (" (changed)" if known.get(name) else " (added)"))
     if not click.confirm("Write it?", default=False):
         raise Declined(f"{_ENV.absolute()} is as it was.")
     return True
@@ -84,6 +82,6 @@ def _may_write(known: "Mapping[str, str]", changed: "Mapping[str, str]") -> bool
 
 def _say_what_is_next(answers: "Mapping[str, str]") -> None:
     if answers.get("GOOGLE_DRIVE_AUTH_TYPE") == "oauth2":
-        click.echo("Next: lse auth login, then lse doctor, then lse archive --date yesterday")
+        say("Next: lse auth login, then lse doctor, then lse archive --date yesterday")
     else:
-        click.echo("Next: lse doctor, then lse archive --date yesterday")
+        say("Next: lse doctor, then lse archive --date yesterday")

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from lse_dagster.cli.console import say, stderr
 from lse_dagster.cli.doctor.machine import check_directory
 from lse_dagster.cli.langsmith_connection import connect_langsmith
 from lse_dagster.errors import ArchiveError
@@ -114,9 +115,9 @@ def _look_at_workspace(answers: _Answers, key: Mapping[str, str]) -> Workspace:
 
 def _ask_projects(answers: _Answers, workspace: Workspace) -> None:
     for number, name in enumerate(workspace.projects[:_MOST_SHOWN], start=1):
-        click.echo(f"  {number:>2}  {name}")
+        say(f"  {number:>2}  {name}")
     if len(workspace.projects) > _MOST_SHOWN:
-        click.echo(f"      and {len(workspace.projects) - _MOST_SHOWN} more")
+        say(f"      and {len(workspace.projects) - _MOST_SHOWN} more")
     configured = answers.settings().projects
     places = [workspace.projects.index(name) + 1 for name in configured if name in workspace.projects]
     # By number: a name may hold a comma.
@@ -239,9 +240,9 @@ def _expect_writable(name: str, path: Path) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"  {text}")
+    say(f"  {text}")
 
 
 def _say_why_not(error: ArchiveError) -> None:
-    click.secho(f"  {error.why}", fg="red", err=True)
-    click.echo(f"  Next: {error.next_step}", err=True)
+    stderr().print(f"  {error.why}", style="red", soft_wrap=True)
+    say(f"  Next: {error.next_step}", error=True)

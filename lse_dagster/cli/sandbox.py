@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lse_dagster.cli.console import say
 from lse_dagster.cli.group import Commands
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
@@ -91,4 +92,4 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
             demo_conversations(traces),
             across_midnight=across_midnight,
         )
-    click.echo(f"{project} {day:%Y-%m-%d}: {traced.traces} traces with {traced.runs} runs")
+    say(f"{project} {day:%Y-%m-%d}: {traced.traces} traces with {traced.runs} runs")

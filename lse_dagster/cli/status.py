@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lse_dagster.cli.console import say
 from lse_dagster.cli.project import project_option
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def status(
     default = next(iter(configured.projects), None)
     report = StatusReport(name, default, shown, overviews, seen.problems)
     if as_json:
-        click.echo(status_document(report))
+        say(status_document(report))
     else:
         print_status(report)
     if seen.problems:

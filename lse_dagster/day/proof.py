@@ -7,6 +7,8 @@ as many as were counted after its last page.
 
 from dataclasses import dataclass
 
+from lse_dagster.printable import printable
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -16,6 +18,9 @@ class Verdict:
     why: str
     unverified: bool = False
     """Nobody ever counted, so it did not pass, and did not fail either."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "why", printable(self.why))  # it names files and repeats servers' words
 
 
 def compare_counts(noun: str, held: int, *, when_fetched: int, now: int | None) -> Verdict:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import date
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
@@ -44,12 +43,12 @@ class Bars:
         """Draw the bars of a day."""
         self._day = plan.day.isoformat()
         if not self._several:
-            self._console.print(f"[bold]{escape(self._project)}[/] {self._day}")
+            self._say((self._project, "bold"), f" {self._day}")
         elif not self._done:
-            self._console.print(f"[bold]{escape(self._project)}[/] {self._days} days")
+            self._say((self._project, "bold"), f" {self._days} days")
         self._live = Progress(
             SpinnerColumn(finished_text="⠿"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             _Detail(),
             console=self._console,
@@ -87,29 +86,27 @@ class Bars:
 
     def warning(self, text: str) -> None:
         """A line that stays."""
-        self._say(f"[yellow]![/] {escape(text)}")
+        self._say(("!", "yellow"), f" {text}")
 
     def end_step(self, outcome: StepOutcome) -> None:
         """A line that stays, for a single day."""
         self._clear()
         if not self._several:
-            self._say(f"[green]✓[/] [bold]{outcome.step:<8}[/] {escape(describe_step(outcome))}")
-            self._say(f"           [dim]{escape(place_of(outcome))}[/]")
+            self._say(("✓ ", "green"), (f"{outcome.step:<8}", "bold"), f" {describe_step(outcome)}")
+            self._say("           ", (place_of(outcome), "dim"))
 
     def fail_step(self, step: Step) -> None:
         """A line that stays, for a single day; the reason follows on stderr."""
         self._clear()
         if not self._several:
-            self._say(f"[red]✗[/] [bold]{step:<8}[/] failed")
+            self._say(("✗ ", "red"), (f"{step:<8}", "bold"), " failed")
 
     def check(self, outcome: CheckOutcome) -> None:
         """A line that stays: every check of a single day, the failed ones of a range."""
         if not self._several or not outcome.passed:
             sign = mark(outcome)
             day = f"{self._day} " if self._several else ""
-            self._say(
-                f"  [{_STYLES[sign]}]{sign}[/] {day}{outcome.name}: [dim]{escape(outcome.description)}[/]"
-            )
+            self._say("  ", (sign, _STYLES[sign]), f" {day}{outcome.name}: ", (outcome.description, "dim"))
 
     def end_day(self, outcome: DayOutcome) -> None:
         """Take the bars away, and say of a range's day what became of it."""
@@ -117,10 +114,7 @@ class Bars:
         self.close()
         if self._several:
             sign = "✓" if outcome.error is None else "✗"
-            self._console.print(
-                f"[{_STYLES[sign]}]{sign}[/] [bold]{outcome.day}[/] {escape(describe_day(outcome))}",
-                soft_wrap=True,
-            )
+            self._say((f"{sign} ", _STYLES[sign]), (f"{outcome.day}", "bold"), f" {describe_day(outcome)}")
 
     def close(self) -> None:
         """Take the bars away; the lines stay."""
@@ -138,8 +132,9 @@ class Bars:
             task, self._task = self._task, None
             self._live.remove_task(task)
 
-    def _say(self, markup: str) -> None:
-        self._console.print(markup, soft_wrap=True)
+    def _say(self, *parts: str | tuple[str, str]) -> None:
+        """A line of texts, each plain or with its style."""
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 class _Detail(ProgressColumn):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from lse_dagster.cli.console import stdout
+from lse_dagster.cli.console import say, stdout
 from lse_dagster.cli.doctor.finding import Finding, Level, good, problem_of
 from lse_dagster.cli.errors import StepsFailed, print_error
 from lse_dagster.cli.options import quiet_option
@@ -55,7 +55,7 @@ def doctor(as_json: bool, quiet: bool) -> None:
             _print(finding)
     problems = [finding for finding in findings if finding.level == "problem"]
     if as_json:
-        click.echo(_document(findings))
+        say(_document(findings))
     if problems:
         raise StepsFailed
 
