@@ -16,7 +16,6 @@ from lse_dagster.day.drive_copy import stage_from_drive
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
-from lse_dagster.day.tally import tally_of_files
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
 from lse_dagster.failure import Retries
@@ -258,7 +257,7 @@ def _restore(
 ) -> tuple[StagedDay, Metadata]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
     with drive.connect(context.log) as archive:
-        staged = stage_from_drive(
+        restored = stage_from_drive(
             archive,
             storage.days,
             project,
@@ -267,7 +266,7 @@ def _restore(
             on_download=amounts(listener, "downloading"),
             on_extract=amounts(listener, "extracting"),
         )
-    return staged, {**tables_of_day(tally_of_files(staged.day))}
+    return restored.staged, {**tables_of_day(restored.tally)}
 
 
 def _definition_metadata(project: ArchivedProject) -> dict[str, str]:

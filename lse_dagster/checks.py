@@ -13,6 +13,7 @@ import dagster as dg
 from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
 from lse_dagster.day.drive_copy import compare_copy, find_copy
 from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.examination import Examination, examine_day
 from lse_dagster.day.finding import (
     Finding,
     find_changed_files,
@@ -43,13 +44,21 @@ DRIVE_CHECK = "drive_copy_matches_zip"
 WARNINGS = frozenset({COMPLETENESS_CHECK, PENDING_CHECK, ATTACHMENTS_CHECK, RETENTION_CHECK})
 
 _RAW_RUNS_CHECKS = (
-    (RUN_COUNT_CHECK, True, "The runs that started in the day are as many as LangSmith counts now."),
+    (
+        RUN_COUNT_CHECK,
+        True,
+        "The runs that started in the day, counted in its files, are as many as LangSmith counts now.",
+    ),
     (
         "trace_count_matches_langsmith",
         True,
-        "The root runs that started in the day are as many as LangSmith counts.",
+        "The root runs that started in the day, counted in its files, are as many as LangSmith counts.",
     ),
-    (FILES_CHECK, True, "Every file has the hash that the summary promises; none is extra."),
+    (
+        FILES_CHECK,
+        True,
+        "Every file has the hash that the summary promises, none is extra, and they hold what it counts.",
+    ),
     (COMPLETENESS_CHECK, False, "Every parent is there and every identity agrees with `dotted_order`."),
     (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
     (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
@@ -102,24 +111,32 @@ def _raw_runs_checks(
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
         counted: dict[str, CountsNow] = {}
+        examined: dict[str, Examination] = {}
+
+        def examine(folder: DayFolder) -> Examination:
+            if (content := folder.summary_sha256) not in examined:
+                examined[content] = examine_day(folder)
+            return examined[content]
 
         def look(check: str, folder: DayFolder) -> Finding:
-            if check == FILES_CHECK:
-                return find_changed_files(folder)
-            if check == COMPLETENESS_CHECK:
-                return find_incomplete_traces(folder)
-            if check == PENDING_CHECK:
-                return find_pending_runs(folder)
-            if check == ATTACHMENTS_CHECK:
-                return find_missing_attachments(folder)
             if check == RETENTION_CHECK:
                 return find_forgotten_part(folder, rule)
+            found = examine(folder)
+            if check == FILES_CHECK:
+                return find_changed_files(folder, found)
+            if check == COMPLETENESS_CHECK:
+                return find_incomplete_traces(found.traces)
+            if check == PENDING_CHECK:
+                return find_pending_runs(found.counts)
+            if check == ATTACHMENTS_CHECK:
+                return find_missing_attachments(folder, found.counts)
             if (content := folder.summary_sha256) not in counted:
                 restored = bool(folder.summary.unverified)
                 restored = restored or _was_restored(context.instance, key, folder.date)
                 connect = partial(langsmith.connect, context.log)
                 counted[content] = count_now(connect, folder, may_be_silent=restored)
-            return counted[content].runs() if check == RUN_COUNT_CHECK else counted[content].root_runs()
+            now = counted[content]
+            return now.runs(found.counts) if check == RUN_COUNT_CHECK else now.root_runs(found.counts)
 
         def finding(check: str, day: date) -> Finding:
             load = partial(storage.days.load, project.configured_name, day)

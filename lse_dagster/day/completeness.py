@@ -30,20 +30,34 @@ class Completeness:
         return not self.missing_parents and not self.inconsistent
 
 
-def examine_traces(day: DayFolder) -> Completeness:
-    """Read every trace of a day, one in memory at a time.
+class TraceExamination:
+    """Takes the runs of a day's trace files one file after the other."""
 
-    A second time if a parent is not in its child's file. Raises `BrokenDay` for a file that cannot be read.
-    """
-    start = DayInterval.of(day.date).start
-    count = 0
-    apart: list[tuple[str, str]] = []
-    inconsistent: list[tuple[str, str]] = []
+    def __init__(self, day: DayFolder) -> None:
+        self._day = day
+        self._start = DayInterval.of(day.date).start
+        self._count = 0
+        self._apart: list[tuple[str, str]] = []
+        self._inconsistent: list[tuple[str, str]] = []
+
+    def add(self, runs: Sequence[RunIdentity]) -> None:
+        """The runs of the next file."""
+        self._count += len(runs)
+        self._apart += _apart_from_parent(runs, self._start)
+        self._inconsistent += ((run.id, why) for run in runs for why in _contradictions(run))
+
+    def finish(self) -> Completeness:
+        """What is wrong. The day is read again if a parent is not in its child's file. Raises `BrokenDay`."""
+        missing = tuple(_missing_parents(self._day, self._apart))
+        return Completeness(self._count, missing, tuple(self._inconsistent))
+
+
+def examine_traces(day: DayFolder) -> Completeness:
+    """Read every trace of a day, one in memory at a time. Raises `BrokenDay` for one that cannot be read."""
+    examination = TraceExamination(day)
     for runs in day.identities_by_trace():
-        count += len(runs)
-        apart += _apart_from_parent(runs, start)
-        inconsistent += ((run.id, why) for run in runs for why in _contradictions(run))
-    return Completeness(count, tuple(_missing_parents(day, apart)), tuple(inconsistent))
+        examination.add(runs)
+    return examination.finish()
 
 
 def _missing_parents(day: DayFolder, apart: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from lse_dagster.day.durable import flush_folder
-from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
+from lse_dagster.day.examination import examine_day
 from lse_dagster.day.first_system_zip import (
     first_system_holdings,
     is_first_system_zip,
@@ -21,7 +23,9 @@ from lse_dagster.day.scratch import remove_abandoned, scratch_folder
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.tally import Tally
 from lse_dagster.day.unzip import extract_zip
+from lse_dagster.day.zip_directory import broken_zip
 from lse_dagster.day.zip_file import DayZip, read_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
@@ -42,6 +46,14 @@ class NotOnDrive(ArchiveError):
             f"{day_zip_name(project, day)} is not in the Drive folder.",
             "Check GOOGLE_DRIVE_FOLDER_URL. A day that was never archived is only on LangSmith.",
         )
+
+
+@dataclass(frozen=True)
+class RestoredDay:
+    """A day from Drive in its staging folder, and the runs that its files hold."""
+
+    staged: StagedDay
+    tally: Tally
 
 
 def find_copy(drive: DriveArchive, project: str, day: date) -> DriveFile | None:
@@ -99,8 +111,10 @@ def stage_from_drive(
     overwrite: Overwrite = "superset",
     on_download: Progress | None = None,
     on_extract: Progress | None = None,
-) -> StagedDay:
+) -> RestoredDay:
     """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
+
+    What its summary says of it is counted again.
 
     A zip of the first system has no hashes: its day is marked as unverified.
 
@@ -122,13 +136,18 @@ def stage_from_drive(
         return staged
 
 
-def _stage_zip(staging: Staging, on_extract: Progress | None) -> StagedDay:
+def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
     path, project, day = staging.download_path, staging.project, staging.date
     try:
         if is_first_system_zip(path):
-            return stage_first_system_zip(path, staging, on_progress=on_extract)
-        extracted = extract_zip(path, staging.content, project=project, day=day, on_progress=on_extract)
-    except BrokenZip as error:
+            staged = stage_first_system_zip(path, staging, on_progress=on_extract)
+        else:
+            extracted = extract_zip(path, staging.content, project=project, day=day, on_progress=on_extract)
+            staged = StagedDay(staging, extracted)
+        found = examine_day(staged.day)
+        for difference in found.differences:
+            raise broken_zip(path, difference)
+    except (BrokenZip, BrokenDay) as error:
         raise BrokenZip(
             f"Restoring the day {day} of {project!r}",
             f"The copy on Drive cannot be used: {error.why}",
@@ -136,7 +155,7 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> StagedDay:
             f"lse archive upload --project {project!r} --date {day} --force. "
             "Else bring back an older version of the file in Drive (*Manage versions*), then restore again.",
         ) from error
-    return StagedDay(staging, extracted)
+    return RestoredDay(staged, found.tally)
 
 
 def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:

@@ -1,17 +1,19 @@
-"""What can be found out about a day by looking at its files alone, in words and numbers for a check."""
+"""What was found in the files of a day, in words and numbers for a check."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from lse_dagster.day.completeness import examine_traces
+from lse_dagster.day.completeness import Completeness
 from lse_dagster.day.errors import BrokenDay
-from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.examination import Examination
+from lse_dagster.day.folder import REPAIR, DayFolder
 from lse_dagster.day.interval import DayInterval, iso_z
 from lse_dagster.day.names import start_text, trace_start_text
 from lse_dagster.day.proof import Verdict
 from lse_dagster.day.reconciliation import Rule
+from lse_dagster.day.summary import Counts
 
 Numbers = Mapping[str, int | float | str]
 
@@ -30,33 +32,30 @@ def find_in_day(load: Callable[[], DayFolder], look: Callable[[DayFolder], Findi
     """What a look at the day finds, at one and the same day.
 
     Another run may publish the day while it is read, and two days that are seen as one look damaged: then the
-    new one is looked at. Raises `BrokenDay` as `look` does.
+    new one is looked at. A day that cannot be read is what `BrokenDay` says of it.
     """
     while True:
         day = load()
         try:
             found = look(day)
-        except BrokenDay:
-            if load().summary_sha256 == day.summary_sha256:
-                raise
-        else:
-            if found.verdict.passed or load().summary_sha256 == day.summary_sha256:
-                return found
+        except BrokenDay as error:
+            found = Finding(Verdict(False, f"{error.why} {error.next_step}"))
+        if found.verdict.passed or load().summary_sha256 == day.summary_sha256:
+            return found
 
 
-def find_changed_files(folder: DayFolder) -> Finding:
-    """Whether every file has the hash that the summary promises, and none is extra."""
+def find_changed_files(folder: DayFolder, examined: Examination) -> Finding:
+    """Whether every file has the hash that the summary promises, none is extra, and the counts are theirs."""
     files = len(folder.summary.files)
-    try:
-        folder.verify_files()
-    except BrokenDay as error:
-        return Finding(Verdict(False, f"{error.why} {error.next_step}"), {"files": files})
-    return Finding(Verdict(True, f"All {files:,} files are as they were written."), {"files": files})
+    good = f"All {files:,} files are as they were written, and hold what their summary says."
+    found = finding_of_differences(examined.differences, good=good, numbers={"files": files})
+    if found.verdict.passed:
+        return found
+    return replace(found, verdict=Verdict(False, f"{found.verdict.why}. {REPAIR}"))
 
 
-def find_incomplete_traces(folder: DayFolder) -> Finding:
-    """Whether every parent is there and every identity agrees with `dotted_order`. Raises `BrokenDay`."""
-    found = examine_traces(folder)
+def find_incomplete_traces(found: Completeness) -> Finding:
+    """Whether every parent is there and every identity agrees with `dotted_order`."""
     problems = [f"run {run}: its parent {parent} is missing" for run, parent in found.missing_parents]
     problems += [f"run {run}: {why}" for run, why in found.inconsistent]
     numbers: Numbers = {
@@ -67,21 +66,21 @@ def find_incomplete_traces(folder: DayFolder) -> Finding:
     return finding_of_differences(problems, good=f"All {found.runs:,} runs fit together.", numbers=numbers)
 
 
-def find_pending_runs(folder: DayFolder) -> Finding:
+def find_pending_runs(counts: Counts) -> Finding:
     """Whether every run was finished when the day was fetched."""
-    pending = folder.summary.counts.pending_runs
+    pending = counts.pending_runs
     if not pending:
         return Finding(Verdict(True, "Every run was finished."), {"pending_runs": 0})
     why = f"{pending:,} runs were unfinished when the day was fetched. Materialize `raw_runs` again later."
     return Finding(Verdict(False, why), {"pending_runs": pending})
 
 
-def find_missing_attachments(folder: DayFolder) -> Finding:
+def find_missing_attachments(folder: DayFolder, counts: Counts) -> Finding:
     """Whether everything that runs name could be downloaded."""
     lost = folder.summary.missing_attachments
-    numbers = {"attachments": folder.summary.counts.attachments, "missing": len(lost)}
+    numbers = {"attachments": counts.attachments, "missing": len(lost)}
     named = [f"{one.name!r} of run {one.run_id}: {one.why}" for one in lost]
-    good = f"All {folder.summary.counts.attachments:,} attachments that runs name are there."
+    good = f"All {counts.attachments:,} attachments that runs name are there."
     return finding_of_differences(named, good=good, numbers=numbers)
 
 

@@ -22,7 +22,8 @@ from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 
-_REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always` (`--force`)."
+REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always` (`--force`)."
+"""What to do about a day whose files are not what its summary says."""
 
 _PIECE: Final = 1 << 20
 
@@ -90,7 +91,7 @@ class DayFolder:
         """
         self.verify_names()
         for name, entry in self.summary.files.items():
-            if _sha256(self.path / name) != entry.sha256:
+            if file_sha256(self.path / name) != entry.sha256:
                 raise self.broken(f"{name} differs from its hash in the summary")
 
     def verify_names(self) -> None:
@@ -114,7 +115,7 @@ class DayFolder:
     def expect_summary(self) -> None:
         """Raises `BrokenDay` when `_summary.json` says something else by now."""
         try:
-            digest = _sha256(self.summary_path)
+            digest = file_sha256(self.summary_path)
         except OSError as error:
             raise self.broken(f"{SUMMARY} cannot be read: {error}") from error
         if digest != self.summary_sha256:
@@ -122,9 +123,7 @@ class DayFolder:
 
     def broken(self, why: str) -> BrokenDay:
         """The error for a day whose files are not what its summary says."""
-        return BrokenDay(
-            f"Reading the day {self.date} of {self.project!r} at {self.path}", f"{why}.", _REPAIR
-        )
+        return BrokenDay(f"Reading the day {self.date} of {self.project!r} at {self.path}", f"{why}.", REPAIR)
 
 
 def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
@@ -150,6 +149,7 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
     return DayFolder(path, summary, digest.hexdigest())
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """The hash of a file, in hex. Raises `OSError`."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

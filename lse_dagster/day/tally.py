@@ -1,15 +1,12 @@
 """The runs that started in a day, which are those that LangSmith counts, by type, status and hour.
 
-A fetch counts them while it has them; a restored day is read once. How they are shown is not decided here.
+A fetch counts them while it has them, a census in the files. How they are shown is not decided here.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
-
-from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import DayInterval
 
 
 @dataclass(frozen=True)
@@ -29,11 +26,3 @@ class Tally:
             by_type_and_status[run_type, status] += number
             by_hour[hour] += number
         return cls(by_type_and_status, by_hour)
-
-
-def tally_of_files(day: DayFolder) -> Tally:
-    """Read every trace of a day, one in memory at a time. Raises `BrokenDay` as `DayFolder.traces` does."""
-    interval = DayInterval.of(day.date)
-    return Tally.of(
-        (run.run_type, run.status, run.start.hour, 1) for run in day.identities() if run.start in interval
-    )

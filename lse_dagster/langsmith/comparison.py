@@ -1,16 +1,17 @@
-"""An archived day compared with what LangSmith counts now.
+"""An archived day, its runs counted from its files, compared with what LangSmith counts now.
 
 For a day that may be silent, which is one that was restored or never counted, LangSmith only adds to what its
 summary says: without an answer the day is compared with the summary alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lse_dagster.day.finding import Finding
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.proof import compare_counts, compare_uncounted
+from lse_dagster.day.summary import Counts
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.totals import count_runs
@@ -35,15 +36,17 @@ class CountsNow:
     runs_now: int | None
     roots_now: int | None
 
-    def runs(self) -> Finding:
-        """Whether the day holds as many runs."""
+    def runs(self, held: Counts) -> Finding:
+        """Whether the day's files hold as many runs."""
         summary = self.folder.summary
-        return _compare("runs", summary.counts.runs_started_in_day, summary.langsmith_total, self.runs_now)
+        claimed = summary.counts.runs_started_in_day
+        return _compare("runs", held.runs_started_in_day, claimed, summary.langsmith_total, self.runs_now)
 
-    def root_runs(self) -> Finding:
-        """Whether the day holds as many root runs."""
+    def root_runs(self, held: Counts) -> Finding:
+        """Whether the day's files hold as many root runs."""
         summary = self.folder.summary
-        return _compare("root runs", summary.counts.root_runs, summary.langsmith_root_total, self.roots_now)
+        claimed, recorded = summary.counts.root_runs, summary.langsmith_root_total
+        return _compare("root runs", held.root_runs, claimed, recorded, self.roots_now)
 
 
 def count_now(connect: Connect, folder: DayFolder, *, may_be_silent: bool) -> CountsNow:
@@ -70,12 +73,17 @@ def count_now(connect: Connect, folder: DayFolder, *, may_be_silent: bool) -> Co
     return CountsNow(folder, runs, roots)
 
 
-def _compare(noun: str, held: int, recorded: int | None, now: int | None) -> Finding:
+def _compare(noun: str, held: int, claimed: int, recorded: int | None, now: int | None) -> Finding:
     numbers: dict[str, int | str] = {"archived": held}
     if recorded is not None:
         numbers["langsmith_when_fetched"] = recorded
     if now is not None:
         numbers |= {"langsmith_now": now, "missing": max(0, now - held)}
     if recorded is None:
-        return Finding(compare_uncounted(noun, held, now=now), numbers)
-    return Finding(compare_counts(noun, held, when_fetched=recorded, now=now), numbers)
+        verdict = compare_uncounted(noun, held, now=now)
+    else:
+        verdict = compare_counts(noun, held, when_fetched=recorded, now=now)
+    if claimed != held:
+        numbers["in_summary"] = claimed
+        verdict = replace(verdict, why=f"{verdict.why} The summary says {claimed:,}, and is not believed.")
+    return Finding(verdict, numbers)

@@ -41,7 +41,7 @@ def test_a_copy_with_attachments_is_not_replaced_by_one_without_and_comes_back_w
         assert copy.size == fuller_zip.bytes
         restored_store = DayStore(tmp_path / "restored")
         restored = restored_store.publish(
-            stage_from_drive(drive, restored_store, PROJECT, DAY), "superset"
+            stage_from_drive(drive, restored_store, PROJECT, DAY).staged, "superset"
         ).day
         assert content(restored.path) == content(fuller.path)
 

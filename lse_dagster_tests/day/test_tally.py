@@ -4,11 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lse_dagster.day.examination import examine_day
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.tally import Tally, tally_of_files
+from lse_dagster.day.tally import Tally
 from lse_dagster.day.writer import DayWriter
 from lse_dagster_tests.day.runs import ARun, at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, published_day
@@ -33,7 +34,7 @@ def test_runs_are_counted_by_type_status_and_hour_whichever_api_sent_them(tmp_pa
     llm, tool = root(at("00:00:00")), root(at("23:59:59.999999"))
     runs = [llm.raw(run_type="LLM", status="SUCCESS"), tool.raw(run_type="tool", status="error")]
 
-    tally = tally_of_files(published_day(tmp_path, runs))
+    tally = examine_day(published_day(tmp_path, runs)).tally
 
     assert tally.by_type_and_status == {("llm", "success"): 1, ("tool", "error"): 1}
     assert tally.by_hour == {0: 1, 23: 1}
@@ -43,7 +44,7 @@ def test_a_run_that_says_neither_is_unknown_or_pending_as_long_as_it_has_not_end
     ended = root(at("12:00:00")).raw(status=None)
     running = root(at("12:00:00")).raw(status=None, end_time=None)
 
-    tally = tally_of_files(published_day(tmp_path, [ended, running]))
+    tally = examine_day(published_day(tmp_path, [ended, running])).tally
 
     assert tally.by_type_and_status == {("unknown", "unknown"): 1, ("unknown", "pending"): 1}
 
@@ -52,7 +53,7 @@ def test_what_langsmith_counts_for_another_day_is_not_counted(tmp_path: Path) ->
     began = root(at("23:00:00"))
     tail = began.child(at("00:30:00", "2025-08-30"))
 
-    tally = tally_of_files(published_day(tmp_path, [began.raw(), tail.raw()]))
+    tally = examine_day(published_day(tmp_path, [began.raw(), tail.raw()])).tally
 
     assert tally.by_hour == {23: 1}
 
@@ -66,6 +67,7 @@ def test_a_run_that_was_patched_is_counted_once_in_its_later_form(tmp_path: Path
 
 
 @given(st.lists(KINDS, max_size=20))
+@settings(deadline=None)
 def test_a_fetch_counts_what_its_files_say(
     kinds: list[tuple[int, str | None, str | None, str | None]],
 ) -> None:
@@ -78,7 +80,7 @@ def test_a_fetch_counts_what_its_files_say(
 
     with TemporaryDirectory() as folder:
         counted = while_written(Path(folder) / "written", runs)
-        from_files = tally_of_files(published_day(Path(folder) / "published", runs))
+        from_files = examine_day(published_day(Path(folder) / "published", runs)).tally
 
     assert counted == from_files
     assert sum(counted.by_hour.values()) == 1 + sum(0 <= kind[0] < 86_400 for kind in kinds)
