@@ -4,7 +4,8 @@ Checks read the summary and the files through the storage, never the asset's val
 the assets. Run without a partition they look at every local day.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import date
 from functools import partial
 
@@ -28,7 +29,10 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day_metadata import SOURCE_METADATA
+from lse_dagster.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import Retries
 from lse_dagster.langsmith.comparison import CountsNow, count_now
 from lse_dagster.project import ArchivedProject
@@ -110,8 +114,9 @@ def _raw_runs_checks(
         storage: LocalStorage,
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        counted: dict[str, CountsNow] = {}
+        counted: dict[str, CountsNow | ArchiveError] = {}
         examined: dict[str, Examination] = {}
+        service = Service()
 
         def examine(folder: DayFolder) -> Examination:
             if (content := folder.summary_sha256) not in examined:
@@ -130,30 +135,43 @@ def _raw_runs_checks(
                 return find_pending_runs(found.counts)
             if check == ATTACHMENTS_CHECK:
                 return find_missing_attachments(folder, found.counts)
-            if (content := folder.summary_sha256) not in counted:
+            now = counted_once(folder)
+            return now.runs(found.counts) if check == RUN_COUNT_CHECK else now.root_runs(found.counts)
+
+        def counted_once(folder: DayFolder) -> CountsNow:
+            """Both checks rest on it; who does not answer is not waited for twice."""
+            content = folder.summary_sha256
+            if content not in counted:
                 restored = bool(folder.summary.unverified)
                 restored = restored or _was_restored(context.instance, key, folder.date)
                 connect = partial(langsmith.connect, context.log)
-                counted[content] = count_now(connect, folder, may_be_silent=restored)
-            now = counted[content]
-            return now.runs(found.counts) if check == RUN_COUNT_CHECK else now.root_runs(found.counts)
+                try:
+                    counted[content] = service.ask(
+                        partial(count_now, connect, folder, may_be_silent=restored)
+                    )
+                except ArchiveError as error:
+                    counted[content] = error
+            found = counted[content]
+            if isinstance(found, ArchiveError):
+                raise found
+            return found
 
         def finding(check: str, day: date) -> Finding:
             load = partial(storage.days.load, project.configured_name, day)
             return find_in_day(load, partial(look, check))
 
         with retries.archive_errors(context.retry_number):
-            days = _days_to_check(context, storage, project)
-            found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding]]] = (
-                (check, {day: finding(check.name, day) for day in days})
-                for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name)
-            )
-            if not retries.is_last(context.retry_number):
-                found = list(found)  # a step that is tried again must not report a check twice
-            for check, findings in found:
-                warns = check.name in WARNINGS
-                severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
-                yield from _report(context, check, findings, severity)
+            days = days_to_check(context, storage, project)
+        found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding]]] = (
+            (check, findings_of(context, retries, days, partial(finding, check.name)))
+            for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name)
+        )
+        if not retries.is_last(context.retry_number):
+            found = list(found)  # a step that is tried again must not report a check twice
+        for check, findings in found:
+            warns = check.name in WARNINGS
+            severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+            yield from report(context, check, findings, severity)
 
     return raw_runs_checks
 
@@ -192,9 +210,10 @@ def _zip_check(
             )
 
         with retries.archive_errors(context.retry_number):
-            findings = {day: finding(day) for day in _days_to_check(context, storage, project)}
+            days = days_to_check(context, storage, project)
+        findings = findings_of(context, retries, days, finding)
         for check in context.selected_asset_check_keys:
-            yield from _report(context, check, findings)
+            yield from report(context, check, findings)
 
     return day_zip_checks
 
@@ -223,9 +242,18 @@ def _drive_check(
         drive: DriveResource,
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        def finding(archive: DriveArchive, day: date) -> Finding:
+        service = Service()
+        connections = ExitStack()
+        archives: list[DriveArchive] = []
+
+        def copy_of(day: date) -> DriveFile | None:
+            if not archives:
+                archives.append(connections.enter_context(drive.connect(context.log)))
+            return find_copy(archives[0], project.configured_name, day)
+
+        def finding(day: date) -> Finding:
             path = storage.zips.existing_path(project.configured_name, day)
-            copy = find_copy(archive, project.configured_name, day)
+            copy = service.ask(partial(copy_of, day))
             return finding_of_differences(
                 list(compare_copy(copy, path)),
                 good="Size and checksum on Drive are those of the local zip.",
@@ -233,58 +261,13 @@ def _drive_check(
             )
 
         with retries.archive_errors(context.retry_number):
-            days = _days_to_check(context, storage, project)
-            with drive.connect(context.log) as archive:
-                findings = {day: finding(archive, day) for day in days}
+            days = days_to_check(context, storage, project)
+        with connections:
+            findings = findings_of(context, retries, days, finding)
         for check in context.selected_asset_check_keys:
-            yield from _report(context, check, findings)
+            yield from report(context, check, findings)
 
     return drive_archive_checks
-
-
-def _report(
-    context: dg.AssetCheckExecutionContext,
-    check: dg.AssetCheckKey,
-    findings: Mapping[date, Finding],
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
-) -> Iterator[dg.AssetCheckResult]:
-    """Record each day's finding as that day's result.
-
-    A run without a partition cannot yield results for partitioned assets (Dagster 1.13.27 raises), and they
-    would belong to no day; so it logs one evaluation per day.
-    """
-    for day, finding in findings.items():
-        # What nobody counted is no error: it must not keep a restored day from being zipped.
-        day_severity = dg.AssetCheckSeverity.WARN if finding.verdict.unverified else severity
-        if context.has_partition_key:
-            yield dg.AssetCheckResult(
-                asset_key=check.asset_key,
-                check_name=check.name,
-                passed=finding.verdict.passed,
-                severity=day_severity,
-                description=finding.verdict.why,
-                metadata=finding.numbers,
-            )
-        else:
-            context.op_execution_context.log_event(
-                dg.AssetCheckEvaluation(  # type: ignore[arg-type] # it takes any event; typed for three of them
-                    asset_key=check.asset_key,
-                    check_name=check.name,
-                    passed=finding.verdict.passed,
-                    severity=day_severity,
-                    description=finding.verdict.why,
-                    metadata=finding.numbers,
-                    partition=day.isoformat(),
-                )
-            )
-
-
-def _days_to_check(
-    context: dg.AssetCheckExecutionContext, storage: LocalStorage, project: ArchivedProject
-) -> list[date]:
-    if context.has_partition_key:
-        return [date.fromisoformat(context.partition_key)]
-    return storage.days.dates(project.configured_name)
 
 
 def _was_restored(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:

@@ -6,6 +6,7 @@ Thin: what is compared or removed is decided in `langsmith.recount` and `day.ret
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Final, Literal
 
 import dagster as dg
@@ -19,6 +20,8 @@ from lse_dagster.day.outline import outlines_of_folder, outlines_of_zip
 from lse_dagster.day.reconciliation import KnownDay, Rule, is_settled
 from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, remove_local_copy, sweep
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day_results import Service
+from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import NEXT_STEP_METADATA, archive_errors_as_failures
 from lse_dagster.langsmith.recount import Recount, count_again
 from lse_dagster.project import ArchivedProject
@@ -157,29 +160,35 @@ def free_disk_op(
                     "Nothing is removed without it. To keep the last 60 days here: LSE_KEEP_LOCAL_DAYS=60",
                 )
             name, moment = project.configured_name, now()
-            sweep(storage.days, name)
+            errors: list[ArchiveError] = [*sweep(storage.days, name)]
             days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
             records = Records(context.instance, project)
             busy, known = records.busy_days(), records.known_days(days)
             kept: list[KeptCopy] = []
             removed: list[LocalCopy] = []
+            service = Service()
             with drive.connect(context.log) as archive:
+                remove = partial(
+                    remove_local_copy, storage.days, storage.zips, archive, name, dry_run=config.dry_run
+                )
                 for day in days:
-                    why = _why_to_keep(day, busy, known, rule, moment)
-                    found = (
-                        KeptCopy(day, why)
-                        if why is not None
-                        else remove_local_copy(
-                            storage.days, storage.zips, archive, name, day, dry_run=config.dry_run
-                        )
-                    )
+                    if (why := _why_to_keep(day, busy, known, rule, moment)) is not None:
+                        kept.append(KeptCopy(day, why))
+                        continue
+                    try:
+                        found = service.ask(partial(remove, day))
+                    except ArchiveError as error:
+                        errors.append(error)
+                        found = KeptCopy(day, error.why)
                     if isinstance(found, KeptCopy):
                         kept.append(found)
                         continue
                     removed.append(found)
                     if not config.dry_run:
                         context.log_event(_removal(project, found))
-        _report(context, removed, kept, dry_run=config.dry_run)
+            _report(context, removed, kept, dry_run=config.dry_run)
+            if errors:  # the others are done with by now
+                raise errors[0]
 
     return remove_local_copies
 
@@ -208,9 +217,10 @@ def _report(
 ) -> None:
     freed = sum(copy.bytes for copy in removed)
     done = "would be removed" if dry_run else "removed"
-    context.log.info(f"{len(removed):,} days {done}, {freed:,} bytes; {len(kept):,} kept")
     rows = [f"| {copy.day} | {done} | {copy.bytes:,} bytes |" for copy in removed]
     rows += [f"| {copy.day} | kept | {copy.why} |" for copy in kept]
+    said = [f"{len(removed):,} days {done}, {freed:,} bytes; {len(kept):,} kept", *rows]
+    context.log.info("\n".join(said))
     context.add_output_metadata(
         {
             "dry_run": dry_run,

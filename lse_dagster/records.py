@@ -20,6 +20,7 @@ from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.interval import iso_z, parse_time
 from lse_dagster.day.reconciliation import KnownDay, Need
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, SOURCE_METADATA
+from lse_dagster.day_results import error_of_result
 from lse_dagster.project import ArchivedProject
 
 COUNTED_AT_METADATA = "counted_at"
@@ -112,7 +113,8 @@ class Records:
         metadata = _metadata(raw)
         count = self.latest_result("raw_runs", RUN_COUNT_CHECK, day)
         on_drive = copy is not None and _is_copy_of(copy, raw)
-        differs = count is not None and not count.passed and count.at > raw.timestamp
+        made = count is not None and error_of_result(count.metadata) is None
+        differs = made and count is not None and not count.passed and count.at > raw.timestamp
         changed = count is not None and _found_only_changes(count)
         return KnownDay(
             fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),

@@ -1,7 +1,9 @@
 """`free_disk`: what may go from this disk, what stays and why, and that all of it comes back."""
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,6 +13,7 @@ from lse_dagster.day.drive_copy import session_path
 from lse_dagster.day.retention import sweep
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.day.staged import content
+from lse_dagster_tests.drive.conftest import Person
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 from lse_dagster_tests.unattended import Daemon, Deploy
 
@@ -137,8 +140,6 @@ def test_a_day_that_is_not_what_drive_holds_stays(harm: Any, daemon: Daemon) -> 
 
 
 def test_a_day_that_drive_has_lost_stays(daemon: Daemon, sandbox: Sandbox) -> None:
-    from lse_dagster_tests.drive.conftest import Person
-
     name = daemon.zips.zip_path(project(daemon), DAY).name
     files = Person(sandbox.env).files
     (copy,) = files.list(
@@ -183,3 +184,106 @@ def test_without_the_setting_nothing_is_removed_and_the_job_says_how_to_set_it(d
     assert failure.user_failure_data is not None
     assert "LSE_KEEP_LOCAL_DAYS=60" in (failure.user_failure_data.description or "")
     assert is_here(daemon) == (True, True)
+
+
+# --- several days: what is wrong with the oldest keeps no other -----------------------------------------
+
+SECOND = DAY + timedelta(days=1)
+
+
+@pytest.fixture
+def two_days(sandbox: Sandbox, deploy: Deploy) -> Daemon:
+    """The same with two archived days."""
+    api = LangSmithApi(sandbox)
+    api.add_run(at(1, 12))
+    api.add_run(at(2, 12))
+    daemon = deploy([api], at(1, 12), LSE_START_DATE=DAY.isoformat(), LSE_KEEP_LOCAL_DAYS="5")
+    daemon.tick()
+    daemon.run_until(at(3, 6))
+    daemon.clock.now = at(40)
+    return daemon
+
+
+def make_a_twin(daemon: Daemon, sandbox: Sandbox) -> None:
+    person = Person(sandbox.env)
+    name = daemon.zips.zip_path(project(daemon), DAY).name
+    (copy,) = person.files.list(
+        q=f"name = '{name}'",
+        fields="files(parents)",
+        includeItemsFromAllDrives=True,
+        supportsAllDrives=True,
+        corpora="allDrives",
+    ).execute()["files"]
+    person.make_file(name, copy["parents"][0], b"something else")
+
+
+def move_and_link(path: Path, elsewhere: Path) -> None:
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def link_the_folder(daemon: Daemon, sandbox: Sandbox) -> None:
+    move_and_link(daemon.days.day_path(project(daemon), DAY), daemon.days.root.parent / "elsewhere")
+
+
+def link_the_zip(daemon: Daemon, sandbox: Sandbox) -> None:
+    move_and_link(daemon.zips.zip_path(project(daemon), DAY), daemon.days.root.parent / "elsewhere.zip")
+
+
+def link_a_file(daemon: Daemon, sandbox: Sandbox) -> None:
+    trace = next(daemon.days.day_path(project(daemon), DAY).glob("*Z.json"))
+    move_and_link(trace, daemon.days.root.parent / "elsewhere.json")
+
+
+def whole_tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix != ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (make_a_twin, "Drive has 2 files called"),
+        (link_the_folder, "2025-08-01 is a symbolic link"),
+        (link_the_zip, "2025-08-01.zip is a symbolic link"),
+        (link_a_file, ".json is a symbolic link"),
+    ],
+)
+def test_a_day_that_must_stay_is_told_untouched_and_keeps_no_other(
+    harm: Callable[[Daemon, Sandbox], None], why: str, two_days: Daemon, sandbox: Sandbox
+) -> None:
+    harm(two_days, sandbox)
+    folder = two_days.days.root.parent
+    others = {name for name in whole_tree(folder) if str(SECOND) not in name}
+
+    first = report(two_days.execute("free_disk", config=REALLY))
+    again = report(two_days.execute("free_disk", config=REALLY))
+
+    assert (first["days"], first["days_kept"]) == (1, 1)
+    assert (again["days"], again["days_kept"]) == (0, 1)
+    assert why in first["list"]
+    assert whole_tree(folder) == others
+
+
+def test_a_link_that_an_older_version_set_aside_is_put_back(two_days: Daemon, sandbox: Sandbox) -> None:
+    link_the_folder(two_days, sandbox)
+    place = two_days.days.day_path(project(two_days), DAY)
+    place.rename(place.with_name(f".{place.name}.doomed"))
+
+    found = report(two_days.execute("free_disk", config=REALLY))
+
+    assert (found["days"], found["days_kept"]) == (1, 1)
+    assert two_days.days.load(project(two_days), DAY).path == place
+
+
+def test_what_cannot_be_removed_fails_the_job_after_the_others_are_done(two_days: Daemon) -> None:
+    name = project(two_days)
+    leftover = two_days.days.day_path(name, DAY).with_name(".2025-07-31.doomed")
+    leftover.write_text("rmtree removes no file")
+
+    result = two_days.execute("free_disk", config=REALLY)
+
+    failure = result.failure_data_for_node("remove_local_copies")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert f"Removing {leftover}" in (failure.user_failure_data.description or "")
+    assert two_days.days.dates(name) == []

@@ -24,6 +24,7 @@ from lse_dagster.cli.errors import REPORT_IT
 from lse_dagster.cli.interrupts import remembered_interrupts
 from lse_dagster.cli.killed_runs import STARTED_BY, living
 from lse_dagster.cli.metadata import Metadata, plain
+from lse_dagster.day_results import error_of_result
 from lse_dagster.definitions import build_definitions
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import parts_of_failure
@@ -57,6 +58,8 @@ class CheckResult:
     warning: bool
     description: str
     metadata: Metadata
+    error: ArchiveError | None = None
+    """What kept the check from being made."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,8 @@ class _Heard:
             result = _check_result(event.asset_check_evaluation_data)
             self.checks.append(result)
             self.on_check(result)
+            if result.error is not None:
+                self.errors.append(result.error)
         elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
             self._failed(event)
 
@@ -167,6 +172,7 @@ class _Heard:
 
 
 def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
+    parts = error_of_result(evaluation.metadata)
     return CheckResult(
         asset=evaluation.asset_key.path[-1],
         name=evaluation.check_name,
@@ -174,4 +180,5 @@ def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
         warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
         description=evaluation.description or "",
         metadata=plain(evaluation.metadata),
+        error=NotChecked(*parts) if parts is not None else None,
     )

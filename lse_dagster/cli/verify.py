@@ -148,7 +148,11 @@ class _Report:
 
     def _what_is_wrong(self, found: "Verification") -> ArchiveError | None:
         """All failed checks as one error; the next step mends the first of them."""
-        failed = {check.name: check for check in found.checks if not check.passed and not check.warning}
+        failed = {
+            check.name: check
+            for check in found.checks
+            if not (check.passed or check.warning or check.error is not None)
+        }
         if not failed:
             return None
         repair = next(command for name, command in _REPAIRS.items() if name in failed)

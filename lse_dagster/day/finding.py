@@ -14,6 +14,7 @@ from lse_dagster.day.names import start_text, trace_start_text
 from lse_dagster.day.proof import Verdict
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.summary import Counts
+from lse_dagster.errors import ArchiveError
 
 Numbers = Mapping[str, int | float | str]
 
@@ -26,6 +27,8 @@ class Finding:
 
     verdict: Verdict
     numbers: Numbers = field(default_factory=dict)
+    error: ArchiveError | None = None
+    """What kept the check from being made; then it did not pass."""
 
 
 def find_in_day(load: Callable[[], DayFolder], look: Callable[[DayFolder], Finding]) -> Finding:

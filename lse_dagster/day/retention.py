@@ -1,9 +1,11 @@
 """Removing what is on this disk of a day that is safe on Drive, verified again right before.
 
-A day without a local zip is kept: nothing here could be compared with Drive. Removed folders are first
-renamed to a hidden name, so that a crash leaves a whole day or none.
+A day without a local zip is kept: nothing here could be compared with Drive. So is one with a symbolic link
+in it: to remove the link would free nothing. Removed folders are first renamed to a hidden name, so that a
+crash leaves a whole day or none.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +23,21 @@ from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.errors import TwinFiles
+from lse_dagster.errors import ArchiveError
 
 _DOOMED = ".doomed"
+
+
+class RemovalCutShort(ArchiveError):
+    """A day's folder has left its place, and could not be removed whole."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"Removing {folder}",
+            f"{error.strerror or error} ({error.filename or folder}). Its day was verified on Drive before.",
+            f"Mend that; the next run of `free_disk` removes {folder}, and restores it if it is a link.",
+        )
 
 
 @dataclass(frozen=True)
@@ -53,13 +68,15 @@ def remove_local_copy(
     """Remove the day from this disk if its copy on Drive is verified to be the same; or only say so.
 
     Verified are Drive's size and checksum against the local zip, and every member of that zip against the
-    day folder's summary. A day that is busy, damaged or unlike its copy is kept. Raises Drive's errors, as
-    they concern every day, and `DiskError`.
+    day folder's summary. A day that is busy, damaged, a link, unlike its copy or twice on Drive is kept.
+    Raises Drive's other errors, `DiskError` (nothing was changed), and `RemovalCutShort`.
     """
     try:
         with store.locked(project, day):
-            folder = store.find(project, day)
             path = zips.existing_path(project, day)
+            if (link := next(_links(store.day_path(project, day), path), None)) is not None:
+                return KeptCopy(day, f"{link} is a symbolic link: to remove it would free nothing here.")
+            folder = store.find(project, day)
             difference = next(_differences(zips, folder, project, day), None)
             if difference is None:
                 difference = next(compare_copy(find_copy(drive, project, day), path), None)
@@ -69,17 +86,31 @@ def remove_local_copy(
             if not dry_run:
                 _remove(store, project, day, path)
             return LocalCopy(day, size)
-    except (DayIsBusy, NoSuchZip, BrokenZip, BrokenDay, InvalidSummary) as error:
+    except (DayIsBusy, NoSuchZip, BrokenZip, BrokenDay, InvalidSummary, TwinFiles) as error:
         return KeptCopy(day, error.why)
-
-
-def sweep(store: DayStore, project: str) -> None:
-    """Remove what an interrupted removal left. Raises `DiskError`."""
-    try:
-        for leftover in (store.root / project_path_part(project)).glob(f".*{_DOOMED}"):
-            shutil.rmtree(leftover)
     except OSError as error:
-        raise DiskError(f"Removing what an interrupted removal of {project!r} left", error) from error
+        raise DiskError(f"Removing the day {day} of {project!r} from this disk", error) from error
+
+
+def sweep(store: DayStore, project: str) -> list[RemovalCutShort]:
+    """Remove what interrupted removals left, and put links back that are days; what could not be done."""
+    failed = []
+    for leftover in (store.root / project_path_part(project)).glob(f".*{_DOOMED}"):
+        try:
+            if leftover.is_symlink():
+                place = leftover.with_name(leftover.name.removeprefix(".").removesuffix(_DOOMED))
+                if not os.path.lexists(place):
+                    leftover.rename(place)
+            else:
+                shutil.rmtree(leftover)
+        except OSError as error:
+            failed.append(RemovalCutShort(leftover, error))
+    return failed
+
+
+def _links(place: Path, zip_path: Path) -> Iterator[Path]:
+    inside = place.iterdir() if place.is_dir() and not place.is_symlink() else ()
+    return (path for path in (place, zip_path, *inside) if path.is_symlink())
 
 
 def _differences(zips: ZipStore, folder: DayFolder | None, project: str, day: date) -> Iterator[str]:
@@ -96,13 +127,16 @@ def _bytes_of(folder: DayFolder) -> int:
 def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
     place = store.day_path(project, day)
     doomed = place.with_name(f".{place.name}{_DOOMED}")
-    try:
-        if place.exists():
-            place.rename(doomed)
-            flush_folder(place.parent)
+    if place.exists():
+        place.rename(doomed)
+        flush_folder(place.parent)
+        try:
             shutil.rmtree(doomed)
+        except OSError as error:
+            raise RemovalCutShort(doomed, error) from error
+    try:
         zip_path.unlink()
         session_path(zip_path).unlink(missing_ok=True)
         flush_folder(zip_path.parent)
     except OSError as error:
-        raise DiskError(f"Removing the day {day} of {project!r} from this disk", error) from error
+        raise RemovalCutShort(zip_path, error) from error

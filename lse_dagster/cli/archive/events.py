@@ -20,6 +20,7 @@ from lse_dagster.cli.metadata import plain
 from lse_dagster.day.drive_copy import NotOnDrive
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, NoSuchDay, NoSuchZip, OverwriteRefused
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day_results import error_of_result
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import parts_of_failure
 from lse_dagster.langsmith.errors import IncompleteDay
@@ -162,6 +163,8 @@ class RunEvents:
         )
         self._checks.append(check)
         self._display.check(check)
+        if parts := error_of_result(evaluation.metadata):
+            self._error = self._error or StepFailed(*parts)
 
     def _failed(self, event: dg.DagsterEvent) -> None:
         error = event.step_failure_data.error
