@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from lse_dagster.drive.errors import PassingFault
 from lse_dagster.errors import OnRetry
+from lse_dagster.net.come_back import ComeBack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,10 @@ class Patience:
         self._row = 0
 
     def after(self, fault: PassingFault) -> None:
-        """Wait as long as is right after this fault; raise it when there are no tries or no time left."""
+        """Wait as long as is right after this fault; raise it when there are no tries or no time left.
+
+        When Drive asks to wait for longer than that, the fault says until when.
+        """
         self._row += 1
         rule = self._backoff
         # The exponent is bounded too: 2.0**1100 is an OverflowError.
@@ -52,6 +56,9 @@ class Patience:
         wait = longest * rule.jitter()
         if fault.retry_after is not None:
             wait = max(wait, fault.retry_after)
+        if fault.retry_after is not None and self._waited + fault.retry_after > rule.patience:
+            later = ComeBack.after(fault.retry_after, patience=rule.patience)
+            raise type(fault)(fault.what, f"{fault.why} {later.why}", later.next_step)
         if self._row >= rule.tries or self._waited + wait > rule.patience:
             raise fault
         self._waited += wait

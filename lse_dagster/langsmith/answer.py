@@ -18,6 +18,7 @@ from lse_dagster.langsmith.errors import (
     Unauthorized,
     Unavailable,
 )
+from lse_dagster.net.come_back import ComeBack
 
 _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_THERE: Final = frozenset({404, 405, 501})
@@ -55,6 +56,12 @@ def unavailable(what: str, why: str) -> Unavailable:
     return Unavailable(
         what, f"{why}.", "Check the network and https://status.smith.langchain.com, then run again."
     )
+
+
+def come_back_later(what: str, why: str, asked: float, *, patience: float) -> Unavailable:
+    """The error for a server that asks to wait for longer than the patience, all in seconds."""
+    later = ComeBack.after(asked, patience=patience)
+    return Unavailable(what, f"{why.rstrip('.')}. {later.why}", later.next_step)
 
 
 def is_timeout(error: Exception) -> bool:

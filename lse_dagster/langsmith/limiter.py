@@ -51,6 +51,7 @@ class RateLimiter:
         self._spacing = _WINDOW / requests_in_window * _MARGIN if requests_in_window else 0.0
         self._stretch = 1.0
         self._next = 0.0
+        self._paused_until = 0.0
         self._refusals = 0
         self._clock = clock
         self._lock = threading.Lock()
@@ -64,6 +65,11 @@ class RateLimiter:
             self._stretch = max(1.0, self._stretch * _RECOVERY)
             return moment - now
 
+    def pause_left(self) -> float:
+        """How many seconds LangSmith still asks everybody to wait; 0 when it does not."""
+        with self._lock:
+            return max(0.0, self._paused_until - self._clock())
+
     @property
     def refusals(self) -> int:
         """How often LangSmith has answered 429. A moment reserved before the last time holds no longer."""
@@ -73,7 +79,8 @@ class RateLimiter:
         """LangSmith answered 429: nobody sends for `pause` seconds, and all a little slower afterwards."""
         with self._lock:
             self._refusals += 1
-            self._next = max(self._next, self._clock() + pause)
+            self._paused_until = max(self._paused_until, self._clock() + pause)
+            self._next = max(self._next, self._paused_until)
             self._stretch = min(_WIDEST, self._stretch * _WIDENING)
 
 

@@ -17,8 +17,8 @@ from typing import Self, TypeVar
 import msgspec
 import requests
 
-from lse_dagster.errors import OnRetry, without_a_word
-from lse_dagster.langsmith.answer import expect_utf8
+from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
+from lse_dagster.langsmith.answer import come_back_later, expect_utf8, unavailable
 from lse_dagster.langsmith.api_key import ApiKey, sendable
 from lse_dagster.langsmith.attempt import FAULTS, Call, Failed, Params, TooLarge, failed_by, refused
 from lse_dagster.langsmith.backoff import pause
@@ -183,7 +183,7 @@ class Transport:
             seconds = 0.0 if failure.at_once else pause(attempt, failure.asked, self._jitter())
             out_of_patience = waited + seconds > self._patience or invalid_answers == _MOST_INVALID_ANSWERS
             if not failure.error.transient or out_of_patience:
-                raise failure.error
+                raise self._beyond_patience(failure, waited)
             with self._lock:
                 self.counters.retries += 1
             if seconds:
@@ -192,10 +192,17 @@ class Transport:
             waited += seconds
             attempt += 1
 
+    def _beyond_patience(self, failed: Failed, waited: float) -> ArchiveError:
+        """The error, with the time at which to come back if the server said it."""
+        error = failed.error
+        if error.transient and failed.asked and waited + failed.asked > self._patience:
+            return come_back_later(error.what, error.why, failed.asked, patience=self._patience)
+        return error
+
     def _attempt(self, call: Call, decode: Callable[[bytes], T]) -> T:
         """Raises `Failed`, and `Cancelled`."""
         what = f"{call.method} {self.endpoint}{call.path}"
-        self._wait_for_turn(self._limiters[call.kind])
+        self._wait_for_turn(self._limiters[call.kind], what)
         began = self._clock()
         try:
             status, headers, content = self._send(call)
@@ -243,10 +250,16 @@ class Transport:
         length = None if "Content-Encoding" in response.headers else response.raw.length_remaining
         return min(length or most, most)
 
-    def _wait_for_turn(self, limiter: RateLimiter) -> None:
+    def _wait_for_turn(self, limiter: RateLimiter, what: str) -> None:
+        """Raises `Unavailable` when an earlier answer asked all to wait for longer than the patience."""
         refusals = -1
         while refusals != limiter.refusals:
             refusals = limiter.refusals
+            if asked := limiter.pause_left():
+                why = "LangSmith answered 429 to a request before this one"
+                if asked > self._patience:
+                    raise come_back_later(what, why, asked, patience=self._patience)
+                self._on_retry(unavailable(what, why), asked)
             self._wait(limiter.reserve())
 
     def _wait(self, seconds: float) -> None:
