@@ -22,6 +22,8 @@ class ProjectName(click.ParamType[str]):
         text = str(value)
         if not text.strip():
             self.fail("A project has a name: write --project my-project.", param, ctx)
+        if not _is_unicode(text):
+            self.fail(f"{text!r} is no UTF-8, as the names of all projects are.", param, ctx)
         return text
 
     def shell_complete(
@@ -29,6 +31,15 @@ class ProjectName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """The projects of `LSE_PROJECTS` and those on this disk."""
         return [CompletionItem(name) for name in local_projects() if name.startswith(incomplete)]
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether every byte that was typed is part of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 project_option = click.option(
