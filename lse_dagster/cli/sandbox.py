@@ -8,6 +8,7 @@ import click
 
 from lse_dagster.cli.console import say
 from lse_dagster.cli.group import Commands
+from lse_dagster.cli.project import ProjectName
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -45,7 +46,13 @@ def serve(directory: Path, langsmith_port: int, drive_port: int) -> None:
 
 
 @sandbox.command()
-@click.option("--project", default="my-project", show_default=True, help="The LangSmith project to trace to.")
+@click.option(
+    "--project",
+    type=ProjectName(),
+    default="my-project",
+    show_default=True,
+    help="The LangSmith project to trace to.",
+)
 @click.option(
     "--date",
     "day",

@@ -1,8 +1,10 @@
 """What all commands share: dates, settings, errors, exit codes, help, completion."""
 
+import os
 import subprocess
 import sys
 from datetime import date, timedelta
+from pathlib import Path
 
 import click
 import pytest
@@ -120,6 +122,13 @@ WRONG_USAGE = {
     "archive restore --date 2025-08-29 --start-date 2025-08-01": "not both",
     "archive restore --start-date 2025-08-29 --end-date 2025-08-01": "is before --start-date",
     "archive fetch --date 2025-08-29 --project=": "A project has a name",
+    **{
+        f"{command} --project x\udcff": "is no UTF-8"
+        for command in (
+            *(f"archive{step} --date 2025-08-29" for step in ("", " fetch", " zip", " upload", " restore")),
+            *("verify --date 2025-08-29", "status", "migrate", "sandbox trace --date 2025-08-29"),
+        )
+    },
 }
 
 
@@ -132,6 +141,16 @@ def test_wrong_usage_is_named_before_anything_is_done(line: str, workplace: Work
     assert finished.returncode == 2
     assert WRONG_USAGE[line] in finished.stderr
     assert sorted(workplace.folder.rglob("*")) == before
+
+
+def test_a_project_of_bytes_that_are_no_text_is_wrong_usage_for_the_shell_too(tmp_path: Path) -> None:
+    command = [os.fsencode(LSE), b"archive", b"fetch", b"--date", b"2025-08-29", b"--project", b"\xff"]
+
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+
+    assert finished.returncode == 2
+    assert b"Traceback" not in finished.stderr
+    assert b"is no UTF-8" in finished.stderr
 
 
 def test_env_file_wins_over_the_shell_as_it_does_for_dagster(
