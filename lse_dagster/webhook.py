@@ -1,16 +1,15 @@
 """Telling people: one POST of `{"text": ...}`, which Slack's incoming webhooks and many others take.
 
-The address is a secret: neither it nor an error that holds it leaves this module. That is why the standard
-library sends it: `requests` writes the path of every request to its debug log.
+The address is a secret: neither it nor an error or a log line that holds it leaves this module.
 """
 
-import http.client
-import json
-import urllib.error
-import urllib.request
 from typing import Final
 
+import requests
+
 from lse_dagster.errors import ArchiveError
+from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.session import Session, unlogged
 from lse_dagster.printable import printable
 
 _TIMEOUT_SECONDS: Final = 10.0
@@ -42,29 +41,20 @@ class Webhook:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._opener = urllib.request.build_opener(_StayThere)
 
     def __repr__(self) -> str:
         return "Webhook(...)"
 
     def send(self, text: str) -> None:
         """Deliver one message as plain text: names and servers' words are in it. Raises `NotDelivered`."""
-        body = json.dumps({"text": printable(text).translate(_SLACK)}).encode()
+        message = {"text": printable(text).translate(_SLACK)}
         try:
-            request = urllib.request.Request(  # noqa: S310 # settings.py takes http and https only
-                self._url, body, {"Content-Type": "application/json"}
-            )
-            with self._opener.open(request, timeout=_TIMEOUT_SECONDS):
-                pass
-        except urllib.error.HTTPError as error:
-            raise NotDelivered(f"The server answered {error.code}.", status=error.code) from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            with unlogged(), Session() as session:
+                status = session.post(self._url, json=message, timeout=_TIMEOUT_SECONDS).status_code
+        except CertificateError as error:
+            raise NotDelivered(f"{error.why} {error.next_step}") from None
+        except (requests.RequestException, ValueError) as error:
             # Its words may hold the address; so would the traceback of what this was raised from.
             raise NotDelivered(f"{type(error).__name__}.") from None
-
-
-class _StayThere(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: the message was meant for that address."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Refuse."""
+        if status >= 300:
+            raise NotDelivered(f"The server answered {status}.", status=status)

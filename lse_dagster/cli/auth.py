@@ -57,7 +57,7 @@ def login(no_browser: bool, port: int, timeout: int, force: bool) -> None:
 
     settings = load_settings()
     _check_auth_type(settings)
-    client = read_desktop_client(settings.drive_credentials_path)
+    client = read_desktop_client(settings.drive_credentials_path, endpoint=settings.drive_endpoint)
     place = check_place(settings.drive_token_path, next_step=GET_TOKEN)
     _ask_before_replacing(place, force=force)
     token = _new_token(client, open_browser=not no_browser, port=port, seconds=timeout)

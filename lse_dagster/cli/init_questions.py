@@ -170,7 +170,7 @@ def _ask_credentials(answers: _Answers, kind: str) -> None:
 
         settings = answers.settings(GOOGLE_DRIVE_CREDENTIALS_PATH=value).drive()
         if kind == "oauth2":
-            read_desktop_client(settings.credentials_path)
+            read_desktop_client(settings.credentials_path, endpoint=settings.endpoint)
         else:
             open_account(settings, timeout=_SECONDS).close()
 

@@ -52,7 +52,10 @@ class Playground:
         """Write conversations into the sandbox through the real SDK; the same ones again change nothing."""
         from langsmith import Client
 
-        client = Client(api_url=self.sandbox.langsmith_url, api_key=self.sandbox.env["LANGSMITH_API_KEY"])
+        from lse_dagster.net.session import Session
+
+        api_key = self.sandbox.env["LANGSMITH_API_KEY"]
+        client = Client(api_url=self.sandbox.langsmith_url, api_key=api_key, session=Session())
         traced = trace_conversations(client, project, day, demo_conversations(traces, seed=1))
         client.cleanup()
         return traced

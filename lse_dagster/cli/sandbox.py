@@ -77,6 +77,7 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
     from langsmith import Client
 
     from lse_dagster.cli.environment import clean_environment
+    from lse_dagster.net.session import Session
     from lse_dagster.sandbox.conversations import demo_conversations
     from lse_dagster.sandbox.environment import is_loopback
     from lse_dagster.sandbox.trace import trace_conversations
@@ -93,7 +94,7 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
         raise click.ClickException(f"{endpoint} is not a sandbox: demo traces are written to loopback only")
     with clean_environment():
         traced = trace_conversations(
-            Client(api_url=endpoint, api_key=api_key),
+            Client(api_url=endpoint, api_key=api_key, session=Session()),
             project,
             day.replace(tzinfo=UTC).date(),
             demo_conversations(traces),

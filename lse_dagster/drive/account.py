@@ -12,10 +12,12 @@ from typing import Any, Protocol
 import google.auth.exceptions
 import google.auth.transport
 import google.auth.transport.requests
-import requests
 
-from lse_dagster.drive.errors import DriveError, DriveUnavailable
+from lse_dagster.drive.errors import CertificateRefused, CredentialsInvalid, DriveError, DriveUnavailable
 from lse_dagster.drive.rejection import Explain
+from lse_dagster.drive.token_endpoint import expect_token_endpoint
+from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.session import Session
 
 _WHAT = "Signing in to Google Drive"
 
@@ -49,7 +51,9 @@ class Account:
         explain: Explain,
         timeout: float,
         source: str | None = None,
+        endpoint: str | None = None,
     ) -> None:
+        """`endpoint` is GOOGLE_DRIVE_ENDPOINT, whose host may give tokens, too."""
         self.name = name
         """How advice calls the account: its e-mail address where it is known."""
         self.source = source
@@ -58,12 +62,14 @@ class Account:
         self._explain = explain
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._session = bare_session()
+        self._endpoint = endpoint
+        self._session = Session()
 
     def headers(self) -> dict[str, str]:
         """The headers that carry the access token, which is refreshed first when it is about to end.
 
-        Raises `CredentialsRejected`, or `DriveUnavailable` when Google's token endpoint does not answer.
+        Raises `CredentialsRejected`, `CredentialsInvalid`, `CertificateRefused`, or `DriveUnavailable` when
+        Google's token endpoint does not answer.
         """
         with self._lock:
             if not self._credentials.valid:
@@ -99,9 +105,23 @@ class Account:
             raise failure
 
     def _ask(self, **arguments: Any) -> google.auth.transport.Response:
+        # What is posted holds secrets. (Credentials of other clouds are asked for elsewhere, with GET.)
+        if arguments.get("method") == "POST":
+            expect_token_endpoint(str(arguments.get("url")), self._endpoint)
         transport: Any = google.auth.transport.requests.Request(self._session)
-        response: google.auth.transport.Response = transport(**{**arguments, "timeout": self._timeout})
+        try:
+            response: google.auth.transport.Response = transport(**{**arguments, "timeout": self._timeout})
+        except google.auth.exceptions.TransportError as error:
+            if error.args and isinstance(untrusted := error.args[0], CertificateError):
+                raise CertificateRefused(_WHAT, untrusted.why, untrusted.next_step) from None
+            raise
         status = int(response.status)
+        if 300 <= status < 400:
+            raise CredentialsInvalid(
+                _WHAT,
+                f"The token endpoint answered {status} and points elsewhere, where no secret is sent.",
+                "check `token_uri` in the file of the credentials, and whether a proxy answers for Google",
+            )
         # google-auth would wait and try again by itself, but all waiting is done in `retry.py`; and an answer
         # that was cut short it would take for a token. (GET is for the metadata server, which tells more.)
         cut = arguments.get("method") == "POST" and status == 200 and not _holds_token(response.data)
@@ -113,17 +133,6 @@ class Account:
 
     def __repr__(self) -> str:
         return f"Account({self.name!r})"
-
-
-def bare_session() -> requests.Session:
-    """A session that takes credentials from nobody but us: requests would let ~/.netrc replace our header."""
-    session = requests.Session()
-    session.auth = _as_it_is
-    return session
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _holds_token(body: bytes) -> bool:

@@ -4,7 +4,6 @@
 """
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import google.auth
@@ -51,11 +50,11 @@ def open_account(settings: DriveSettings, *, timeout: float) -> Account:
         )
     match settings.auth_type:
         case "service_account":
-            return _service_account(settings.credentials_path, settings.impersonate, timeout)
+            return _service_account(settings, timeout)
         case "oauth2":
             return _oauth(settings, timeout)
         case "adc":
-            return _defaults(timeout)
+            return _defaults(settings, timeout)
     raise CredentialsInvalid(
         f"Reading {_TYPE}",
         "It is neither service_account nor oauth2 nor adc.",
@@ -63,7 +62,8 @@ def open_account(settings: DriveSettings, *, timeout: float) -> Account:
     )
 
 
-def _service_account(path: Path | None, subject: str | None, timeout: float) -> Account:
+def _service_account(settings: DriveSettings, timeout: float) -> Account:
+    path, subject = settings.credentials_path, settings.impersonate
     info = read_secret_file(path, variable=KEY_VARIABLE, next_step=_GET_KEY)
     if (kind := kind_of(info)) != "service_account":
         raise CredentialsInvalid(
@@ -88,15 +88,22 @@ def _service_account(path: Path | None, subject: str | None, timeout: float) -> 
         name=subject or email,
         explain=service_account_rejected(email, client_id, subject),
         timeout=timeout,
+        endpoint=settings.endpoint,
     )
 
 
 def _oauth(settings: DriveSettings, timeout: float) -> Account:
     token = StoredToken(settings.token_path, settings.credentials_path, timeout=timeout)
-    return Account(token, name=token.account, explain=stored_token_rejected(token.path), timeout=timeout)
+    return Account(
+        token,
+        name=token.account,
+        explain=stored_token_rejected(token.path),
+        timeout=timeout,
+        endpoint=settings.endpoint,
+    )
 
 
-def _defaults(timeout: float) -> Account:
+def _defaults(settings: DriveSettings, timeout: float) -> Account:
     # Where there is nothing, google-auth warns at every step of its search; the error below says it once.
     for name in ("google.auth._default", "google.auth.compute_engine._metadata"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -115,5 +122,6 @@ def _defaults(timeout: float) -> Account:
         name=email if email and email != "default" else "the account of the application default credentials",
         explain=default_credentials_rejected,
         timeout=timeout,
+        endpoint=settings.endpoint,
         source=(credentials.get_cred_info() or {}).get("credential_source"),
     )

@@ -34,6 +34,10 @@ class ScopeMissing(DriveError):
     """The token is good but was made for less than the whole of Drive."""
 
 
+class CertificateRefused(DriveError):
+    """Whoever answers for Google shows a certificate that is not trusted."""
+
+
 class ApiDisabled(DriveError):
     """The Google Cloud project of the credentials has the Drive API switched off."""
 

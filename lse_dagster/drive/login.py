@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 
-from lse_dagster.drive.account import bare_session
 from lse_dagster.drive.errors import (
+    CertificateRefused,
     ConsentDenied,
     DriveUnavailable,
     ForeignAnswer,
@@ -27,6 +27,8 @@ from lse_dagster.drive.errors import (
 )
 from lse_dagster.drive.oauth_client import GET_CLIENT, OAuthClient
 from lse_dagster.drive.rejection import SCOPE
+from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.session import Session
 
 _WHAT = "Signing in with `lse auth login`"
 TIMEOUT = 30.0
@@ -66,7 +68,8 @@ class Consent:
         """Change the answer, the address that Google sent the browser to, for a token to be stored.
 
         The token is `authorized_user` JSON. `timeout` in seconds. Raises `ForeignAnswer`, `ConsentDenied`,
-        `ScopeMissing`, `RefreshTokenMissing`, another `SignInFailed`, or `DriveUnavailable`.
+        `ScopeMissing`, `RefreshTokenMissing`, another `SignInFailed`, `CertificateRefused`, or
+        `DriveUnavailable`.
         """
         answer = self._exchange(self._code(address), timeout)
         granted = str(answer.get("scope", SCOPE)).split()
@@ -124,11 +127,11 @@ class Consent:
         }
         broken, status, body = "", 0, b""
         try:
-            with bare_session() as session:
-                response = session.post(
-                    self.client.token_uri, data=form, timeout=timeout, allow_redirects=False
-                )
+            with Session() as session:
+                response = session.post(self.client.token_uri, data=form, timeout=timeout)
                 status, body = response.status_code, response.content
+        except CertificateError as error:
+            raise CertificateRefused(_WHAT, error.why, error.next_step) from None
         except requests.RequestException as error:
             broken = type(error).__name__
         answer = _object(body)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lse_dagster.drive.errors import CredentialsInvalid
+from lse_dagster.drive.token_endpoint import expect_token_endpoint
 from lse_dagster.drive.token_file import KEY_VARIABLE, KINDS, kind_of, read_secret_file
 
 GET_CLIENT = (
@@ -31,8 +32,11 @@ def read_client(path: Path | None) -> OAuthClient:
     return _client(path, _described(path))
 
 
-def read_desktop_client(path: Path | None) -> OAuthClient:
-    """The client in the file, if it may send its answers to this machine. Raises as `read_client`."""
+def read_desktop_client(path: Path | None, *, endpoint: str | None) -> OAuthClient:
+    """The client in the file, if it may send its answers to this machine. Raises as `read_client`.
+
+    `endpoint` is GOOGLE_DRIVE_ENDPOINT, whose host may give tokens, too.
+    """
     file = _described(path)
     if "installed" not in file:
         raise CredentialsInvalid(
@@ -40,7 +44,9 @@ def read_desktop_client(path: Path | None) -> OAuthClient:
             f"{path} is an OAuth client of type Web application, which cannot sign in on this machine.",
             GET_CLIENT,
         )
-    return _client(path, file)
+    client = _client(path, file)
+    expect_token_endpoint(client.token_uri, endpoint)
+    return client
 
 
 def _described(path: Path | None) -> Mapping[str, Any]:

@@ -4,19 +4,25 @@ Every request of this room goes through here. An attempt either gives an answer 
 `again` repeats a step after the faults that pass.
 """
 
-import http.client
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import httplib2
 import msgspec
 import requests
 from googleapiclient.errors import HttpError
 
-from lse_dagster.drive.errors import AccessTokenRefused, DriveUnavailable, PassingFault, RateLimited
+from lse_dagster.drive.errors import (
+    AccessTokenRefused,
+    CertificateRefused,
+    DriveUnavailable,
+    PassingFault,
+    RateLimited,
+)
 from lse_dagster.drive.refusal import Answer, explain
 from lse_dagster.drive.retry import Patience
 from lse_dagster.drive.service import Service
+from lse_dagster.net.certificates import CertificateError
 
 if TYPE_CHECKING:
     from googleapiclient.http import HttpRequest
@@ -78,20 +84,28 @@ class Operation:
         data: Iterable[bytes | memoryview] | bytes | None = None,
         stream: bool = False,
     ) -> requests.Response:
-        """One attempt at a media request: a response of any status. Raises `DriveUnavailable` without one."""
-        all_headers = {**self._authorization(), **(headers or {})}
+        """One attempt at a media request: a response of any status. Raises `DriveUnavailable` without one.
+
+        A GET goes on where the answer points to, if that is another server without any secret.
+        """
+        secrets = self._authorization()
+        session, timeout = self.service.session(), self.service.timeout
         self.requests += 1
         broken = ""
         try:
-            return self.service.session().request(
-                method,
-                url,
-                headers=all_headers,
-                data=cast("Iterable[bytes]", data),  # the stubs know no other buffers
-                stream=stream,
-                timeout=self.service.timeout,
-                allow_redirects=method == "GET",  # 308 means "go on" to an upload, not "go elsewhere"
-            )
+            with self._trusting():
+                if method == "GET":
+                    return session.get_and_follow(
+                        url, headers=headers or {}, secrets=secrets, stream=stream, timeout=timeout
+                    )
+                return session.request(
+                    method,
+                    url,
+                    headers={**secrets, **(headers or {})},
+                    data=cast("Iterable[bytes]", data),  # the stubs know no other buffers
+                    stream=stream,
+                    timeout=timeout,
+                )
         except requests.RequestException as error:
             broken = type(error).__name__
         # Not in the handler: the context would carry the address, which may be an upload session's.
@@ -124,16 +138,11 @@ class Operation:
         self.requests += 1
         broken, answer = "", None
         try:
-            result: Any = request.execute(http=self.service.http())
+            with self._trusting():
+                result: Any = request.execute(http=self.service.http())
         except HttpError as error:
             answer = Answer.of(int(error.resp.status), dict(error.resp), error.content)
-        except (
-            OSError,
-            httplib2.HttpLib2Error,
-            http.client.HTTPException,
-            ValueError,
-            RecursionError,
-        ) as error:
+        except (OSError, ValueError, RecursionError) as error:
             broken = type(error).__name__
         else:
             try:
@@ -144,8 +153,15 @@ class Operation:
                 broken = "the answer was not to the question" if is_json else "the answer was cut short"
         if answer is not None:
             raise self._explained(answer)
-        self.service.forget_http()
         raise self.unavailable(broken)
+
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """A certificate that is not trusted is final; it is no fault of the connection."""
+        try:
+            yield
+        except CertificateError as error:
+            raise CertificateRefused(self.what, error.why, error.next_step) from None
 
     def _authorization(self) -> dict[str, str]:
         headers = self.service.headers()

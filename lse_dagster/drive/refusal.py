@@ -126,6 +126,12 @@ def _final(answer: Answer, what: str, account: str) -> DriveError:
         )
     if answer.status == 403:
         return _forbidden(answer, what, account)
+    if 300 <= answer.status < 400:
+        return RequestRefused(
+            what,
+            f"{answer.words} It points elsewhere, where no access token is sent.",
+            "check GOOGLE_DRIVE_ENDPOINT, and whether a proxy of the network answers for Google",
+        )
     if answer.status == 404:
         return FileMissing(
             what,

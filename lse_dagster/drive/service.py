@@ -1,27 +1,29 @@
 """One connection to Drive: the generated client for metadata, plain requests for media.
 
 Knows addresses, threads and timeouts; what to ask is said elsewhere. The metadata client is
-google-api-python-client over its static discovery document. Its media transport is not used: it cannot
-resume after a dropped connection and checks nothing.
+google-api-python-client over its static discovery document, sent by the session that sends everything: its
+httplib2 has certificates, proxies and redirects of its own. Its media transport is not used: it cannot resume
+after a dropped connection and checks nothing.
 """
 
 import json
 import logging
 import re
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 import googleapiclient.discovery
 import httplib2
-import requests
 from googleapiclient.discovery_cache import get_static_doc
 
-from lse_dagster.drive.account import Account, bare_session
+from lse_dagster.drive.account import Account
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.limiter import CreationLimiter
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.errors import OnRetry, without_a_word
+from lse_dagster.net.session import Session
 
 if TYPE_CHECKING:
     from googleapiclient._apis.drive.v3.resources import DriveResource
@@ -30,7 +32,7 @@ _UPLOAD_PATH = "upload/drive/v3/files"
 
 
 class Service:
-    """What all operations share. httplib2 is not thread-safe, so each thread has connections of its own."""
+    """What all operations share. Each thread has connections of its own."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Service:
         # `build` fetches its own document; this one is missing in the stubs.
         build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
         # The client only makes requests; `Operation` sends each over its thread's own connection.
-        drive: DriveResource = build(document, http=httplib2.Http())
+        drive: DriveResource = build(document, http=_GoogleHttp(Session(), timeout))
         self.files = drive.files()
         """The calls about files; each makes a request that `Operation.call` carries out."""
         self.revisions = drive.revisions()
@@ -75,7 +77,7 @@ class Service:
         """The calls about shared drives."""
         self._mine = threading.local()
         self._lock = threading.Lock()
-        self._all: list[httplib2.Http | requests.Session] = []
+        self._all: list[Session] = []
         _hide_upload_sessions()
 
     @property
@@ -94,31 +96,24 @@ class Service:
         return f"{self._base}files/{quote(file_id, safe='')}?alt=media&supportsAllDrives=true"
 
     def headers(self) -> dict[str, str]:
-        """The headers of every request: the access token, and the folder's resource key if it has one."""
+        """Secrets for Drive alone: the access token, and the folder's resource key if it has one."""
         headers = self.account.headers()
         if self._resource_keys is not None:
             headers["X-Goog-Drive-Resource-Keys"] = self._resource_keys
         return headers
 
     def http(self) -> httplib2.Http:
-        """This thread's connection for metadata."""
-        if (http := getattr(self._mine, "http", None)) is None:
-            http = self._mine.http = self._kept(httplib2.Http(timeout=self.timeout))
-        return cast(httplib2.Http, http)
+        """This thread's connection, as Google's client wants it."""
+        return cast(httplib2.Http, _GoogleHttp(self.session(), self.timeout))
 
-    def forget_http(self) -> None:
-        """Drop this thread's connection for metadata: after a fault it may be half-way through an answer."""
-        if (http := getattr(self._mine, "http", None)) is not None:
-            http.close()
+    def session(self) -> Session:
+        """This thread's connection."""
+        session: Session | None = getattr(self._mine, "session", None)
+        if session is None:
+            session = self._mine.session = Session()
             with self._lock:
-                self._all.remove(http)
-            self._mine.http = None
-
-    def session(self) -> requests.Session:
-        """This thread's connection for media."""
-        if (session := getattr(self._mine, "session", None)) is None:
-            session = self._mine.session = self._kept(bare_session())
-        return cast(requests.Session, session)
+                self._all.append(session)
+        return session
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -129,10 +124,28 @@ class Service:
         self._mine = threading.local()
         self.account.close()
 
-    def _kept(self, connection: Any) -> Any:
-        with self._lock:
-            self._all.append(connection)
-        return connection
+
+class _GoogleHttp:
+    """What Google's client asks of httplib2, done by a session."""
+
+    def __init__(self, session: Session, timeout: float) -> None:
+        self._session = session
+        self._timeout = timeout
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        **_: Any,
+    ) -> tuple[httplib2.Response, bytes]:
+        """One request, and its answer as httplib2 gives it. Raises `requests.RequestException`."""
+        answer = self._session.request(method, uri, data=body, headers=headers, timeout=self._timeout)
+        return httplib2.Response({**answer.headers, "status": str(answer.status_code)}), answer.content
+
+    def close(self) -> None:
+        """Nothing: the session is closed by whoever made it."""
 
 
 _UPLOAD_ID = re.compile(r"upload_id=[^&\s\"']+")

@@ -10,18 +10,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 
 from lse_dagster.drive.errors import UploadSessionLost
 from lse_dagster.drive.local_file import LocalFile
 from lse_dagster.drive.operation import Operation
+from lse_dagster.net.session import origin
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, about once per MiB; what is done can go back after a fault."""
 
-_PORTS = {"http": 80, "https": 443}
 _GOOGLE = ".googleapis.com"
 _RANGE = re.compile(r"bytes=0-(\d+)")
 _SESSION_GONE = frozenset({404, 410})
@@ -206,13 +206,8 @@ def _address_on(server: str, location: str) -> str | None:
     """
     try:
         address = urljoin(server, location)
-        here, there = _server_of(server), _server_of(address)
+        here, there = origin(server), origin(address)
     except ValueError:
         return None
     is_googles = all(scheme == "https" and str(host).endswith(_GOOGLE) for scheme, host, _ in (here, there))
     return address if location and (there == here or is_googles) else None
-
-
-def _server_of(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -184,7 +184,7 @@ class AttachmentDownloads:
                 entry = self._try(url, path)
             except DownloadFailed as failure:
                 if not failure.passing:
-                    if refreshed or self._refresh is None:
+                    if refreshed or self._refresh is None or not failure.another_url:
                         raise
                     url, refreshed = self._fresh_url(wanted, failure, self._refresh), True
                 else:

@@ -14,8 +14,9 @@ import urllib3
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.answer import error_of, is_timeout, retry_after, unavailable, words_of
 from lse_dagster.langsmith.api_key import ApiKey
-from lse_dagster.langsmith.errors import InvalidAnswer, UnusableAddress
+from lse_dagster.langsmith.errors import CertificateRefused, InvalidAnswer, UnusableAddress
 from lse_dagster.langsmith.limiter import Kind
+from lse_dagster.net.certificates import CertificateError
 
 Params = Mapping[str, str | int | Sequence[str]]
 
@@ -79,6 +80,8 @@ def failed_by(fault: Exception, call: Call, what: str, key: ApiKey, *, seconds: 
     """What one of `FAULTS` means, `seconds` after the attempt began."""
     if isinstance(fault, _UNSENDABLE):
         return Failed(UnusableAddress(what, f"It cannot be sent: {type(fault).__name__}."))
+    if isinstance(fault, CertificateError):
+        return Failed(CertificateRefused(what, fault.why, fault.next_step))
     if isinstance(fault, TooLarge):
         if call.asks_for_less():
             return Failed(unavailable(what, str(fault)), at_once=True)

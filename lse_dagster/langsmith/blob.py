@@ -5,13 +5,10 @@ caller. What is said about a failure never holds the URL.
 """
 
 import hashlib
-import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +21,8 @@ from lse_dagster.day.file_table import FileEntry
 from lse_dagster.langsmith.answer import retry_after
 from lse_dagster.langsmith.connections import Clock, Connections
 from lse_dagster.langsmith.pace import AtLeast
+from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.session import Session, unlogged
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
 """And every 5xx."""
@@ -34,19 +33,24 @@ _TIMEOUT: Final = (10.0, 60.0)
 _LEAST_BYTES: Final = 512 << 10
 _LEAST_IN_SECONDS: Final = 120.0
 """4 KB/s, less than a modem gives. A file may have gigabytes, so its whole time says nothing."""
-_LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 _LONGEST_WORDS: Final = 300
 _SHORTEST_SECRET: Final = 4
 
 
 class DownloadFailed(Exception):
-    """The file could not be had with this URL. `passing`: the same URL may work later."""
+    """The file could not be had with this URL. `passing`: the same URL may work later.
 
-    def __init__(self, why: str, *, passing: bool, retry_after: float | None = None) -> None:
+    `another_url` whether a fresh URL to the same file may do better.
+    """
+
+    def __init__(
+        self, why: str, *, passing: bool, retry_after: float | None = None, another_url: bool = True
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.passing = passing
         self.retry_after = retry_after
+        self.another_url = another_url
 
 
 class BlobClient:
@@ -57,8 +61,7 @@ class BlobClient:
     ) -> None:
         """`on_bytes` is told of every piece that arrived; it may raise to end the download."""
         self._on_bytes = on_bytes
-        self._session = _KeylessSession()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = Session()
         # The length that is promised must be the length of what is kept.
         self._session.headers["Accept-Encoding"] = "identity"
         self._connections = Connections(
@@ -67,8 +70,6 @@ class BlobClient:
             pace=lambda: AtLeast(_LEAST_BYTES, in_seconds=_LEAST_IN_SECONDS),
             clock=clock,
         )
-        for logger in _LOGGERS:
-            logging.getLogger(logger).addFilter(_UNLOGGED)  # adding it twice adds it once
 
     def end(self) -> None:
         """Break off all downloads. From any thread."""
@@ -81,14 +82,20 @@ class BlobClient:
     def download(self, url: str, to: Path) -> FileEntry:
         """Fetch a URL into a file, replacing it. Raises `DownloadFailed`, `DiskError`."""
         try:
-            with _UNLOGGED.here(), self._session.get(url, stream=True, timeout=_TIMEOUT) as response:
+            with unlogged(), self._get(url) as response:
                 if response.status_code != requests.codes.ok:
                     raise _refusal(response, url)
                 return self._save(response, to)
+        except CertificateError as error:
+            why = f"{error.why} {error.next_step}"
+            raise DownloadFailed(why, passing=False, another_url=False) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             # The error's own text names the URL.
             why = f"{type(error).__name__} while talking to {_host(url)}"
             raise DownloadFailed(why, passing=not isinstance(error, _USELESS)) from None
+
+    def _get(self, url: str) -> requests.Response:
+        return self._session.get_and_follow(url, headers={}, secrets={}, stream=True, timeout=_TIMEOUT)
 
     def _save(self, response: requests.Response, to: Path) -> FileEntry:
         digest = hashlib.sha256()
@@ -118,41 +125,6 @@ def remove_file(path: Path) -> None:
     """Remove what a failed download left. Raises `DiskError`."""
     with _disk_errors(path):
         path.unlink(missing_ok=True)
-
-
-class _KeylessSession(requests.Session):
-    """requests, without its habit of looking for a password in ~/.netrc, here and after each redirect."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = lambda request: request
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Nothing to rebuild."""
-
-
-class _Unlogged(logging.Filter):
-    """urllib3 logs every query at DEBUG, and warns of odd answers with it: here it is a secret."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._thread = threading.local()
-
-    @contextmanager
-    def here(self) -> Iterator[None]:
-        """Let nothing through that this thread logs in the block."""
-        self._thread.quiet = True
-        try:
-            yield
-        finally:
-            self._thread.quiet = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it may be logged."""
-        return not getattr(self._thread, "quiet", False)
-
-
-_UNLOGGED: Final = _Unlogged()
 
 
 @contextmanager

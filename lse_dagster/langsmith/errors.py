@@ -44,6 +44,10 @@ class Unauthorized(ArchiveError):
     """401 or 403: the key is wrong, revoked, or has no access to the workspace or project."""
 
 
+class CertificateRefused(ArchiveError):
+    """Whoever answers for LangSmith shows a certificate that is not trusted."""
+
+
 class ProjectNotFound(ArchiveError):
     """LangSmith has no project of this name in this workspace."""
 

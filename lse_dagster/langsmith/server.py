@@ -10,9 +10,11 @@ from email.utils import parsedate_to_datetime
 import msgspec
 import requests
 
-from lse_dagster.langsmith.errors import Unavailable
+from lse_dagster.langsmith.errors import CertificateRefused, Unavailable
 from lse_dagster.langsmith.generation import has_v2
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.session import Session
 
 _INFO_PATH = "/api/v1/info"
 _PROJECTS_PATH = "/api/v1/sessions"
@@ -47,14 +49,18 @@ class Workspace:
 
 
 def look_at_server(endpoint: str) -> Server:
-    """Ask the server who it is; no key is sent. Raises `Unavailable`."""
+    """Ask the server who it is; no key is sent. Raises `Unavailable`, `CertificateRefused`."""
     what = f"Asking {endpoint} who it is"
     next_step = "Check LANGSMITH_ENDPOINT, the network and https://status.smith.langchain.com."
     began = datetime.now(UTC)
     try:
-        answer = requests.get(endpoint + _INFO_PATH, timeout=_SECONDS, allow_redirects=False)
-        answer.raise_for_status()
+        with Session() as session:
+            answer = session.get(endpoint + _INFO_PATH, timeout=_SECONDS)
+        if answer.status_code != requests.codes.ok:  # `raise_for_status` takes a redirect for an answer
+            raise Unavailable(what, f"The server answered {answer.status_code}.", next_step)
         version = msgspec.json.decode(answer.content, type=_Info).version
+    except CertificateError as error:
+        raise CertificateRefused(what, error.why, error.next_step) from None
     except (requests.RequestException, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(what, f"{type(error).__name__}: {error}"[:300], next_step) from error
     middle = began + (datetime.now(UTC) - began) / 2

@@ -34,6 +34,7 @@ from lse_dagster.langsmith.limiter import (
     shared_limiters,
 )
 from lse_dagster.langsmith.pace import WholeWithin
+from lse_dagster.net.session import Session
 
 T = TypeVar("T")
 
@@ -110,8 +111,7 @@ class Transport:
 
     def _begin(self) -> None:
         self._cancelled = threading.Event()
-        self._session = requests.Session()
-        self._session.auth = _no_password  # requests would send one from ~/.netrc
+        self._session = Session()
         self._session.headers.update(self._headers)
         whole_within = _READS_PER_ANSWER * self._timeout[1]
         self._connections = Connections(
@@ -231,7 +231,6 @@ class Transport:
             data=data,
             headers={"Content-Type": "application/json"} if data is not None else None,
             timeout=self._timeout,
-            allow_redirects=False,
             stream=True,
         ) as response:
             # In one piece from the socket: `response.content` would join a hundred thousand small ones.
@@ -269,7 +268,3 @@ class Transport:
             (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
-
-
-def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request

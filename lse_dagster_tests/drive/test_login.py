@@ -37,7 +37,7 @@ STATE = "of-this-sign-in"
 
 @pytest.fixture
 def client(sandbox: Sandbox, drive_sandbox: ControlClient) -> OAuthClient:
-    return read_desktop_client(sandbox.directory / "oauth-client.json")
+    return read_desktop_client(sandbox.directory / "oauth-client.json", endpoint=sandbox.drive_url)
 
 
 @pytest.fixture
@@ -252,14 +252,14 @@ def test_what_is_no_desktop_client_is_refused_with_advice(
     path.write_text(json.dumps(content))
 
     with pytest.raises(CredentialsInvalid, match=why) as caught:
-        read_desktop_client(path)
+        read_desktop_client(path, endpoint=None)
 
     assert "Desktop app" in caught.value.next_step
 
 
 def test_a_missing_client_names_the_variable() -> None:
     with pytest.raises(CredentialsMissing, match="GOOGLE_DRIVE_CREDENTIALS_PATH is not set"):
-        read_desktop_client(None)
+        read_desktop_client(None, endpoint=None)
 
 
 @pytest.mark.parametrize("content", ['{"type": "service_account"}', "my notes", "", "[]"])

@@ -26,7 +26,8 @@ from pathlib import Path
 from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.settings import DriveSettings
 
-settings = DriveSettings(folder_url="", auth_type="oauth2", token_path=Path(sys.argv[1]))
+path, endpoint = Path(sys.argv[1]), sys.argv[2]
+settings = DriveSettings(folder_url="", auth_type="oauth2", token_path=path, endpoint=endpoint)
 headers = open_account(settings, timeout=30).headers()
 print(headers["authorization"])
 """
@@ -35,9 +36,8 @@ ENDED = "2001-01-01T00:00:00Z"
 
 def new_consent(sandbox: Sandbox, path: Path) -> None:
     """What `lse auth login` does."""
-    consent = Consent.ask(
-        read_desktop_client(sandbox.directory / "oauth-client.json"), "http://127.0.0.1:9/", "a-state"
-    )
+    client = read_desktop_client(sandbox.directory / "oauth-client.json", endpoint=sandbox.drive_url)
+    consent = Consent.ask(client, "http://127.0.0.1:9/", "a-state")
     store_token(
         path,
         consent.redeem(requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]),
@@ -50,14 +50,12 @@ def revoke(sandbox: Sandbox, path: Path) -> None:
 
 
 def test_processes_that_need_a_token_at_once_ask_google_once(
-    token_path: Path, drive_sandbox: ControlClient
+    token_path: Path, sandbox: Sandbox, drive_sandbox: ControlClient
 ) -> None:
     change(token_path, token="ya29.old", expiry=ENDED)
 
-    processes = [
-        subprocess.Popen([sys.executable, "-c", _SIGN_IN, str(token_path)], stdout=subprocess.PIPE)
-        for _ in range(4)
-    ]
+    command = [sys.executable, "-c", _SIGN_IN, str(token_path), sandbox.drive_url]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
     said = {process.communicate(timeout=60)[0] for process in processes}
 
     assert [process.returncode for process in processes] == [0, 0, 0, 0]

@@ -3,11 +3,13 @@
 The sandbox is LangSmith; this is what may stand in its place: a proxy, a store out of order, an attacker.
 """
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 @dataclass
@@ -56,10 +58,12 @@ class OddServer:
     url: str
     script: Script
     asked: list[Question] = field(default_factory=list)
+    connections: int = 0
+    """How many were opened, whatever became of them."""
 
 
 @contextmanager
-def running_odd_server() -> Iterator[OddServer]:
+def running_odd_server(tls: ssl.SSLContext | None = None) -> Iterator[OddServer]:
     """One that says 404 until its `script` is set."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,9 +82,19 @@ def running_odd_server() -> Iterator[OddServer]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        odd = OddServer(f"http://127.0.0.1:{server.server_address[1]}", lambda question: question.answer(404))
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            odd.connections += 1
+            with suppress(OSError):  # who does not like the certificate leaves
+                super().finish_request(
+                    tls.wrap_socket(request, server_side=True) if tls else request, client_address
+                )
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+        odd = OddServer(address, lambda question: question.answer(404))
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield odd
