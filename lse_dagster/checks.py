@@ -4,7 +4,7 @@ Checks read the summary and the files through the storage, never the asset's val
 the assets. Run without a partition they look at every local day.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
@@ -23,6 +23,7 @@ from lse_dagster.day.finding import (
     find_incomplete_traces,
     find_missing_attachments,
     find_pending_runs,
+    find_short_feedback,
     finding_of_differences,
 )
 from lse_dagster.day.folder import DayFolder
@@ -42,10 +43,11 @@ COMPLETENESS_CHECK = "traces_are_complete"
 FILES_CHECK = "files_match_summary"
 PENDING_CHECK = "no_pending_runs"
 ATTACHMENTS_CHECK = "attachments_are_complete"
+FEEDBACK_CHECK = "feedback_is_complete"
 RETENTION_CHECK = "langsmith_still_had_the_day"
 ZIP_CHECK = "zip_matches_day"
 DRIVE_CHECK = "drive_copy_matches_zip"
-WARNINGS = frozenset({COMPLETENESS_CHECK, PENDING_CHECK, ATTACHMENTS_CHECK, RETENTION_CHECK})
+WARNINGS = frozenset({COMPLETENESS_CHECK, PENDING_CHECK, ATTACHMENTS_CHECK, FEEDBACK_CHECK, RETENTION_CHECK})
 
 _RAW_RUNS_CHECKS = (
     (
@@ -66,9 +68,18 @@ _RAW_RUNS_CHECKS = (
     (COMPLETENESS_CHECK, False, "Every parent is there and every identity agrees with `dotted_order`."),
     (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
     (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
+    (FEEDBACK_CHECK, False, "Of each run as many feedback records are archived as it says that it has."),
     (RETENTION_CHECK, False, "LangSmith had not begun to forget the day when it was fetched."),
 )
 """Name, whether it blocks, description."""
+
+_LOOKS_AT_FILES: Mapping[str, Callable[[DayFolder, Examination], Finding]] = {
+    FILES_CHECK: find_changed_files,
+    COMPLETENESS_CHECK: lambda _, found: find_incomplete_traces(found.traces),
+    PENDING_CHECK: lambda _, found: find_pending_runs(found.counts),
+    ATTACHMENTS_CHECK: lambda folder, found: find_missing_attachments(folder, found.counts),
+    FEEDBACK_CHECK: lambda _, found: find_short_feedback(found.feedback),
+}
 
 BLOCKING_CHECKS = tuple(name for name, blocking, _ in _RAW_RUNS_CHECKS if blocking)
 """The checks of `raw_runs` without which a day does not travel on."""
@@ -127,14 +138,8 @@ def _raw_runs_checks(
             if check == RETENTION_CHECK:
                 return find_forgotten_part(folder, rule)
             found = examine(folder)
-            if check == FILES_CHECK:
-                return find_changed_files(folder, found)
-            if check == COMPLETENESS_CHECK:
-                return find_incomplete_traces(found.traces)
-            if check == PENDING_CHECK:
-                return find_pending_runs(found.counts)
-            if check == ATTACHMENTS_CHECK:
-                return find_missing_attachments(folder, found.counts)
+            if check in _LOOKS_AT_FILES:
+                return _LOOKS_AT_FILES[check](folder, found)
             now = counted_once(folder)
             return now.runs(found.counts) if check == RUN_COUNT_CHECK else now.root_runs(found.counts)
 

@@ -33,6 +33,7 @@ def numbers_of_day(summary: Summary) -> dict[str, int | str]:
         "root_runs": counts.root_runs,
         PENDING_RUNS_METADATA: counts.pending_runs,
         "feedback": counts.feedback,
+        "missing_feedback": sum(short.lacking for short in summary.short_feedback),
         "attachments": counts.attachments,
         "missing_attachments": len(summary.missing_attachments),
         "bytes": summary.bytes,

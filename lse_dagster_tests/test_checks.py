@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import msgspec
 import pytest
 
 from lse_dagster.sandbox.client import ControlClient
@@ -140,6 +141,85 @@ def test_an_attachment_that_cannot_be_had_is_a_warning_and_travels_on(
     assert found.metadata["missing"].value == 1
     assert "'photo' of run" in (found.description or "")
     assert "403" in (found.description or "")
+
+
+def give_feedback(archive: DayArchive, run_id: str, **fields: object) -> str:
+    answer = archive.api.post("/feedback", {"run_id": run_id, "key": "score", "score": 1, **fields})
+    assert answer.ok, answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.mark.parametrize("v2", [True, False], ids=["v2", "v1"])
+def test_feedback_that_runs_speak_of_and_no_list_has_is_a_warning_until_it_is_fetched(
+    v2: bool, archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
+    run_id = archive.api.add_run(NOON)
+    child = add_child(archive, run_id, NOON + timedelta(hours=12, minutes=30))  # after midnight
+    for run, count in ((run_id, 3), (child, 1)):
+        for _ in range(count):
+            give_feedback(archive, run)
+    langsmith_sandbox.settings(v2=v2, hide_feedback=True)
+
+    result = archive.materialize()
+    summary = archive.days.load(archive.project, DATE).summary
+    langsmith_sandbox.settings(hide_feedback=False)
+    again = archive.materialize()
+
+    found = evaluation(result, "feedback_is_complete")
+    assert result.success
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert f"run {run_id}: 0 of 3 records" in (found.description or "")
+    assert f"run {child}: 0 of 1 records" in (found.description or "")
+    assert (found.metadata["feedback_said"].value, found.metadata["missing"].value) == (4, 4)
+    assert {short.run_id: short.lacking for short in summary.short_feedback} == {run_id: 3, child: 1}
+    mended = evaluation(again, "feedback_is_complete")
+    assert mended.passed
+    assert mended.description == "All the feedback that runs speak of is there: 4 records."
+    assert archive.days.load(archive.project, DATE).summary.short_feedback == []
+
+
+@pytest.mark.parametrize("odd", ["deleted between pages", "another order each time"])
+def test_feedback_whose_list_changes_while_it_is_read_is_all_there(
+    odd: str, archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
+    run_id = archive.api.add_run(NOON)
+    given = [give_feedback(archive, run_id) for _ in range(101)]
+    if odd == "deleted between pages":
+        langsmith_sandbox.settings(delete_feedback=[given[-1], given[-2]])
+    else:
+        langsmith_sandbox.settings(shuffle_feedback=True)
+
+    result = archive.materialize(["raw_runs"])
+
+    assert evaluation(result, "feedback_is_complete").passed
+    assert archive.days.load(archive.project, DATE).summary.counts.feedback == 101
+
+
+@pytest.mark.parametrize("by_project", [True, False], ids=["numbers of the project", "numbers of all"])
+def test_feedback_of_another_project_is_neither_kept_nor_missed(
+    by_project: bool, archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
+    run_id = archive.api.add_run(NOON)
+    own = give_feedback(archive, run_id)
+    give_feedback(archive, run_id, session_id="49037901-6b38-4915-b7dc-318b42ec8a72")
+    langsmith_sandbox.settings(numbers_by_project=by_project)
+
+    result = archive.materialize(["raw_runs"])
+
+    (trace,) = archive.days.load(archive.project, DATE).traces()
+    assert [msgspec.json.decode(record)["id"] for record in trace.feedback] == [own]
+    assert evaluation(result, "feedback_is_complete").passed
+
+
+def test_feedback_is_counted_in_the_files_and_not_in_the_summary(archive: DayArchive) -> None:
+    run_id = archive.api.add_run(NOON)
+    give_feedback(archive, run_id)
+    archive.materialize(["raw_runs"])
+    path = next(archive.days.day_path(archive.project, DATE).glob("*Z.json"))
+    head, _, _ = path.read_bytes().partition(b'"feedback":[')
+    path.write_bytes(head + b'"feedback":[\n]}\n')
+
+    assert not evaluation(archive.verify(), "feedback_is_complete").passed
 
 
 def test_both_days_of_a_trace_across_midnight_are_green(archive: DayArchive) -> None:

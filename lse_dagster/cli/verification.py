@@ -16,6 +16,7 @@ import dagster as dg
 from lse_dagster.checks import (
     ATTACHMENTS_CHECK,
     COMPLETENESS_CHECK,
+    FEEDBACK_CHECK,
     FILES_CHECK,
     PENDING_CHECK,
     RETENTION_CHECK,
@@ -39,6 +40,7 @@ _ON_THIS_DISK = (
     ("raw_runs", COMPLETENESS_CHECK),
     ("raw_runs", PENDING_CHECK),
     ("raw_runs", ATTACHMENTS_CHECK),
+    ("raw_runs", FEEDBACK_CHECK),
     ("raw_runs", RETENTION_CHECK),
     ("day_zip", "zip_matches_day"),
 )

@@ -10,6 +10,7 @@ import msgspec
 
 from lse_dagster.day.census import Census
 from lse_dagster.day.completeness import Completeness, TraceExamination
+from lse_dagster.day.feedback_examination import FeedbackExamination, FeedbackFound
 from lse_dagster.day.folder import DayFolder, file_sha256
 from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.run import InvalidRun, read_identity
@@ -25,6 +26,7 @@ class Examination:
     counts: Counts
     tally: Tally
     traces: Completeness
+    feedback: FeedbackFound
     differences: list[str]
     """What the summary says otherwise: of hashes, then of counts, projects and dates."""
 
@@ -32,7 +34,7 @@ class Examination:
 def examine_day(day: DayFolder) -> Examination:
     """Read every file of a day once. Raises `BrokenDay` where one is missing or cannot be read."""
     day.verify_names()
-    census, traces = Census(day), TraceExamination(day)
+    census, traces, feedback = Census(day), TraceExamination(day), FeedbackExamination(day.summary)
     changed = []
     for name, entry in day.summary.files.items():
         is_as_written = True
@@ -44,6 +46,7 @@ def examine_day(day: DayFolder) -> Examination:
                 runs = [read_identity(raw) for raw in trace.runs]
                 census.add(name, trace, runs)
                 traces.add(runs)
+                feedback.add(trace, runs)
             else:
                 is_as_written = file_sha256(day.path / name) == entry.sha256
         except (OSError, InvalidRun, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -52,7 +55,8 @@ def examine_day(day: DayFolder) -> Examination:
             ) from error
         if not is_as_written:
             changed.append(_differs(name))
-    return Examination(census.counts, census.tally, traces.finish(), changed + census.differences)
+    differences = changed + census.differences
+    return Examination(census.counts, census.tally, traces.finish(), feedback.finish(), differences)
 
 
 def _differs(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from lse_dagster.day.completeness import Completeness
 from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.examination import Examination
+from lse_dagster.day.feedback_examination import FeedbackFound
 from lse_dagster.day.folder import REPAIR, DayFolder
 from lse_dagster.day.interval import DayInterval, iso_z
 from lse_dagster.day.names import start_text, trace_start_text
@@ -85,6 +86,18 @@ def find_missing_attachments(folder: DayFolder, counts: Counts) -> Finding:
     named = [f"{one.name!r} of run {one.run_id}: {one.why}" for one in lost]
     good = f"All {counts.attachments:,} attachments that runs name are there."
     return finding_of_differences(named, good=good, numbers=numbers)
+
+
+def find_short_feedback(found: FeedbackFound) -> Finding:
+    """Whether all the feedback that runs speak of is archived."""
+    problems = [f"run {one.run_id}: {one.held:,} of {one.expected:,} records" for one in found.lacking]
+    numbers: Numbers = {
+        "feedback": found.records,
+        "feedback_said": found.said,
+        "missing": sum(one.lacking for one in found.lacking),
+    }
+    good = f"All the feedback that runs speak of is there: {found.records:,} records."
+    return finding_of_differences(problems, good=good, numbers=numbers)
 
 
 def find_forgotten_part(folder: DayFolder, rule: Rule) -> Finding:

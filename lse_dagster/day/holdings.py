@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Protocol, Self
 
-import msgspec
-
 from lse_dagster.day.errors import DiskError
+from lse_dagster.day.feedback import read_record
 from lse_dagster.day.inline_fields import held_inline
 from lse_dagster.day.overwrite.policy import Replacement
 from lse_dagster.day.private_database import private_database, sqlite_as_os_error
-from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.day.run import read_identity
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.trace_file import TraceFile
@@ -42,19 +40,12 @@ class Held(NamedTuple):
     id: str
 
 
-class _Record(msgspec.Struct):
-    id: str
-
-
-_RECORD = RawDecoder(_Record)
-
-
 def read_holdings(traces: Iterable[TraceFile], summary: Summary) -> Iterator[Held]:
     """What these traces hold. Raises `InvalidRun`, `msgspec.MsgspecError`, and what the iterable raises."""
     yield from (Held("attachment", name) for name in summary.attachment_names())
     for trace in traces:
         yield from (Held("run", read_identity(raw).id) for raw in trace.runs)
-        yield from (Held("feedback", _RECORD.decode(raw).id) for raw in trace.feedback)
+        yield from (Held("feedback", read_record(raw).id) for raw in trace.feedback)
 
 
 class HoldingDay(Protocol):

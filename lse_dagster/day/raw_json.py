@@ -72,7 +72,7 @@ def _originals(content: bytes, readable: bytes, found: Any, names: tuple[str, ..
         begin = readable.rindex(bytes(raw))
         return msgspec.Raw(content[begin : begin + len(bytes(raw))])
 
-    values = ((name, getattr(found, name)) for name in names if hasattr(found, name))
+    values = ((name, value) for name in names if (value := getattr(found, name, None)) is not None)
     return {
         name: [cut(raw) for raw in value] if isinstance(value, list) else cut_last(value)
         for name, value in values

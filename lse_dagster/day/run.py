@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from lse_dagster.day.dotted_order import DottedOrder, Segment, parse_dotted_order, parse_segment
+from lse_dagster.day.feedback import count_feedback
 from lse_dagster.day.interval import microseconds, parse_time
 from lse_dagster.day.raw_json import RawDecoder
 
@@ -54,7 +55,8 @@ class RunIdentity(msgspec.Struct, frozen=True):
     trace_start: datetime
     """When its trace began; the run's own start when `dotted_order` does not say."""
     parent_run_id: str | None
-    has_feedback: bool
+    feedback: int | None
+    """How many feedback records it says that it has; None if it says nothing of feedback."""
     names_files: bool
     """Whether it names attachments or fields that LangSmith keeps elsewhere."""
     run_type: str
@@ -118,7 +120,7 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
         start=start,
         trace_start=root.start if root else start,
         parent_run_id=head.parent_run_id or (parent.run_id if parent else None),
-        has_feedback=bytes(head.feedback_stats) not in _NOTHING,
+        feedback=None if bytes(head.feedback_stats) in _NOTHING else count_feedback(head.feedback_stats),
         names_files=not _NOTHING.issuperset(
             map(bytes, (head.attachments, head.s3_urls, head.inputs_s3_urls, head.outputs_s3_urls))
         ),

@@ -22,7 +22,7 @@ _CACHE_KIB: Final = 8192
 _TABLE: Final = """
     CREATE TABLE runs (
         id TEXT PRIMARY KEY, trace_id TEXT, dotted_order TEXT, start_us INTEGER, trace_start_us INTEGER,
-        is_root INTEGER, run_type TEXT, status TEXT, has_feedback INTEGER, names_files INTEGER,
+        is_root INTEGER, run_type TEXT, status TEXT, feedback INTEGER, names_files INTEGER,
         offset INTEGER, length INTEGER
     )
 """
@@ -99,9 +99,9 @@ class RunIndex:
         )
         return self._ask(query, first_us, first_us, end_us)
 
-    def ids_with_feedback(self) -> list[str]:
-        """The ids of the runs that have feedback records."""
-        return [row[0] for row in self._ask("SELECT id FROM runs WHERE has_feedback ORDER BY id")]
+    def feedback(self) -> list[tuple[str, int]]:
+        """The ids of the runs that speak of feedback, and how many records each says that it has."""
+        return self._ask("SELECT id, feedback FROM runs WHERE feedback IS NOT NULL ORDER BY id")
 
     def runs_naming_files(self) -> list[SpooledRun]:
         """The runs that name attachments or offloaded fields."""
@@ -160,7 +160,7 @@ def _row(run: RunIdentity, where: SpooledRun) -> tuple[object, ...]:
         run.is_root,
         run.run_type,
         run.status,
-        run.has_feedback,
+        run.feedback,
         run.names_files,
         where.offset,
         where.length,

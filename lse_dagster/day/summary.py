@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from lse_dagster.day.attachment import MissingAttachment, is_attachment_file_name, is_day_file_name
+from lse_dagster.day.feedback import ShortFeedback
 from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.summary_text import split_summary
@@ -64,8 +65,9 @@ class Unverified(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of `_summary.json`.
 
-    A day that lacks no attachment says nothing about missing ones, a day that was proven whole nothing about
-    being `unverified`. The totals are null for an unverified day: LangSmith was not asked.
+    A day that lacks no attachment says nothing about missing ones, one that lacks no feedback nothing about
+    `short_feedback`, a day that was proven whole nothing about being `unverified`. The totals are null for an
+    unverified day: LangSmith was not asked.
     """
 
     schema: Schema
@@ -81,6 +83,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     """The hash of the day's content, whoever fetched it and when: `content_sha256`."""
     missing_attachments: list[MissingAttachment] = []
+    short_feedback: list[ShortFeedback] = []
     unverified: Unverified | None = None
 
     @property

@@ -18,6 +18,7 @@ import msgspec
 from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
+from lse_dagster.day.feedback import ShortFeedback
 from lse_dagster.day.feedback_spool import FeedbackRecord, FeedbackSpool
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
@@ -143,9 +144,9 @@ class DayWriter:
         except OSError as error:
             raise self._disk_error(error) from error
 
-    def runs_with_feedback(self) -> list[str]:
-        """The ids of the runs that have feedback records to fetch."""
-        return self._index.ids_with_feedback()
+    def runs_with_feedback(self) -> list[tuple[str, int]]:
+        """The ids of the runs that have feedback records to fetch, and how many each says that it has."""
+        return self._index.feedback()
 
     def recovered_naming_files(self) -> Iterator[bytes]:
         """The runs of an earlier process that name attachments or offloaded fields."""
@@ -165,6 +166,7 @@ class DayWriter:
         totals: Callable[[], Totals] | None = None,
         attachments: Mapping[str, FileEntry] | None = None,
         missing_attachments: Iterable[MissingAttachment] = (),
+        short_feedback: Iterable[ShortFeedback] = (),
     ) -> StagedDay:
         """Write every trace file and the summary, and flush them.
 
@@ -178,7 +180,9 @@ class DayWriter:
             counts = self._counts(len(traces), len(self._feedback), len(attachments or {}))
             files = {**traces, **(attachments or {})}
             counted = totals() if totals is not None else None
-            staged = self._write_summary(origin, counted, files, counts, list(missing_attachments))
+            staged = self._write_summary(
+                origin, counted, files, counts, list(missing_attachments), list(short_feedback)
+            )
         except OSError as error:
             raise self._disk_error(error) from error
         self._feedback.close()
@@ -220,6 +224,7 @@ class DayWriter:
         files: dict[str, FileEntry],
         counts: Counts,
         missing_attachments: list[MissingAttachment],
+        short_feedback: list[ShortFeedback],
     ) -> StagedDay:
         staging = self._staging
         table = FileTable(files.items())
@@ -236,6 +241,7 @@ class DayWriter:
             files=table,
             sha256=content_sha256(table, counts),
             missing_attachments=missing_attachments,
+            short_feedback=short_feedback,
             unverified=origin.unverified if isinstance(origin, Imported) else None,
         )
         raw = encode_summary(summary)

@@ -4,7 +4,7 @@ Nothing is published here. The result waits in its staging folder, complete and 
 as many runs as LangSmith counted after the last page; if that cannot be had, this ends with an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,6 +22,7 @@ from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKe
 from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
 from lse_dagster.langsmith.errors import NoSuchEndpoint
 from lse_dagster.langsmith.feedback import fetch_feedback
+from lse_dagster.langsmith.feedback_numbers import numbers_of_feedback
 from lse_dagster.langsmith.generation import choose_queries
 from lse_dagster.langsmith.large_blocks import return_large_blocks
 from lse_dagster.langsmith.page_size import PageSize
@@ -193,13 +194,28 @@ class _Fetch:
             self._transport.cancelled_on_error(),
         ):
             roots = thread.submit(count_runs, self._transport, self._scope, roots_only=True)
-            fetch_feedback(self._transport, writer.runs_with_feedback(), writer.add_feedback)
+            short = fetch_feedback(
+                self._transport,
+                self._scope.project_id,
+                writer.runs_with_feedback(),
+                writer.add_feedback,
+                self._numbers_of_feedback,
+            )
             return writer.finish(
                 origin,
                 totals=lambda: Totals(total, roots.result()),
                 attachments=kept.files,
                 missing_attachments=kept.missing,
+                short_feedback=short,
             )
+
+    def _numbers_of_feedback(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """How many feedback records each run says that it has, as LangSmith says now."""
+        numbers: dict[str, int] = {}
+        for scope in (self._scope, self._tail):
+            left = [run_id for run_id in run_ids if run_id not in numbers]
+            numbers |= numbers_of_feedback(self._queries, scope, left)
+        return numbers
 
     def _run_again(self, run_id: str) -> msgspec.Raw | None:
         """A run as LangSmith sends it now, with URLs that are good again."""

@@ -18,10 +18,10 @@ class Project(msgspec.Struct, frozen=True):
 
 def find_project(transport: Transport, project: str) -> Project:
     """The project of exactly this name. Raises `ProjectNotFound`."""
-    found = transport.get(
-        _PATH, msgspec.json.Decoder(list[Project]).decode, params={"name": project, "limit": 100}
+    found: list[Project] | None = transport.get(
+        _PATH, msgspec.json.Decoder(list[Project] | None).decode, params={"name": project, "limit": 100}
     )
-    for candidate in found:
+    for candidate in found or ():
         if candidate.name == project:
             return candidate
     raise ProjectNotFound(project, transport.endpoint)

@@ -37,13 +37,28 @@ class Page:
     next_cursor: str | None
 
 
-class _V2Answer(msgspec.Struct):
-    items: list[msgspec.Raw]  # required: an answer without it is not an empty page
+class _Answer(msgspec.Struct):
+    """Services in Go write an empty list as null or leave it out; what a proxy says instead is no page.
+
+    Whether the page was empty indeed, the count and the scan of ids tell.
+    """
+
+    detail: object = None
+    error: object = None
+    message: object = None
+
+    def __post_init__(self) -> None:
+        if self.detail or self.error or self.message:
+            raise ValueError("it is a message, and no page of runs")
+
+
+class _V2Answer(_Answer):
+    items: list[msgspec.Raw] | None = None
     next_cursor: str | None = None
 
 
-class _V1Answer(msgspec.Struct):
-    runs: list[msgspec.Raw]
+class _V1Answer(_Answer):
+    runs: list[msgspec.Raw] | None = None
     cursors: dict[str, str | None] | None = None
 
 
@@ -55,6 +70,8 @@ class RunQueries(ABC):
     fields: ClassVar[tuple[str, ...]]
     gives_many_ids: ClassVar[bool]
     """Whether a scan of ids costs little beside the fetch."""
+    numbers_of_feedback: ClassVar[tuple[str, str]]
+    """The fields with a run's id and the numbers of its feedback."""
     _id_field: ClassVar[str]
     _ids_parameter: ClassVar[str]
 
@@ -74,9 +91,17 @@ class RunQueries(ABC):
         size = PageSize(self.largest_page, first=self.largest_page)
         return self._ask(self._body(scope, cursor, (self._id_field,)), size)
 
-    def by_id(self, scope: RunScope, run_ids: Sequence[str], cursor: str | None, size: PageSize) -> Page:
-        """One page of the runs with these ids."""
-        return self._ask({**self._body(scope, cursor, self.fields), self._ids_parameter: list(run_ids)}, size)
+    def by_id(
+        self,
+        scope: RunScope,
+        run_ids: Sequence[str],
+        cursor: str | None,
+        size: PageSize,
+        fields: Sequence[str] | None = None,
+    ) -> Page:
+        """One page of the runs with these ids: whole, or some of their fields."""
+        body = self._body(scope, cursor, fields or self.fields)
+        return self._ask({**body, self._ids_parameter: list(run_ids)}, size)
 
     @abstractmethod
     def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]: ...
@@ -91,6 +116,7 @@ class V2Queries(RunQueries):
     name = "v2"
     largest_page = V2_LARGEST_PAGE
     fields = V2_SELECTS
+    numbers_of_feedback = ("ID", "FEEDBACK_STATS")
     gives_many_ids = True
     _id_field = "ID"
     _ids_parameter = "ids"
@@ -123,8 +149,9 @@ class V2Queries(RunQueries):
             kind="v2",
             shrink=attempt.too_large,
         )
-        size.arrived(len(answer.items), counted.bytes)
-        return Page(answer.items, answer.next_cursor or None)
+        page = Page(answer.items or [], answer.next_cursor or None)
+        size.arrived(len(page.items), counted.bytes)
+        return page
 
 
 class V1Queries(RunQueries):
@@ -133,6 +160,7 @@ class V1Queries(RunQueries):
     name = "v1"
     largest_page = V1_LARGEST_PAGE
     fields = V1_SELECT
+    numbers_of_feedback = ("id", "feedback_stats")
     gives_many_ids = False
     _id_field = "id"
     _ids_parameter = "id"
@@ -180,8 +208,9 @@ class V1Queries(RunQueries):
             kind="v1",
             shrink=attempt.too_large,
         )
-        size.arrived(len(answer.runs), counted.bytes)
-        return Page(answer.runs, (answer.cursors or {}).get("next") or None), attempt.asked_for
+        page = Page(answer.runs or [], (answer.cursors or {}).get("next") or None)
+        size.arrived(len(page.items), counted.bytes)
+        return page, attempt.asked_for
 
 
 def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[str]]:
@@ -193,10 +222,18 @@ def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[str]]:
 
 
 def pages_by_id(
-    queries: RunQueries, scope: RunScope, wanted: Sequence[str], size: PageSize
+    queries: RunQueries,
+    scope: RunScope,
+    wanted: Sequence[str],
+    size: PageSize,
+    fields: Sequence[str] | None = None,
 ) -> Iterator[list[msgspec.Raw]]:
-    """Every page of the runs with these ids. Raises as `id_pages` does."""
-    return (items for items, _ in _pages(scope, lambda cursor: queries.by_id(scope, wanted, cursor, size)))
+    """Every page of the runs with these ids, whole or some of their fields. Raises as `id_pages` does."""
+
+    def ask(cursor: str | None) -> Page:
+        return queries.by_id(scope, wanted, cursor, size, fields)
+
+    return (items for items, _ in _pages(scope, ask))
 
 
 def _pages(

@@ -71,13 +71,13 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
     """What the key reaches; of the projects at most so many. Raises `Unauthorized` and the like."""
     projects: list[_Project] = []
     while len(projects) < most:
-        page = transport.get(
+        page: list[_Project] | None = transport.get(
             _PROJECTS_PATH,
-            msgspec.json.Decoder(list[_Project]).decode,
+            msgspec.json.Decoder(list[_Project] | None).decode,
             params={"limit": min(_PAGE, most), "offset": len(projects)},
         )
-        projects += page
-        if len(page) < _PAGE:
+        projects += page or ()
+        if not page or len(page) < _PAGE:
             break
     return Workspace(
         id=next((project.tenant_id for project in projects if project.tenant_id), None),

@@ -65,3 +65,10 @@ def test_a_text_that_was_cut_in_an_emoji_is_read() -> None:
 def test_what_is_no_run_is_an_error() -> None:
     with pytest.raises(InvalidRun):
         read_outline(b'{"status": "SUCCESS"}')
+
+
+@pytest.mark.parametrize(("records", "same"), [(0, False), (1, False), (2, True), (3, True)])
+def test_an_archived_run_that_lacks_records_of_its_feedback_is_another(records: int, same: bool) -> None:
+    archived = read_outline(json.dumps(RUN).encode(), {"a": records})
+
+    assert (archived.digest == outline()[1]) is same

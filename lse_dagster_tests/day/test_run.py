@@ -53,8 +53,8 @@ def test_a_v1_run_with_naive_times_and_a_parent_is_read_the_same() -> None:
 def test_a_run_without_feedback_is_not_asked_about(stats: object) -> None:
     run = root(at("12:00:00"))
 
-    assert not read_identity(run.raw(feedback_stats=stats)).has_feedback
-    assert read_identity(run.raw(feedback_stats={"score": {"n": 1}})).has_feedback
+    assert read_identity(run.raw(feedback_stats=stats)).feedback is None
+    assert read_identity(run.raw(feedback_stats={"score": {"n": 1}})).feedback == 1
 
 
 @pytest.mark.parametrize(

@@ -333,3 +333,46 @@ def test_a_passing_fault_costs_no_run(
     assert day.run_ids() == traced
     assert day.summary.langsmith_total == 120
     assert langsmith_sandbox.faults() == []
+
+
+@pytest.mark.parametrize("v2", [True, False], ids=["v2", "v1"])
+@pytest.mark.parametrize("written", ["null", "absent"])
+@pytest.mark.parametrize("runs", [0, 3])
+def test_an_empty_list_that_is_written_as_null_or_left_out_is_an_empty_page(
+    v2: bool,
+    written: str,
+    runs: int,
+    archive: Archive,
+    project: TracedProject,
+    langsmith_sandbox: ControlClient,
+) -> None:
+    traced = [project.root(NOON + timedelta(hours=number)).id for number in range(runs)]
+    for run_id in traced:
+        assert project.api.post("/feedback", {"run_id": run_id, "key": "score", "score": 1}).ok
+    langsmith_sandbox.settings(v2=v2, empty_lists=written)
+
+    day = archive.fetch()
+
+    assert day.run_ids() == set(traced)
+    assert (day.summary.langsmith_total, day.summary.counts.feedback) == (runs, runs)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"items": None}, {"detail": "Try later"}], ids=["absent", "null", "a message"]
+)
+def test_pages_that_come_empty_and_are_not_lose_no_run(
+    body: object, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+) -> None:
+    traced = {project.root(NOON + timedelta(seconds=number)).id for number in range(30)}
+    langsmith_sandbox.fault(path=QUERY, status=200, body=body, times=5)
+
+    assert archive.fetch().run_ids() == traced
+
+
+def test_a_list_of_projects_that_is_null_has_none(
+    transport: Transport, project: TracedProject, tmp_path: Path, langsmith_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.settings(empty_lists="null")
+
+    with pytest.raises(ProjectNotFound):
+        fetch_day(transport, DayStore(tmp_path), f"{project.name}-2", DAY)

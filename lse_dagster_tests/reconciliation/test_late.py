@@ -79,6 +79,20 @@ def test_what_comes_later_still_is_noticed_by_the_count_and_fetched(place: Place
     assert is_there(place, root, what)
 
 
+def test_feedback_that_no_list_had_when_the_day_was_fetched_is_noticed_by_the_count(place: Place) -> None:
+    root = place.api.add_run(at(1, 12))
+    place.give_feedback(root)
+    place.langsmith.settings(hide_feedback=True)
+    place.skip_to(at(4))
+    place.langsmith.settings(hide_feedback=False)
+
+    place.skip_to(at(13))
+    place.look_often(hours=1)
+
+    assert place.steps(DAY) == ["fetch", "count", "fetch"]
+    assert is_there(place, root, "feedback")
+
+
 def test_a_day_that_was_counted_is_compared_in_its_zip_when_its_folder_is_gone(place: Place) -> None:
     root = place.api.add_run(at(1, 12))
     place.skip_to(at(4))

@@ -45,7 +45,19 @@ class Backend(NamedTuple):
             presigner=self.presigner,
             base_url=str(request.base_url).rstrip("/"),
             tenant_id=self.tenant_id,
+            numbers_by_project=self.settings.current.numbers_by_project,
         )
+
+    def members(self, name: str, items: Sequence[Any]) -> dict[str, Any]:
+        """The member of an object that holds a list, in the way that the settings want an empty one."""
+        written = self.settings.current.empty_lists
+        if items or written == "[]":
+            return {name: items}
+        return {name: None} if written == "null" else {}
+
+    def array(self, items: Sequence[Any]) -> Response:
+        """A list that is the whole answer, in the same way."""
+        return json_response(self.members("items", items).get("items"))
 
 
 class ApiError(Exception):

@@ -18,17 +18,24 @@ _SAMPLE = 10
 
 
 def list_feedback(
-    store: Store, run_ids: Sequence[str], keys: Sequence[str], *, limit: int, offset: int
+    store: Store,
+    run_ids: Sequence[str],
+    keys: Sequence[str],
+    *,
+    limit: int,
+    offset: int,
+    shuffled: bool = False,
 ) -> list[dict[str, Any]]:
-    """Records of these runs (all runs if none is named), newest first."""
+    """Records of these runs (all runs if none is named), newest first, or in another order each time."""
     conditions, parameters = ["1"], list[Any]()
     for column, values in (("run_id", run_ids), ("key", keys)):
         if values:
             conditions.append(f"{column} IN ({', '.join('?' * len(values))})")
             parameters += values
+    order = "random()" if shuffled else "created_us DESC, id"
     rows = store.rows(
         f"SELECT id, run_id, trace_id, project_id, doc FROM feedback WHERE {' AND '.join(conditions)}"
-        " ORDER BY created_us DESC, id LIMIT ? OFFSET ?",
+        f" ORDER BY {order} LIMIT ? OFFSET ?",
         [*parameters, limit, offset],
     )
     return [_rendered(row) for row in rows]
@@ -40,10 +47,16 @@ def read_feedback(store: Store, feedback_id: str) -> dict[str, Any] | None:
     return _rendered(row) if row else None
 
 
-def feedback_stats(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Per run, per key: how many, their average and spread, and a sample of the comments."""
+def feedback_stats(
+    store: Store, run_ids: Sequence[str], *, by_project: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Per run, per key: how many, their average and spread, and a sample of the comments.
+
+    `by_project`: only of the records that name the project of their run.
+    """
+    own = " AND project_id = (SELECT project_id FROM runs WHERE runs.id = run_id)" if by_project else ""
     rows = store.rows(
-        f"SELECT run_id, key, doc FROM feedback WHERE run_id IN ({', '.join('?' * len(run_ids))})"
+        f"SELECT run_id, key, doc FROM feedback WHERE run_id IN ({', '.join('?' * len(run_ids))}){own}"
         " ORDER BY created_us, id",
         run_ids,
     )

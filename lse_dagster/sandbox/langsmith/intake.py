@@ -58,6 +58,7 @@ class Feedback:
     """Keeps feedback records and lists them."""
 
     def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._store = backend.store
 
     @property
@@ -76,9 +77,19 @@ class Feedback:
         if not 1 <= limit <= _MAX_LIMIT:
             raise ApiError(422, f"limit must be between 1 and {_MAX_LIMIT}")
         run_ids = [str(uuid.UUID(run_id)) for run_id in query.getlist("run")]
-        return json_response(
-            list_feedback(self._store, run_ids, query.getlist("key"), limit=limit, offset=offset)
+        settings = self._backend.settings
+        found = list_feedback(
+            self._store,
+            run_ids,
+            query.getlist("key"),
+            limit=0 if settings.current.hide_feedback else limit,
+            offset=offset,
+            shuffled=settings.current.shuffle_feedback,
         )
+        if found and (doomed := settings.take_feedback_to_delete()) is not None:
+            with self._store.transaction:
+                self._store.execute("DELETE FROM feedback WHERE id = ?", [doomed])
+        return self._backend.array(found)
 
     async def create(self, request: Request) -> Response:
         """One record."""

@@ -62,7 +62,7 @@ class Projects:
             " ORDER BY created_us DESC, id LIMIT ? OFFSET ?",
             [*parameters, limit, offset],
         )
-        return json_response([self._rendered(request, row) for row in rows])
+        return self._backend.array([self._rendered(request, row) for row in rows])
 
     async def read_project(self, request: Request) -> Response:
         """One project."""

@@ -112,7 +112,7 @@ class Queries:
             for view in self._backend.views(request, page.runs)
         ]
         runs, cursor = _with_page_fault(request, page, runs, query.cursor)
-        return self._page({"runs": runs, "cursors": {"next": cursor, "prev": None}})
+        return self._page({**self._backend.members("runs", runs), "cursors": {"next": cursor, "prev": None}})
 
     async def query_v2(self, request: Request) -> Response:
         """A page of the runs of some projects."""
@@ -132,7 +132,8 @@ class Queries:
         )
         items = [v2.render(view, selects) for view in self._backend.views(request, page.runs)]
         items, cursor = _with_page_fault(request, page, items, query.cursor)
-        return self._page({"items": items, **({"next_cursor": cursor} if cursor else {})})
+        more = {"next_cursor": cursor} if cursor else {}
+        return self._page({**self._backend.members("items", items), **more})
 
     async def read_run(self, request: Request) -> Response:
         """One run with all its keys."""

@@ -32,6 +32,16 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """How long a presigned URL is good; negative makes URLs that have expired."""
     max_page_bytes: int | None = None
     """A page that would be larger is answered with 413."""
+    empty_lists: Literal["[]", "null", "absent"] = "[]"
+    """How an empty list is written: services in Go write null. `absent` leaves the member out."""
+    hide_feedback: bool = False
+    """The list of feedback is empty, while runs still carry its numbers."""
+    delete_feedback: list[str] = []
+    """Ids of feedback records. After each page of feedback the first of them is deleted for good."""
+    shuffle_feedback: bool = False
+    """Another order of the feedback for each page."""
+    numbers_by_project: bool = False
+    """The numbers that a run carries leave out what its list has of other projects."""
     now: datetime | None = None
     """The server's clock: v2 defaults to the 24 hours before it, and presigned URLs expire by it."""
 
@@ -48,6 +58,14 @@ class SettingsHolder:
         changed = msgspec.convert({**msgspec.to_builtins(self.current), **changes}, Settings)
         self.current = msgspec.structs.replace(changed, delete_runs=[])
         return changed
+
+    def take_feedback_to_delete(self) -> str | None:
+        """The next of `delete_feedback`, used up by this."""
+        if not self.current.delete_feedback:
+            return None
+        first, *others = self.current.delete_feedback
+        self.current = msgspec.structs.replace(self.current, delete_feedback=others)
+        return first
 
     def reset(self) -> None:
         """Back to the defaults."""

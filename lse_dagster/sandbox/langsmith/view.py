@@ -106,11 +106,17 @@ class RunView:
 
 
 def view_runs(
-    store: Store, runs: list[StoredRun], *, presigner: Presigner, base_url: str, tenant_id: str
+    store: Store,
+    runs: list[StoredRun],
+    *,
+    presigner: Presigner,
+    base_url: str,
+    tenant_id: str,
+    numbers_by_project: bool = False,
 ) -> list[RunView]:
     """Views of a page of runs, with two more queries for the whole page."""
     ids = [run.id for run in runs]
-    feedback = feedback_stats(store, ids)
+    feedback = feedback_stats(store, ids, by_project=numbers_by_project)
     attachments: dict[str, list[tuple[str, str]]] = {}
     for run_id, name, mime_type in store.rows(
         f"SELECT run_id, name, mime_type FROM attachments WHERE run_id IN ({', '.join('?' * len(ids))})"
