@@ -69,6 +69,20 @@ def test_a_dry_run_lists_and_removes_nothing(daemon: Daemon) -> None:
     assert is_here(daemon) == (True, True)
 
 
+def test_what_is_not_of_the_day_stays_where_it_lay(daemon: Daemon) -> None:
+    place = daemon.days.day_path(project(daemon), DAY)
+    before = content(place)
+    (place / "notes.txt").write_text("mine")
+
+    found = report(daemon.execute("free_disk", config=REALLY))
+    left = content(place)
+    restored = daemon.execute("restore", tags={"dagster/partition": DAY.isoformat()})
+
+    assert (found["days"], left) == (1, {"notes.txt": b"mine"})
+    assert restored.success
+    assert content(place) == {**before, **left}
+
+
 def test_a_day_that_is_verified_on_drive_goes_and_comes_back_the_same(daemon: Daemon) -> None:
     before = content(daemon.days.day_path(project(daemon), DAY))
 

@@ -29,11 +29,13 @@ class Examination:
     feedback: FeedbackFound
     differences: list[str]
     """What the summary says otherwise: of hashes, then of counts, projects and dates."""
+    foreign: list[str]
+    """Names of what lies there and is not of the day: no difference."""
 
 
 def examine_day(day: DayFolder) -> Examination:
     """Read every file of a day once. Raises `BrokenDay` where one is missing or cannot be read."""
-    day.verify_names()
+    foreign = day.verify_names()
     census, traces, feedback = Census(day), TraceExamination(day), FeedbackExamination(day.summary)
     changed = []
     for name, entry in day.summary.files.items():
@@ -56,7 +58,7 @@ def examine_day(day: DayFolder) -> Examination:
         if not is_as_written:
             changed.append(_differs(name))
     differences = changed + census.differences
-    return Examination(census.counts, census.tally, traces.finish(), feedback.finish(), differences)
+    return Examination(census.counts, census.tally, traces.finish(), feedback.finish(), differences, foreign)
 
 
 def _differs(name: str) -> str:

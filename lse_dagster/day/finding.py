@@ -10,6 +10,7 @@ from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.examination import Examination
 from lse_dagster.day.feedback_examination import FeedbackFound
 from lse_dagster.day.folder import REPAIR, DayFolder
+from lse_dagster.day.foreign import name_some
 from lse_dagster.day.interval import DayInterval, iso_z
 from lse_dagster.day.names import start_text, trace_start_text
 from lse_dagster.day.proof import Verdict
@@ -49,13 +50,15 @@ def find_in_day(load: Callable[[], DayFolder], look: Callable[[DayFolder], Findi
 
 
 def find_changed_files(folder: DayFolder, examined: Examination) -> Finding:
-    """Whether every file has the hash that the summary promises, none is extra, and the counts are theirs."""
-    files = len(folder.summary.files)
+    """Whether every file has the hash that the summary promises, and together they hold what it says."""
+    files, foreign = len(folder.summary.files), examined.foreign
+    numbers: Numbers = {"files": files, **({"foreign_files": len(foreign)} if foreign else {})}
     good = f"All {files:,} files are as they were written, and hold what their summary says."
-    found = finding_of_differences(examined.differences, good=good, numbers={"files": files})
-    if found.verdict.passed:
-        return found
-    return replace(found, verdict=Verdict(False, f"{found.verdict.why}. {REPAIR}"))
+    found = finding_of_differences(examined.differences, good=good, numbers=numbers)
+    why = good if found.verdict.passed else f"{found.verdict.why}. {REPAIR}"
+    if foreign:
+        why = f"{why} Left out, because it is not of the day: {name_some(foreign)}."
+    return replace(found, verdict=Verdict(found.verdict.passed, why))
 
 
 def find_incomplete_traces(found: Completeness) -> Finding:

@@ -8,18 +8,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
-from lse_dagster.day.errors import BrokenDay
+from lse_dagster.day.errors import BrokenDay, DiskError
+from lse_dagster.day.foreign import holds_day_files
 from lse_dagster.day.holdings import Held, read_holdings
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
-from lse_dagster.day.summary import Summary, decode_summary
+from lse_dagster.day.summary import InvalidSummary, Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 
 REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always` (`--force`)."
@@ -85,32 +85,31 @@ class DayFolder:
             raise self.broken(str(error)) from error
 
     def verify_files(self) -> None:
-        """Compare every file with the summary. Raises `BrokenDay` with the first difference.
-
-        A file that the summary does not name counts as a difference: nobody vouches for it.
-        """
+        """Compare every file with its hash in the summary. Raises `BrokenDay` with the first difference."""
         self.verify_names()
         for name, entry in self.summary.files.items():
             if file_sha256(self.path / name) != entry.sha256:
                 raise self.broken(f"{name} differs from its hash in the summary")
 
-    def verify_names(self) -> None:
-        """Compare the names of the files with the summary. Raises `BrokenDay` as `verify_files` does."""
+    def verify_names(self) -> list[str]:
+        """What else lies in the folder, sorted; it is not of the day, whoever put it there.
+
+        Raises `BrokenDay` where a file that the summary names is missing.
+        """
         files = self.summary.files
         there = bytearray(len(files))
-        stray = None
+        others = []
         with os.scandir(self.path) as entries:
             for name in (entry.name for entry in entries):
                 position = files.position(name)
                 if position >= 0:
                     there[position] = True
                 elif name != SUMMARY:
-                    stray = min(stray or name, name)
-        if stray is not None:
-            raise self.broken(f"{stray!r} is not in the summary")
+                    others.append(name)
         missing = there.find(False)
         if missing >= 0:
             raise self.broken(f"{files.name(missing)!r} is missing")
+        return sorted(others)
 
     def expect_summary(self) -> None:
         """Raises `BrokenDay` when `_summary.json` says something else by now."""
@@ -127,25 +126,29 @@ class DayFolder:
 
 
 def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
-    """The day in a folder, or None when there is no folder. Files are not compared with their hashes.
+    """The day in a folder; None when there is none, or nothing of a day in it. No hashes are compared.
 
-    Raises `InvalidSummary` for a folder without a valid summary.
+    Raises `InvalidSummary` for a folder without a valid summary and for what is no folder, `DiskError`.
     """
-    try:
-        file: BinaryIO = (path / SUMMARY).open("rb")
-    except FileNotFoundError:
-        if not path.exists():
-            return None
-        file = BytesIO()
+    what = f"Reading the day {day} of {project!r} at {path}"
     digest = hashlib.sha256()
+    try:
+        if not path.is_dir() and path.exists():
+            raise InvalidSummary(what, "It is not a folder.", "Move it away, then run this again.")
+        with (path / SUMMARY).open("rb") as file:
 
-    def pieces() -> Iterator[bytes]:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            yield piece
+            def pieces() -> Iterator[bytes]:
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+                    yield piece
 
-    with file:
-        summary = decode_summary(pieces(), project=project, day=day, origin=str(path))
+            summary = decode_summary(pieces(), project=project, day=day, origin=str(path))
+    except FileNotFoundError:
+        if not path.exists() or not holds_day_files(path):
+            return None
+        raise InvalidSummary(what, f"It holds files of a day and no {SUMMARY}.", REPAIR) from None
+    except OSError as error:
+        raise DiskError(what, error) from error
     return DayFolder(path, summary, digest.hexdigest())
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.foreign import holds_day_files
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import SUMMARY, day_zip_name, project_path_part
 from lse_dagster.day.summary import Counts, InvalidSummary, Schema, Unverified
@@ -83,7 +84,7 @@ def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, L
     found = {}
     for day in sorted({*folders, *zips}):
         summary = _read_head(folders[day] / SUMMARY, project, day) if day in folders else None
-        broken = day in folders and summary is None
+        broken = day in folders and summary is None and holds_day_files(folders[day])
         found[day] = LocalDay(day, summary, broken, _look_at(zips[day]) if day in zips else None)
     return found
 

@@ -16,6 +16,7 @@ from lse_dagster.day.drive_copy import compare_copy, find_copy, session_path
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, DiskError, NoSuchZip
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.foreign import move_foreign
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.names import project_path_part
 from lse_dagster.day.store import DayStore
@@ -97,12 +98,12 @@ def sweep(store: DayStore, project: str) -> list[RemovalCutShort]:
     failed = []
     for leftover in (store.root / project_path_part(project)).glob(f".*{_DOOMED}"):
         try:
+            place = leftover.with_name(leftover.name.removeprefix(".").removesuffix(_DOOMED))
             if leftover.is_symlink():
-                place = leftover.with_name(leftover.name.removeprefix(".").removesuffix(_DOOMED))
                 if not os.path.lexists(place):
                     leftover.rename(place)
             else:
-                shutil.rmtree(leftover)
+                _remove_folder(leftover, place)
         except OSError as error:
             failed.append(RemovalCutShort(leftover, error))
     return failed
@@ -121,7 +122,7 @@ def _differences(zips: ZipStore, folder: DayFolder | None, project: str, day: da
 
 
 def _bytes_of(folder: DayFolder) -> int:
-    return sum(entry.stat().st_size for entry in folder.path.iterdir())
+    return folder.summary.bytes + folder.summary_path.stat().st_size
 
 
 def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
@@ -131,7 +132,7 @@ def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
         place.rename(doomed)
         flush_folder(place.parent)
         try:
-            shutil.rmtree(doomed)
+            _remove_folder(doomed, place)
         except OSError as error:
             raise RemovalCutShort(doomed, error) from error
     try:
@@ -140,3 +141,9 @@ def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
         flush_folder(zip_path.parent)
     except OSError as error:
         raise RemovalCutShort(zip_path, error) from error
+
+
+def _remove_folder(doomed: Path, place: Path) -> None:
+    """What is not ours stays in its place. Raises `OSError`."""
+    move_foreign(doomed, place)
+    shutil.rmtree(doomed)

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from lse_dagster.day.durable import exchange, flush_folder
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
+from lse_dagster.day.foreign import holds_day_files, move_foreign
 from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
@@ -85,14 +86,16 @@ class DayStore:
         return found
 
     def dates(self, project: str) -> list[date]:
-        """The dates that have a folder, in order."""
+        """The dates that have a folder with anything of a day in it, or something in its place, in order."""
         folder = self.root / project_path_part(project)
         dates = []
         for entry in folder.iterdir() if folder.is_dir() else ():
             try:
-                dates.append(parse_date(entry.name))
+                day = parse_date(entry.name)
             except InvalidDate:
                 continue
+            if holds_day_files(entry):
+                dates.append(day)
         return sorted(dates)
 
     def days(self, project: str) -> Iterator[DayFolder]:
@@ -130,8 +133,9 @@ class DayStore:
 
     def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
         """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
-        if overwrite == "never" and self.day_path(project, day).exists():
-            raise refuse_existing(f"Writing the day {day} of {project!r}", str(self.day_path(project, day)))
+        path = self.day_path(project, day)
+        if overwrite == "never" and path.exists() and (not path.is_dir() or holds_day_files(path)):
+            raise refuse_existing(f"Writing the day {day} of {project!r}", str(path))
 
     def publish(self, staged: StagedDay, overwrite: Overwrite) -> Published:
         """Move a staged day to its place in one step, if the policy allows it.
@@ -198,11 +202,14 @@ class DayStore:
         path = self.day_path(staging.project, staging.date)
         if not path.exists():
             staging.content.rename(path)
-        elif not exchange(staging.content, path):
+        elif exchange(staging.content, path):
+            move_foreign(staging.content, path)
+        else:
             retired = self._retired_path(staging.project, staging.date)
             path.rename(retired)
             staging.content.rename(path)
             flush_folder(path.parent)
+            move_foreign(retired, path)
             shutil.rmtree(retired)
         flush_folder(path.parent)
 
@@ -211,6 +218,7 @@ class DayStore:
         path, retired = self.day_path(project, day), self._retired_path(project, day)
         if retired.is_dir():
             if path.exists():
+                move_foreign(retired, path)
                 shutil.rmtree(retired)
             else:
                 retired.rename(path)

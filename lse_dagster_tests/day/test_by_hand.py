@@ -46,6 +46,8 @@ def test_the_hash_of_a_day_is_computed_by_hand(tmp_path: Path, names: list[str],
     store = DayStore(tmp_path)
     day = store.publish(stage_with(store, [run.raw()] if names else [], files), "superset").day
 
+    (day.path / "Thumbs.db").write_bytes(b"of a file manager")
+
     found = subprocess.run(
         ["sh", "-c", "\n".join(command_for_the_hash())],
         cwd=day.path,

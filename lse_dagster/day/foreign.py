@@ -1,0 +1,46 @@
+"""What lies in a day folder and is not ours: no damage of the day, left out of it, and never thrown away.
+
+File managers, editors, sync programs and network disks leave files of their own wherever they have been,
+people leave notes. Nobody vouches for them, so they are not compared, not counted and not zipped.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from lse_dagster.day.attachment import is_day_file_name
+from lse_dagster.day.names import SUMMARY
+
+_TOLD: Final = 3
+
+
+def holds_day_files(folder: Path) -> bool:
+    """Whether there is anything of a day in a folder, or nobody can tell."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_is_ours(entry.name) for entry in entries)
+    except OSError:
+        return True
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """What has no name that we give, sorted. Raises `OSError`."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not _is_ours(entry.name))
+
+
+def move_foreign(old: Path, new: Path) -> None:
+    """Move what is not ours out of a day folder that is to go; `new` is made for it. Raises `OSError`."""
+    for name in foreign_names(old) if old.is_dir() else ():
+        new.mkdir(exist_ok=True)
+        (old / name).rename(new / name)
+
+
+def name_some(names: list[str]) -> str:
+    """The first few of these names, and how many more there are."""
+    more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
+    return ", ".join(map(repr, names[:_TOLD])) + more
+
+
+def _is_ours(name: str) -> bool:
+    return name == SUMMARY or is_day_file_name(name)
