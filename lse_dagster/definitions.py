@@ -114,6 +114,7 @@ def build_resources(settings: Settings, progress: Progress, retries: Retries) ->
             endpoint=settings.langsmith_endpoint,
             workspace_id=settings.langsmith_workspace_id,
             rates=settings.langsmith_rates,
+            attachment_hosts=list(settings.attachment_hosts),
         ),
         "drive": drive,
         "storage": storage,

@@ -7,6 +7,7 @@ given as `EnvVar`, so that no run, snapshot or page of the UI holds their values
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
@@ -26,6 +27,7 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     endpoint: str
     workspace_id: str | None = None
     rates: str = "us"
+    attachment_hosts: list[str] = Field(default_factory=list)
 
     def connect(self, log: Log, *, patience_seconds: float = 900.0) -> Transport:
         """A connection, to be used as a context manager; the log hears why it waits.
@@ -39,6 +41,7 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 workspace_id=self.workspace_id,
                 patience=patience_seconds,
                 rates=PUBLISHED_RATES[self.rates],
+                attachment_hosts=tuple(self.attachment_hosts),
             ),
             on_retry=warn_of_retries(log),
         )

@@ -18,6 +18,7 @@ from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, NotAHost
 from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, without_user
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Settings:
     langsmith_endpoint: str = DEFAULT_ENDPOINT
     langsmith_workspace_id: str | None = None
     langsmith_rates: RatesName = "us"
+    attachment_hosts: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     start_date: date = _DEFAULT_START
     data_dir: Path = Path("data")
@@ -101,6 +103,7 @@ class Settings:
             langsmith_endpoint=without_user(text("LANGSMITH_ENDPOINT") or DEFAULT_ENDPOINT),
             langsmith_workspace_id=text("LANGSMITH_WORKSPACE_ID"),
             langsmith_rates=_rates(text("LSE_LANGSMITH_RATES")),
+            attachment_hosts=_attachment_hosts(text("LSE_ATTACHMENT_HOSTS")),
             projects=_projects(text("LSE_PROJECTS")),
             start_date=_start_date(text("LSE_START_DATE")),
             data_dir=path("LSE_DATA_DIR") or Path("data"),
@@ -241,6 +244,17 @@ def _owners(value: str | None) -> tuple[str, ...]:
             why = f"{owner!r} is neither an email address nor `team:` and a name."
             raise InvalidSetting("LSE_OWNERS", why, "jane@example.com,team:data")
     return owners
+
+
+def _attachment_hosts(value: str | None) -> tuple[str, ...]:
+    """Names, suffixes and networks, as they were written."""
+    entries = tuple(entry.strip() for entry in (value or "").split(",") if entry.strip())
+    try:
+        AttachmentHosts.of("", entries)
+    except NotAHost as error:
+        example = "minio,.svc.cluster.local,10.20.0.0/16"
+        raise InvalidSetting("LSE_ATTACHMENT_HOSTS", f"{error}.", example) from None
+    return entries
 
 
 def _rates(value: str | None) -> RatesName:

@@ -47,6 +47,8 @@ def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tup
         ("LSE_ZIP_LEVEL", "0"),
         ("LSE_ZIP_LEVEL", "10"),
         ("LSE_ZIP_LEVEL", "best"),
+        ("LSE_ATTACHMENT_HOSTS", "minio:9000"),
+        ("LSE_ATTACHMENT_HOSTS", "10.0.0.0/8,https://minio"),
         ("LSE_OWNERS", "jane"),
         ("LSE_OWNERS", "jane@example.com, team:"),
     ],
@@ -83,7 +85,7 @@ def test_env_example_documents_every_variable_that_is_read() -> None:
 
     documented = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert documented - {"DAGSTER_HOME"} == read
+    assert documented - {"DAGSTER_HOME", "REQUESTS_CA_BUNDLE"} == read
 
 
 def test_no_other_module_reads_the_environment() -> None:
@@ -94,7 +96,8 @@ def test_no_other_module_reads_the_environment() -> None:
     }
 
     # definitions.py hands the environment to settings.py. The command does the same in environment.py, finds
-    # Dagster's home and the terminal's habits there, and passes it on to what it starts.
+    # Dagster's home and the terminal's habits there, and passes it on to what it starts. Proxies and authorities are the process's,
+    # as for every program: requests reads the ones, certificates.py the others.
     assert readers <= {
         "lse_dagster/definitions.py",
         "lse_dagster/cli/console.py",

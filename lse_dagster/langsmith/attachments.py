@@ -18,10 +18,11 @@ import msgspec
 from lse_dagster.day.attachment import MissingAttachment, attachment_file_name
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.run import InvalidRun
-from lse_dagster.errors import ArchiveError
+from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
 from lse_dagster.langsmith.backoff import pause
-from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, remove_file
-from lse_dagster.langsmith.errors import Cancelled
+from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, host_of, remove_file
+from lse_dagster.langsmith.errors import Cancelled, Unavailable
 from lse_dagster.langsmith.presigned import PresignedDownload, presigned_downloads
 
 Refresh = Callable[[str], bytes | msgspec.Raw | None]
@@ -59,15 +60,18 @@ class AttachmentDownloads:
         folder: Path,
         endpoint: str,
         *,
+        hosts: AttachmentHosts | None = None,
         refresh: Refresh | None = None,
         workers: int = 4,
         patience: float = 300.0,
+        on_retry: OnRetry = without_a_word,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`endpoint` is the configured one, as v1 may give URLs without a host; `patience` is in seconds of
-        waiting per file.
+        """`endpoint` is the configured one, as v1 may give URLs without a host; `hosts` says whom to ask, by
+        default as for a server without LSE_ATTACHMENT_HOSTS; `on_retry` hears of all waiting, and `patience`
+        is in seconds of it per file.
 
         `refresh` is called by the threads that download; it must not wait for someone who waits in `add`.
         """
@@ -75,10 +79,16 @@ class AttachmentDownloads:
         self._endpoint = endpoint
         self._refresh = refresh
         self._patience = patience
+        self._on_retry = on_retry
         self._jitter = jitter
         self._cancelled = threading.Event()
         self._sleep = sleep or self._cancelled.wait
-        self._blobs = BlobClient(connections=workers, on_bytes=self._count_bytes, clock=clock)
+        self._blobs = BlobClient(
+            hosts or AttachmentHosts.of(endpoint),
+            connections=workers,
+            on_bytes=self._count_bytes,
+            clock=clock,
+        )
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="attachment")
         self._slots = threading.Semaphore(workers * (1 + _QUEUED_PER_WORKER))
         self._lock = threading.Lock()
@@ -87,6 +97,7 @@ class AttachmentDownloads:
         self._missing: list[MissingAttachment] = []
         self._bytes = self._requests = self._retries = 0
         self._out_of_order = False
+        self._unknown_hosts: dict[str, str] = {}
         self._failure: Exception | None = None
 
     def __enter__(self) -> Self:
@@ -183,18 +194,13 @@ class AttachmentDownloads:
             try:
                 entry = self._try(url, path)
             except DownloadFailed as failure:
-                if not failure.passing:
-                    if refreshed or self._refresh is None or not failure.another_url:
-                        raise
-                    url, refreshed = self._fresh_url(wanted, failure, self._refresh), True
-                else:
-                    seconds = pause(attempt, failure.retry_after or 0.0, self._jitter())
-                    if waited + seconds >= patience:
-                        self._out_of_order = True
-                        raise
-                    self._wait(seconds)
-                    waited += seconds
+                if failure.passing:
+                    waited += self._wait_after(failure, url, attempt, patience - waited)
                     attempt += 1
+                elif refreshed or self._refresh is None or not failure.another_url:
+                    raise
+                else:
+                    url, refreshed = self._fresh_url(wanted, failure, self._refresh), True
                 with self._lock:
                     self._retries += 1
             else:
@@ -205,8 +211,33 @@ class AttachmentDownloads:
         if url is None:
             raise DownloadFailed("LangSmith names it but gives no URL", passing=False)
         with self._lock:
+            if (why := self._unknown_hosts.get(host_of(url))) is not None:
+                raise DownloadFailed(why, passing=False, another_url=False)
             self._requests += 1
         return self._blobs.download(url, path)
+
+    def _wait_after(self, failure: DownloadFailed, url: str | None, attempt: int, patience: float) -> float:
+        """Wait before the next try; the seconds it took. Raises the failure if no other try is worth it."""
+        host = host_of(url or "")
+        seconds = pause(attempt, failure.retry_after or 0.0, self._jitter())
+        if attempt + 1 == failure.most_tries:
+            if failure.unknown_host:
+                with self._lock:
+                    self._unknown_hosts[host] = failure.why
+            raise failure
+        if seconds >= patience:
+            self._out_of_order = True
+            raise failure
+        self._on_retry(
+            Unavailable(
+                f"Downloading attachments from {host}",
+                f"{failure.why}.",
+                "What cannot be had in the end is recorded in the day's summary.",
+            ),
+            seconds,
+        )
+        self._wait(seconds)
+        return seconds
 
     def _fresh_url(self, wanted: PresignedDownload, failure: DownloadFailed, refresh: Refresh) -> str:
         """The URL of the same file in the run as LangSmith sends it now."""

@@ -9,16 +9,19 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
 import urllib3
+from urllib3.exceptions import NameResolutionError
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.langsmith.answer import retry_after
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, HostRefused
 from lse_dagster.langsmith.connections import Clock, Connections
 from lse_dagster.langsmith.pace import AtLeast
 from lse_dagster.net.certificates import CertificateError
@@ -35,33 +38,44 @@ _LEAST_IN_SECONDS: Final = 120.0
 """4 KB/s, less than a modem gives. A file may have gigabytes, so its whole time says nothing."""
 _LONGEST_WORDS: Final = 300
 _SHORTEST_SECRET: Final = 4
+_FEW_TRIES: Final = 3
+_LOOK_UPS: Final = 6
+"""Eight seconds or so of waiting: a name server may have to be started again."""
+_NO_ENCODING: Final = frozenset({"", "identity", "aws-chunked"})
+"""The last is how S3 was sent the file, and some stores repeat it."""
 
 
+@dataclass
 class DownloadFailed(Exception):
-    """The file could not be had with this URL. `passing`: the same URL may work later.
+    """The file could not be had with this URL."""
 
-    `another_url` whether a fresh URL to the same file may do better.
-    """
-
-    def __init__(
-        self, why: str, *, passing: bool, retry_after: float | None = None, another_url: bool = True
-    ) -> None:
-        super().__init__(why)
-        self.why = why
-        self.passing = passing
-        self.retry_after = retry_after
-        self.another_url = another_url
+    why: str
+    passing: bool
+    """Whether the same URL may work later."""
+    retry_after: float | None = None
+    """Seconds that the store asks to wait."""
+    most_tries: int | None = None
+    """How often it is worth trying; None: as long as there is patience."""
+    unknown_host: bool = False
+    """Whether the URL's host has no address, which says as much of all others on it."""
+    another_url: bool = True
+    """Whether a fresh URL of the same file may do better."""
 
 
 class BlobClient:
     """HTTP to object stores, for any number of threads. It has no key, so no redirect can carry one away."""
 
     def __init__(
-        self, *, connections: int, on_bytes: Callable[[int], None], clock: Clock = time.monotonic
+        self,
+        hosts: AttachmentHosts,
+        *,
+        connections: int,
+        on_bytes: Callable[[int], None],
+        clock: Clock = time.monotonic,
     ) -> None:
         """`on_bytes` is told of every piece that arrived; it may raise to end the download."""
         self._on_bytes = on_bytes
-        self._session = Session()
+        self._session = _SessionTo(hosts)
         # The length that is promised must be the length of what is kept.
         self._session.headers["Accept-Encoding"] = "identity"
         self._connections = Connections(
@@ -69,6 +83,7 @@ class BlobClient:
             most=connections,
             pace=lambda: AtLeast(_LEAST_BYTES, in_seconds=_LEAST_IN_SECONDS),
             clock=clock,
+            addresses=lambda host, https: hosts.addresses(host, https=https),
         )
 
     def end(self) -> None:
@@ -86,18 +101,19 @@ class BlobClient:
                 if response.status_code != requests.codes.ok:
                     raise _refusal(response, url)
                 return self._save(response, to)
+        except HostRefused as error:
+            raise DownloadFailed(str(error), passing=False, another_url=False) from None
         except CertificateError as error:
             why = f"{error.why} {error.next_step}"
             raise DownloadFailed(why, passing=False, another_url=False) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            # The error's own text names the URL.
-            why = f"{type(error).__name__} while talking to {_host(url)}"
-            raise DownloadFailed(why, passing=not isinstance(error, _USELESS)) from None
+            raise _failure(error, url) from None
 
     def _get(self, url: str) -> requests.Response:
         return self._session.get_and_follow(url, headers={}, secrets={}, stream=True, timeout=_TIMEOUT)
 
     def _save(self, response: requests.Response, to: Path) -> FileEntry:
+        _expect_decodable(response)
         digest = hashlib.sha256()
         size = 0
         with _disk_errors(to):
@@ -127,12 +143,50 @@ def remove_file(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+class _SessionTo(Session):
+    """To hosts that may be asked, also when a proxy looks for them: then no connection here knows where."""
+
+    def __init__(self, hosts: AttachmentHosts) -> None:
+        super().__init__()
+        self._hosts = hosts
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Raises `HostRefused`, too."""
+        if requests.utils.select_proxy(str(request.url), kwargs.get("proxies")):
+            self._hosts.expect_name(str(request.url))
+        return super().send(request, **kwargs)
+
+
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise DiskError(f"Keeping the attachment {path.name}", error) from error
+
+
+def _failure(error: Exception, url: str) -> DownloadFailed:
+    """What it means, without the error's own text, which names the URL."""
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        why = f"what {host_of(url)} sends is not encoded as it says"
+        return DownloadFailed(why, passing=True, most_tries=_FEW_TRIES)
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, NameResolutionError):
+        why = f"the name {host_of(url)} has no address that could be found"
+        return DownloadFailed(why, passing=True, most_tries=_LOOK_UPS, unknown_host=True)
+    why = f"{type(error).__name__} while talking to {host_of(url)}"
+    return DownloadFailed(why, passing=not isinstance(error, _USELESS))
+
+
+def _expect_decodable(response: requests.Response) -> None:
+    """Raises `DownloadFailed` for an encoding that would be kept as if it were the file."""
+    named = response.headers.get("Content-Encoding", "").lower().split(",")
+    encodings = [name for name in map(str.strip, named) if name not in _NO_ENCODING]
+    if not {*encodings} <= {*urllib3.HTTPResponse.CONTENT_DECODERS}:
+        why = f"its content encoding is not understood: {_shorten(', '.join(encodings))}"
+        raise DownloadFailed(why, passing=False, another_url=False)
+    # urllib3 would take the others for "deflate".
+    response.raw.headers["Content-Encoding"] = ", ".join(encodings)
 
 
 def _refusal(response: requests.Response, url: str) -> DownloadFailed:
@@ -169,7 +223,8 @@ def _shorten(text: str) -> str:
     return line if len(line) <= _LONGEST_WORDS else line[:_LONGEST_WORDS] + " ..."
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """The URL's host, or words for one that is none: this much of it is no secret."""
     with suppress(ValueError):
         return urlsplit(url).hostname or "a URL without a host"
     return "a URL that is none"

@@ -18,6 +18,7 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from lse_dagster.langsmith.pace import NewPace, Pace
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _SCHEMES: Final = ("https://", "http://")
 
 Clock = Callable[[], float]
+Addresses = Callable[[str, bool], list[str]]
+"""From a host, and whether it is asked over TLS, to its addresses. Raises `socket.gaierror`, or to refuse."""
 
 
 class Connections:
@@ -35,15 +38,24 @@ class Connections:
     Only what goes through a SOCKS proxy is not known here, and ends with its timeout.
     """
 
-    def __init__(self, session: Session, *, most: int, pace: NewPace, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        most: int,
+        pace: NewPace,
+        clock: Clock = time.monotonic,
+        addresses: Addresses | None = None,
+    ) -> None:
         """Take over the session's connections; up to `most` are kept for the next request.
 
-        Each answer has a `pace` of its own; one that is slower is a read timeout.
+        Each answer has a `pace` of its own; one that is slower is a read timeout. `addresses` says where to
+        connect to for a host, and whether at all; it is not asked for what goes through a proxy.
         """
         self._lock = threading.Lock()
         self._open: WeakSet[socket.socket] = WeakSet()
         self._ended = False
-        pools = _pools(self, _response_class(pace, clock))
+        pools = _pools(self, _response_class(pace, clock), addresses)
         for scheme in _SCHEMES:
             session.mount(scheme, _Adapter(pools, most))
 
@@ -82,13 +94,18 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def _pools(connections: Connections, answers: type[HTTPResponse]) -> dict[str, type[HTTPConnectionPool]]:
+def _pools(
+    connections: Connections, answers: type[HTTPResponse], addresses: Addresses | None
+) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         response_class = answers
 
         def connect(self) -> None:
             super().connect()
             connections.opened(self.sock)
+
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, super()._new_conn, addresses, https=False)
 
     class Secure(HTTPSConnection):
         response_class = answers
@@ -97,6 +114,9 @@ def _pools(connections: Connections, answers: type[HTTPResponse]) -> dict[str, t
             super().connect()
             connections.opened(self.sock)
 
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, super()._new_conn, addresses, https=True)
+
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
 
@@ -104,6 +124,33 @@ def _pools(connections: Connections, answers: type[HTTPResponse]) -> dict[str, t
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+def _connect(
+    connection: HTTPConnection,
+    connect: Callable[[], socket.socket],
+    addresses: Addresses | None,
+    *,
+    https: bool,
+) -> socket.socket:
+    """Connect to one of the addresses that were looked at: a second look-up could give others."""
+    if addresses is None or connection.proxy is not None:
+        return connect()
+    host = connection._dns_host
+    try:
+        found = addresses(host, https)
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    failure: Exception | None = None
+    for address in found:
+        connection._dns_host = address  # what urllib3 connects to; the name goes on to be the certificate's
+        try:
+            return connect()
+        except (NewConnectionError, ConnectTimeoutError) as error:
+            failure = error
+        finally:
+            connection._dns_host = host
+    raise failure or NewConnectionError(connection, "the host has no address")
 
 
 def _response_class(pace: NewPace, clock: Clock) -> type[HTTPResponse]:

@@ -8,6 +8,7 @@ from lse_dagster.langsmith.errors import UnusableAddress
 
 DEFAULT_ENDPOINT: Final = "https://api.smith.langchain.com"
 
+_CLOUD: Final = ".langchain.com"
 _USER: Final = re.compile(r"^(\w[\w+.-]*://)?[^/?#]*@")
 
 
@@ -18,6 +19,11 @@ def base_url(endpoint: str) -> str:
         if base.endswith(suffix):
             return base.removesuffix(suffix)
     return base
+
+
+def is_cloud(endpoint: str) -> bool:
+    """Whether this is LangChain's own server, in any region."""
+    return (urlsplit(base_url(endpoint)).hostname or "").endswith(_CLOUD)
 
 
 def without_user(endpoint: str) -> str:

@@ -155,7 +155,11 @@ class _Fetch:
         """Bring all runs into the writer; LangSmith's total of them, and what lies beside them."""
         with (
             AttachmentDownloads(
-                staging.content, self._transport.configured_endpoint, refresh=self._run_again
+                staging.content,
+                self._transport.configured_endpoint,
+                hosts=self._transport.attachment_hosts,
+                refresh=self._run_again,
+                on_retry=self._transport.on_retry,
             ) as downloads,
             self._transport.cancelled_on_error(),
         ):

@@ -20,6 +20,7 @@ import requests
 from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
 from lse_dagster.langsmith.answer import come_back_later, expect_utf8, unavailable
 from lse_dagster.langsmith.api_key import ApiKey, sendable
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
 from lse_dagster.langsmith.attempt import FAULTS, Call, Failed, Params, TooLarge, failed_by, refused
 from lse_dagster.langsmith.backoff import pause
 from lse_dagster.langsmith.connections import Connections
@@ -61,6 +62,8 @@ class LangSmithSettings:
     read_timeout: float = _READ_SECONDS
     largest_answer: int = _LARGEST_ANSWER
     rates: Rates = PUBLISHED_RATES["us"]
+    attachment_hosts: tuple[str, ...] = ()
+    """LSE_ATTACHMENT_HOSTS: hosts, besides the endpoint's, whose files may be fetched."""
 
 
 @dataclass
@@ -101,7 +104,9 @@ class Transport:
         self._clock = clock
         self._given_sleep = sleep
         self._jitter = jitter
-        self._on_retry = on_retry
+        self.on_retry = on_retry
+        """Who hears of all waiting for this workspace."""
+        self.attachment_hosts = AttachmentHosts.of(self.endpoint, settings.attachment_hosts)
         self._limiters = limiters or shared_limiters(self.endpoint, self._key.value, settings.rates)
         self._lock = threading.Lock()
         self._headers = {"x-api-key": self._key.value}
@@ -187,7 +192,7 @@ class Transport:
             with self._lock:
                 self.counters.retries += 1
             if seconds:
-                self._on_retry(failure.error, seconds)
+                self.on_retry(failure.error, seconds)
             self._wait(seconds)
             waited += seconds
             attempt += 1
@@ -258,7 +263,7 @@ class Transport:
                 why = "LangSmith answered 429 to a request before this one"
                 if asked > self._patience:
                     raise come_back_later(what, why, asked, patience=self._patience)
-                self._on_retry(unavailable(what, why), asked)
+                self.on_retry(unavailable(what, why), asked)
             self._wait(limiter.reserve())
 
     def _wait(self, seconds: float) -> None:

@@ -3,12 +3,8 @@
 A project has an address; a day of it has none that is documented.
 """
 
-from urllib.parse import urlsplit
-
-from lse_dagster.langsmith.endpoint import base_url
+from lse_dagster.langsmith.endpoint import base_url, is_cloud
 from lse_dagster.langsmith.projects import Project
-
-_CLOUD = ".langchain.com"
 
 
 def project_page(endpoint: str, project: Project) -> str | None:
@@ -23,6 +19,5 @@ def _ui(endpoint: str) -> str:
     from langsmith.utils import get_host_url  # with it comes half the SDK: a tenth of a second
 
     base = base_url(endpoint)
-    is_cloud = (urlsplit(base).hostname or "").endswith(_CLOUD)
-    address: str = get_host_url(None, base if is_cloud else f"{base}/api")
+    address: str = get_host_url(None, base if is_cloud(base) else f"{base}/api")
     return address

@@ -60,7 +60,7 @@ class Session(requests.Session):
         """GET, also where the answer points to. The `secrets` are headers for the server of `url` alone.
 
         Once elsewhere they are not sent again, wherever the way leads. Raises `RequestException`, also for a
-        way that leaves https or does not end.
+        way that does not end, or that leaves https after a secret was sent.
         """
         home = origin(url)
         at_home = True
@@ -71,7 +71,7 @@ class Session(requests.Session):
             if target is None:
                 return response
             response.close()
-            if url.lower().startswith("https:") and not target.lower().startswith("https:"):
+            if secrets and url.lower().startswith("https:") and not target.lower().startswith("https:"):
                 raise requests.exceptions.InvalidURL("a redirect leads away from https")
             url = target
         raise requests.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects")

@@ -1,7 +1,10 @@
 """Downloads of attachments that go wrong: what is tried again, refreshed, given up, and recorded."""
 
+import gzip
 import hashlib
+import socket
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import msgspec
 import pytest
 
 from lse_dagster.day.errors import DiskError
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
 from lse_dagster.langsmith.errors import Cancelled, Unavailable
 from lse_dagster.langsmith.presigned import presigned_downloads
 from lse_dagster.sandbox.client import ControlClient
@@ -21,6 +25,7 @@ from lse_dagster_tests.langsmith.attached_runs import (
     fetch,
 )
 from lse_dagster_tests.langsmith.conftest import Waits
+from lse_dagster_tests.langsmith.odd_server import OddServer
 
 FAULTS: dict[str, Callable[[ControlClient], None]] = {
     "503": lambda control: control.fault(path=BLOBS, status=503, times=3),
@@ -248,3 +253,129 @@ def test_a_refresh_that_was_cancelled_is_not_taken_for_the_end(
 
     with pytest.raises(Cancelled):
         fetch(downloads(refresh=refresh), *source.v2())
+
+
+PLAIN = b'{"a": 1}\n' * 200
+DECODED: dict[str, bytes] = {
+    "": PLAIN,
+    "identity": PLAIN,
+    "aws-chunked": PLAIN,
+    "gzip": gzip.compress(PLAIN),
+    "GZIP": gzip.compress(PLAIN),
+    "x-gzip": gzip.compress(PLAIN),
+    "gzip, gzip": gzip.compress(gzip.compress(PLAIN)),
+    "aws-chunked,gzip": gzip.compress(PLAIN),
+    "deflate": zlib.compress(PLAIN),
+}
+NOT_UNDERSTOOD = ["zstd", "br", "compress", "xz", "zstd, gzip", "gzip, zstd", "x" * 5000]
+
+
+@pytest.mark.parametrize("encoding", DECODED)
+def test_an_encoding_that_is_understood_is_taken_off(
+    encoding: str, downloads: Downloads, odd: OddServer, folder: Path
+) -> None:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    odd.script = lambda question: question.answer(200, DECODED[encoding], headers)
+
+    kept = fetch(downloads(), run_with_file(odd.url))
+
+    assert kept.missing == []
+    assert contents(folder) == {"r1.attachment.file": PLAIN}
+
+
+@pytest.mark.parametrize("encoding", NOT_UNDERSTOOD)
+def test_an_encoding_that_is_not_understood_is_a_missing_file_with_its_name(
+    encoding: str, downloads: Downloads, odd: OddServer, folder: Path
+) -> None:
+    odd.script = lambda question: question.answer(200, b"(\xb5/\xfd packed", {"Content-Encoding": encoding})
+
+    kept = fetch(downloads(refresh=never_asked), run_with_file(odd.url))
+
+    ((lost),) = kept.missing
+    assert encoding[:50] in lost.why
+    assert len(lost.why) < 400
+    assert contents(folder) == {}
+    assert len(odd.asked) == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip", ", ".join(["gzip"] * 20)])
+def test_a_wrong_encoding_is_given_up_after_a_few_tries(
+    encoding: str, downloads: Downloads, odd: OddServer, folder: Path, waits: Waits
+) -> None:
+    odd.script = lambda question: question.answer(200, PLAIN, {"Content-Encoding": encoding})
+
+    kept = fetch(downloads(patience=300.0), run_with_file(odd.url), run_with_file(odd.url, "r2"))
+
+    assert [lost.why for lost in kept.missing] == ["what 127.0.0.1 sends is not encoded as it says"] * 2
+    assert contents(folder) == {}
+    assert len(odd.asked) == 6
+    assert sum(waits.seconds) < 5
+
+
+def test_a_host_without_an_address_is_given_up_for_all_its_links_and_told(
+    downloads: Downloads, odd: OddServer, waits: Waits, folder: Path
+) -> None:
+    odd.script = lambda question: question.answer(200, b"here")
+    asked: list[str] = []
+    told: list[tuple[str, float]] = []
+
+    def look_up(host: str) -> list[str]:
+        asked.append(host)
+        if host == "127.0.0.1":
+            return [host]
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    inner = {
+        f"file {number}": f"http://minio.internal:9000/{number}?signature=secret" for number in range(40)
+    }
+    run = msgspec.json.encode({"id": "r1", "attachments": {**inner, "good": f"{odd.url}/good"}})
+    made = downloads(
+        workers=1,
+        patience=300.0,
+        hosts=AttachmentHosts.of(odd.url, [".internal"], resolve=look_up),
+        refresh=never_asked,
+        on_retry=lambda error, seconds: told.append((f"{error.what}: {error.why}", seconds)),
+    )
+
+    kept = fetch(made, run)
+
+    assert {lost.why for lost in kept.missing} == {
+        "the name minio.internal has no address that could be found"
+    }
+    assert len(kept.missing) == 40
+    assert contents(folder) == {"r1.attachment.good": b"here"}
+    assert asked.count("minio.internal") == 6
+    assert sum(waits.seconds) < 20
+    assert told[0][0].startswith(
+        "Downloading attachments from minio.internal: the name minio.internal has no"
+    )
+    assert [seconds for _, seconds in told] == waits.seconds
+    assert "secret" not in str(told)
+
+
+def test_a_name_that_is_found_at_last_costs_no_file(
+    downloads: Downloads, odd: OddServer, folder: Path
+) -> None:
+    odd.script = lambda question: question.answer(200, b"here")
+    answers: list[list[str]] = [[], [], ["127.0.0.1"]]
+
+    def look_up(host: str) -> list[str]:
+        if not (found := answers.pop(0)):
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return found
+
+    port = odd.url.rpartition(":")[2]
+    hosts = AttachmentHosts.of(odd.url, ["minio"], resolve=look_up)
+
+    kept = fetch(downloads(hosts=hosts), run_with_file(f"http://minio:{port}"))
+
+    assert kept.missing == []
+    assert contents(folder) == {"r1.attachment.file": b"here"}
+
+
+def run_with_file(store: str, run_id: str = "r1") -> bytes:
+    return msgspec.json.encode({"id": run_id, "attachments": {"file": f"{store}/{run_id}?signature=x"}})
+
+
+def never_asked(run_id: str) -> bytes:
+    raise AssertionError("another URL would not help")

@@ -84,6 +84,7 @@ def _checks(settings: "Settings") -> list[_Check]:
     return [
         machine.check_packages,
         lambda: machine.check_directories(settings),
+        machine.check_certificates,
         lambda: services.check_server(settings),
         lambda: services.check_key(settings),
         lambda: services.check_projects(settings),

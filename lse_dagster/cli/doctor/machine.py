@@ -32,6 +32,21 @@ def check_env_file(path: Path) -> Finding:
     return good(".env", f"{path} (mode {mode:04o})")
 
 
+def check_certificates() -> Finding:
+    """Whose certificates every client trusts, and whether that file can be used."""
+    from lse_dagster.net.certificates import CertificateError, ca_bundle
+
+    bundle = ca_bundle()
+    if bundle is None:
+        text = "the authorities that certifi brings; REQUESTS_CA_BUNDLE or SSL_CERT_FILE would name others"
+        return good("certificates", text)
+    try:
+        count = bundle.count()
+    except CertificateError as error:
+        return problem("certificates", error.why, error.next_step)
+    return good("certificates", str(bundle) if count is None else f"{bundle}, {count:,} authorities")
+
+
 def check_directories(settings: "Settings") -> list[Finding]:
     """Whether day folders and zips can be written, and how much space is left."""
     return [
