@@ -62,8 +62,11 @@ class AttachmentHosts:
 
     def addresses(self, host: str, *, https: bool) -> list[str]:
         """Where to connect to for this host. Raises `HostRefused`, `socket.gaierror`."""
+        is_named = self._is_named(host)
+        if not (is_named or https or self.networks):
+            raise self._refusal(host, None, https=https)
         found = self.resolve(host)
-        if self._is_named(host):
+        if is_named:
             return found
         good = [text for text in found if self._may_be(ip_address(text.partition("%")[0]), https=https)]
         if not good:

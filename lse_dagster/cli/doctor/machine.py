@@ -44,7 +44,7 @@ def check_certificates() -> Finding:
         count = bundle.count()
     except CertificateError as error:
         return problem("certificates", error.why, error.next_step)
-    return good("certificates", str(bundle) if count is None else f"{bundle}, {count:,} authorities")
+    return good("certificates", str(bundle) if count is None else f"{bundle} ({count:,} in it)")
 
 
 def check_directories(settings: "Settings") -> list[Finding]:
