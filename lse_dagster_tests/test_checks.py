@@ -16,6 +16,7 @@ from lse_dagster_tests.day_archive import (
     materialized,
     verdicts,
 )
+from lse_dagster_tests.langsmith.odd_server import running_odd_server
 
 
 def add_child(archive: DayArchive, parent: str, start: datetime = NOON + timedelta(seconds=1)) -> str:
@@ -123,6 +124,20 @@ def test_an_unfinished_run_is_a_warning_and_travels_on(archive: DayArchive) -> N
 def test_an_attachment_that_cannot_be_had_is_a_warning_and_travels_on(
     archive: DayArchive, langsmith_sandbox: ControlClient
 ) -> None:
+    attach_a_photo(archive)
+    langsmith_sandbox.fault(path="/_blobs/", status=403, times=1000)
+
+    result = archive.materialize()
+
+    found = evaluation(result, "attachments_are_complete")
+    assert result.success
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.metadata["missing"].value == 1
+    assert "'photo' of run" in (found.description or "")
+    assert "403" in (found.description or "")
+
+
+def attach_a_photo(archive: DayArchive) -> None:
     run_id = archive.api.add_run(NOON)
     part = f'Content-Disposition: form-data; name="attachment.{run_id}.photo"\r\nContent-Length: 3\r\n\r\nabc'
     answer = archive.api.session.post(
@@ -130,17 +145,28 @@ def test_an_attachment_that_cannot_be_had_is_a_warning_and_travels_on(
         data=f"--b\r\n{part}\r\n--b--\r\n".encode(),
         headers={"content-type": "multipart/form-data; boundary=b"},
     )
-    langsmith_sandbox.fault(path="/_blobs/", status=403, times=1000)
-
-    result = archive.materialize()
-
-    found = evaluation(result, "attachments_are_complete")
     assert answer.ok
-    assert result.success
-    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert found.metadata["missing"].value == 1
-    assert "'photo' of run" in (found.description or "")
-    assert "403" in (found.description or "")
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_an_attachment_on_another_host_is_kept_if_the_host_is_listed(
+    listed: bool, archive: DayArchive, langsmith_sandbox: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach_a_photo(archive)
+    with running_odd_server() as store:
+        store.script = lambda question: question.answer(200, b"abc")
+        elsewhere = f"http://localhost:{store.url.rpartition(':')[2]}/photo"
+        langsmith_sandbox.fault(path="/_blobs/", status=307, headers={"Location": elsewhere}, times=1000)
+        if listed:
+            monkeypatch.setenv("LSE_ATTACHMENT_HOSTS", "localhost")
+
+        result = archive.materialize(["raw_runs"])
+
+        found = evaluation(result, "attachments_are_complete")
+        assert result.success
+        assert found.passed == listed
+        assert ("LSE_ATTACHMENT_HOSTS" in (found.description or "")) is not listed
+        assert len(store.asked) == listed
 
 
 def give_feedback(archive: DayArchive, run_id: str, **fields: object) -> str:
