@@ -7,6 +7,7 @@ plain `raw_runs` otherwise.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Literal
 
 import dagster as dg
@@ -21,7 +22,7 @@ from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbe
 from lse_dagster.failure import Retries
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.errors import IncompleteDay
-from lse_dagster.langsmith.fetch import fetch_day
+from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
 from lse_dagster.langsmith.web_page import project_page
 from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
@@ -58,10 +59,12 @@ def project_assets(
     *,
     owners: Sequence[str],
     now: Callable[[], datetime],
+    retention_days: int,
 ) -> list[dg.AssetsDefinition]:
     """The assets of one project, in the order of the data. `now` is the clock of a fetch."""
+    fetch = partial(fetch_day, now=now, retention_days=retention_days)
     return [
-        _raw_runs(project, partitions, owners, now),
+        _raw_runs(project, partitions, owners, fetch),
         _day_zip(project, partitions, owners),
         _drive_archive(project, partitions, owners),
     ]
@@ -71,7 +74,7 @@ def _raw_runs(
     project: ArchivedProject,
     partitions: dg.DailyPartitionsDefinition,
     owners: Sequence[str],
-    now: Callable[[], datetime],
+    fetch: Callable[..., FetchedDay],
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("raw_runs"),
@@ -104,7 +107,7 @@ def _raw_runs(
             else:
                 try:
                     staged, found = _fetch(
-                        context, name, day, langsmith, storage, listener, config.overwrite, now
+                        context, name, day, langsmith, storage, listener, config.overwrite, fetch
                     )
                 except IncompleteDay as error:
                     if retries.is_last(context.retry_number):
@@ -195,12 +198,10 @@ def _fetch(
     storage: LocalStorage,
     listener: Listener,
     overwrite: Overwrite,
-    now: Callable[[], datetime],
+    fetch: Callable[..., FetchedDay],
 ) -> tuple[StagedDay, Metadata]:
     with langsmith.connect(context.log) as transport:
-        fetched = fetch_day(
-            transport, storage.days, project, day, overwrite=overwrite, on_progress=listener, now=now
-        )
+        fetched = fetch(transport, storage.days, project, day, overwrite=overwrite, on_progress=listener)
     if fetched.resumed_runs:
         context.log.info(f"Went on with an interrupted fetch: {fetched.resumed_runs:,} runs were there")
     if fetched.surplus:

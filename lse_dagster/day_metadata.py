@@ -43,6 +43,8 @@ def numbers_of_day(summary: Summary) -> dict[str, int | str]:
     }
     if summary.langsmith_total is not None:
         numbers["langsmith_total"] = summary.langsmith_total
+    if summary.asked is not None:
+        numbers["proved_whole_by"] = "when it was fetched" if summary.asked.proves_whole else "nothing"
     if summary.unverified is not None:
         numbers["unverified"] = summary.unverified.why
     # A restored summary may be anybody's.

@@ -73,7 +73,9 @@ def _project_definitions(
     )
     return dg.Definitions(
         assets=dg.with_source_code_references(
-            project_assets(project, partitions, owners=settings.owners, now=now)
+            project_assets(
+                project, partitions, owners=settings.owners, now=now, retention_days=rule.retention_days
+            )
         ),
         asset_checks=project_checks(project, partitions, rule),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],

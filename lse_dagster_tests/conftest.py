@@ -127,6 +127,7 @@ def archive(
     variables = {
         **sandbox.env,
         "LSE_PROJECTS": api.project,
+        "LSE_RETENTION_DAYS": "36500",
         "LSE_DATA_DIR": str(tmp_path / "data"),
         "LSE_ARCHIVES_DIR": str(tmp_path / "archives"),
     }

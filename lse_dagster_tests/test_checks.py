@@ -169,6 +169,31 @@ def test_an_attachment_on_another_host_is_kept_if_the_host_is_listed(
         assert len(store.asked) == listed
 
 
+@pytest.mark.parametrize(("days_ago", "proved"), [(1, True), (13, True), (15, False), (40, False)])
+def test_only_when_a_day_was_fetched_proves_that_it_was_whole_whatever_outlived_it(
+    days_ago: int,
+    proved: bool,
+    archive: DayArchive,
+    langsmith_sandbox: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LSE_RETENTION_DAYS", "14")
+    noon = datetime.now(UTC).replace(hour=12) - timedelta(days=days_ago)
+    lifted, *others = [archive.api.add_run(noon + timedelta(minutes=number)) for number in range(5)]
+    give_feedback(archive, lifted)
+    langsmith_sandbox.settings(delete_runs=others)
+
+    result = archive.materialize(["raw_runs"], day=noon.date())
+
+    found = evaluation(result, "langsmith_still_had_the_day")
+    asked = archive.days.load(archive.project, noon.date()).summary.asked
+    words = "Proved by when it was fetched" if proved else "Nothing proves the day whole"
+    assert (found.passed, found.severity) == (proved, dg.AssetCheckSeverity.WARN)
+    assert (found.description or "").startswith(words)
+    assert asked is not None
+    assert (asked.proves_whole, asked.retention_days) == (proved, 14)
+
+
 def give_feedback(archive: DayArchive, run_id: str, **fields: object) -> str:
     answer = archive.api.post("/feedback", {"run_id": run_id, "key": "score", "score": 1, **fields})
     assert answer.ok, answer.text

@@ -12,7 +12,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckPartitionInfo,
 )
 
-from lse_dagster.checks import WARNINGS
+from lse_dagster.checks import RETENTION_CHECK, WARNINGS
 from lse_dagster.day.calendar import CheckResults
 from lse_dagster.definitions import build_definitions
 from lse_dagster.project import ArchivedProject, archived_projects
@@ -36,9 +36,10 @@ def latest_checks(
 
 
 def _checks_of(project: ArchivedProject, checks: Iterable[dg.AssetCheckKey]) -> set[dg.AssetCheckKey]:
-    """The checks that say whether a day is right; warnings are about what LangSmith had."""
+    """The checks that say whether a day is right, and was whole; the other warnings are of its content."""
     assets = {project.key(name) for name in ("raw_runs", "day_zip", "drive_archive")}
-    return {key for key in checks if key.asset_key in assets and key.name not in WARNINGS}
+    left_out = WARNINGS - {RETENTION_CHECK}
+    return {key for key in checks if key.asset_key in assets and key.name not in left_out}
 
 
 def _of_project(instance: dg.DagsterInstance, keys: set[dg.AssetCheckKey]) -> dict[date, CheckResults]:
@@ -58,7 +59,8 @@ def _results(infos: list[AssetCheckPartitionInfo], keys: set[dg.AssetCheckKey]) 
         complete={info.check_key for info in ended} == keys,
         current=all(map(_is_later_than_the_data, ended)),
         counts_failed=bool(counts),
-        others_failed=len(failed) > len(counts),
+        others_failed=bool({*failed} - {*counts, RETENTION_CHECK}),
+        in_time=RETENTION_CHECK not in failed,
     )
 
 

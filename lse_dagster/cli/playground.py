@@ -43,6 +43,7 @@ class Playground:
         """Every variable of the `.env` in the folder."""
         return {
             **self.sandbox.env,
+            "LSE_RETENTION_DAYS": "36500",  # the sandbox forgets nothing by itself
             "LSE_DATA_DIR": str(self.folder / "data"),
             "LSE_ARCHIVES_DIR": str(self.folder / "archives"),
             "DAGSTER_HOME": str(self.folder / "dagster_home"),

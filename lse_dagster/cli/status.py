@@ -39,7 +39,9 @@ def status(
     """Show where the days of a month lie, and what is to be done about gaps.
 
     A day's LangSmith total is the one of when it was fetched, unless --langsmith asks again. `verified` is
-    what the latest checks said, in the terminal or in Dagster's UI. No content is read: `lse verify` does.
+    what the latest checks said, in the terminal or in Dagster's UI: a tick, if they passed and the day was
+    fetched before LangSmith began to forget it; nothing else proves a day whole. No content is read: `lse
+    verify` does.
 
     \b
     Examples:
@@ -50,7 +52,8 @@ def status(
     With --json:
       {"project", "month",
        "days": [{"date", "langsmith_total", "runs", "traces", "pending_runs", "folder", "zip_bytes",
-                 "drive_bytes", "drive_link", "verified", "need", "why"}],
+                 "drive_bytes", "drive_link", "verified", "proved_whole_by", "need",
+                 "why"}],
        "gaps": [{"need", "why", "first", "last", "command"}],
        "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days"}],
        "problems": [{"what", "why", "next"}]}

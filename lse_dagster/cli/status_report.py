@@ -29,6 +29,7 @@ _VERIFIED: Final[dict[Verified | None, tuple[str, str]]] = {
     "outdated": ("before it changed", "yellow"),
     "never": ("no", "dim"),
     "unverified": ("not countable", "yellow"),
+    "unproved": ("not provable", "yellow"),
     None: ("?", "dim"),
 }
 _MOST_GAPS: Final = 12
@@ -182,6 +183,7 @@ def _day_fields(day: CalendarDay) -> dict[str, Any]:
         "drive_bytes": None if day.on_drive is None else day.on_drive.bytes,
         "drive_link": None if day.on_drive is None else day.on_drive.link,
         "verified": day.verified if day.is_anywhere else None,
+        "proved_whole_by": day.proved_whole_by if day.is_anywhere else None,
         "need": None if need is None else need.value,
         "why": why,
     }

@@ -15,9 +15,10 @@ from typing import Literal
 from lse_dagster.day.interval import parse_time
 from lse_dagster.day.inventory import LocalDay, SummaryHead
 
-Verified = Literal["passed", "failed", "outdated", "never", "unverified"]
+Verified = Literal["passed", "failed", "outdated", "never", "unverified", "unproved"]
 """What the latest checks said. `outdated`: the day was written again since. `unverified`: all is well, but
-LangSmith never counted the day, which another system fetched."""
+LangSmith never counted the day, which another system fetched. `unproved`: all is well, but LangSmith may have
+forgotten a part of the day before it was fetched."""
 
 _ONE_DAY = timedelta(days=1)
 _SETTLED_AFTER = timedelta(days=2)
@@ -54,6 +55,8 @@ class CheckResults:
     counts_failed: bool
     """Whether a comparison with LangSmith's counts failed."""
     others_failed: bool
+    in_time: bool
+    """Whether the day was fetched before LangSmith began to forget it."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,15 @@ class CalendarDay:
         uncounted = self.summary is not None and self.summary.unverified is not None
         if self.checks.others_failed or (self.checks.counts_failed and not uncounted):
             return "failed"
-        if not self.checks.complete:
-            return "never"
-        if not self.checks.current:
-            return "outdated"
-        return "unverified" if uncounted else "passed"
+        if not (self.checks.complete and self.checks.current):
+            return "outdated" if self.checks.complete else "never"
+        proved: Verified = "passed" if self.checks.in_time else "unproved"
+        return "unverified" if uncounted else proved
+
+    @property
+    def proved_whole_by(self) -> str | None:
+        """What proves that it is the whole day, in words; None where nothing does, or nobody looked."""
+        return "when it was fetched" if self.verified == "passed" else None
 
     @property
     def gap(self) -> tuple[Need, str] | None:

@@ -12,7 +12,6 @@ from lse_dagster.day.feedback_examination import FeedbackFound
 from lse_dagster.day.folder import REPAIR, DayFolder
 from lse_dagster.day.foreign import name_some
 from lse_dagster.day.interval import DayInterval, iso_z
-from lse_dagster.day.names import start_text, trace_start_text
 from lse_dagster.day.proof import Verdict
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.summary import Counts
@@ -104,30 +103,25 @@ def find_short_feedback(found: FeedbackFound) -> Finding:
 
 
 def find_forgotten_part(folder: DayFolder, rule: Rule) -> Finding:
-    """Whether LangSmith still had the whole day when it was asked: its counts say nothing of what it forgot.
-
-    A trace that was older than the retention by then shows that this project's traces are kept longer.
-    """
-    summary, interval = folder.summary, DayInterval.of(folder.date)
+    """Whether LangSmith is proved to have had the whole day: its counts say nothing of what it forgot."""
+    summary = folder.summary
     if summary.unverified is not None:
-        return Finding(Verdict(True, "LangSmith was not asked for this day."))
-    asked_at = datetime.fromisoformat(summary.fetched_at)
+        return Finding(Verdict(True, "Nothing proves the day whole: LangSmith was not asked for it."))
+    until = summary.asked.until if summary.asked is not None else summary.fetched_at
+    numbers: Numbers = {"asked_until": until, "retention_days": rule.retention_days}
+    asked_at, expires = datetime.fromisoformat(until), rule.expires(folder.date)
+    if asked_at <= expires:
+        why = f"Proved by when it was fetched: before LangSmith began to forget the day, at {iso_z(expires)}."
+        return Finding(Verdict(True, why), numbers)
     forgotten_until = asked_at - timedelta(days=rule.retention_days)
-    if forgotten_until <= interval.start:
-        return Finding(Verdict(True, "It was fetched before LangSmith began to forget it."))
-    began = min(map(trace_start_text, summary.trace_names()), default=None)
-    if began is not None and began < start_text(forgotten_until):
-        why = "LangSmith still had traces of this day that are older than LSE_RETENTION_DAYS."
-        return Finding(Verdict(True, why))
-    what = "all of it" if forgotten_until >= interval.end else f"what started before {iso_z(forgotten_until)}"
-    return Finding(
-        Verdict(
-            False,
-            f"LangSmith deletes traces after {rule.retention_days} days. When it was asked for this day, at "
-            f"{summary.fetched_at}, it had forgotten {what}, and its counts with that: nobody can say "
-            "what is missing. If it keeps traces longer for you, set LSE_RETENTION_DAYS.",
-        )
+    is_over = forgotten_until >= DayInterval.of(folder.date).end
+    what = "any of it" if is_over else f"what started before {iso_z(forgotten_until)}"
+    why = (
+        f"Nothing proves the day whole: LangSmith deletes traces after {rule.retention_days} days, single "
+        f"ones later. When it was asked for this day, at {until}, it may have forgotten {what}, and its "
+        "counts with that. If it keeps every trace longer for you, say so in LSE_RETENTION_DAYS."
     )
+    return Finding(Verdict(False, why), numbers)
 
 
 def finding_of_differences(differences: list[str], *, good: str, numbers: Numbers) -> Finding:

@@ -149,17 +149,8 @@ def _unescape(part: str) -> str | None:
 
 def trace_file_name(trace_id: str, start: datetime) -> str:
     """`<trace_id>_<YYYYMMDDTHHMMSSffffffZ>.json`; an unsafe trace id is escaped."""
-    return f"{project_path_part(trace_id)}_{start_text(start)}.json"
-
-
-def start_text(start: datetime) -> str:
-    """A UTC time as it stands in the name of a trace file; sorts as the times do."""
-    return f"{start.year:04}{start:%m%dT%H%M%S%f}Z"  # glibc writes the year 1 without zeros
-
-
-def trace_start_text(name: str) -> str:
-    """The start that the name of a trace file says, as `start_text` writes it."""
-    return name.rpartition("_")[2].removesuffix(".json")
+    begin = f"{start.year:04}{start:%m%dT%H%M%S%f}Z"  # glibc writes the year 1 without zeros
+    return f"{project_path_part(trace_id)}_{begin}.json"
 
 
 def is_trace_file_name(name: str) -> bool:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final, Literal
 
 from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.whole import begins_to_forget
 
 _QUICK_ATTEMPTS: Final = 4
 _EARLY_WARNING: Final = timedelta(days=2)
@@ -41,7 +42,7 @@ class Rule:
 
     def expires(self, day: date) -> datetime:
         """When LangSmith begins to forget the day: its first runs are as old as the retention."""
-        return DayInterval.of(day).start + timedelta(days=self.retention_days)
+        return begins_to_forget(day, self.retention_days)
 
     def last_due(self, day: date, now: datetime) -> datetime | None:
         """The latest moment by now at which LangSmith was to be asked about the day again."""

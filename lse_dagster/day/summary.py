@@ -15,6 +15,7 @@ from lse_dagster.day.feedback import ShortFeedback
 from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.summary_text import split_summary
+from lse_dagster.day.whole import Asked
 from lse_dagster.errors import ArchiveError
 
 SCHEMA: Final = "lse.day/2"
@@ -85,6 +86,8 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     missing_attachments: list[MissingAttachment] = []
     short_feedback: list[ShortFeedback] = []
     unverified: Unverified | None = None
+    asked: Asked | None = None
+    """Not in days of before November 2026: `fetched_at` is when their fetch began."""
 
     @property
     def bytes(self) -> int:

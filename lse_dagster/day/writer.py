@@ -31,6 +31,7 @@ from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import SCHEMA, Counts, Summary, Unverified, content_sha256, encode_summary
 from lse_dagster.day.tally import Tally
 from lse_dagster.day.trace_file import write_trace_file
+from lse_dagster.day.whole import Asked
 
 _IN_DAY: Final = "start_us >= ? AND start_us < ?"
 _WRITING_THREADS: Final = 2
@@ -60,6 +61,7 @@ class Totals:
 
     runs: int
     roots: int
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,7 @@ class DayWriter:
             missing_attachments=missing_attachments,
             short_feedback=short_feedback,
             unverified=origin.unverified if isinstance(origin, Imported) else None,
+            asked=counted.asked if counted else None,
         )
         raw = encode_summary(summary)
         (staging.content / SUMMARY).write_bytes(raw)

@@ -14,9 +14,11 @@ import msgspec
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.overwrite.policy import Overwrite
+from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.tally import Tally
+from lse_dagster.day.whole import Asked
 from lse_dagster.day.writer import DayWriter, Origin, Totals
 from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
 from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
@@ -65,6 +67,7 @@ def fetch_day(
     overwrite: Overwrite = "superset",
     on_progress: Callable[[FetchProgress], None] | None = None,
     now: Callable[[], datetime] = _utc_now,
+    retention_days: int = Rule.retention_days,
 ) -> FetchedDay:
     """Fetch one UTC day of a project into a staging folder; `store.publish` puts it in its place.
 
@@ -83,7 +86,9 @@ def fetch_day(
         with transport.with_its_own_end() as own:
             queries = queries_of(own)
             try:
-                return _Fetch(own, store, found, day, queries, now(), on_progress, overwrite).run()
+                return _Fetch(
+                    own, store, found, day, queries, now, retention_days, on_progress, overwrite
+                ).run()
             except NoSuchEndpoint:
                 if queries.answered or isinstance(queries, V1Queries):
                     raise
@@ -101,7 +106,8 @@ class _Fetch:
         found: Project,
         day: date,
         queries: RunQueries,
-        started_at: datetime,
+        now: Callable[[], datetime],
+        retention_days: int,
         on_progress: Callable[[FetchProgress], None] | None,
         overwrite: Overwrite,
     ) -> None:
@@ -111,11 +117,13 @@ class _Fetch:
         self._project = found.name
         self._day = day
         self._queries = queries
-        self._started_at = started_at
+        self._now = now
+        self._started_at = now()
+        self._retention_days = retention_days
         self._on_progress = on_progress
         self._begins_anew = overwrite == "always"
         self._scope = started_in(found.id, DayInterval.of(day))
-        self._tail = tail_of(found.id, DayInterval.of(day), now=started_at)
+        self._tail = tail_of(found.id, DayInterval.of(day), now=self._started_at)
         self._fetch_scope = FetchScope(found.id, day.isoformat(), queries.name, queries.fields)
 
     def run(self) -> FetchedDay:
@@ -205,9 +213,15 @@ class _Fetch:
                 writer.add_feedback,
                 self._numbers_of_feedback,
             )
+
+            def totals() -> Totals:
+                counted = roots.result()
+                asked = Asked.for_day(self._day, until=self._now(), retention_days=self._retention_days)
+                return Totals(total, counted, asked)
+
             return writer.finish(
                 origin,
-                totals=lambda: Totals(total, roots.result()),
+                totals=totals,
                 attachments=kept.files,
                 missing_attachments=kept.missing,
                 short_feedback=short,

@@ -45,6 +45,7 @@ def test_a_day_archived_anywhere_shows_as_verified_in_every_place(archived: Work
         "zip_bytes": size,
         "drive_bytes": size,
         "verified": "passed",
+        "proved_whole_by": "when it was fetched",
         "need": None,
         "why": None,
     }
@@ -60,6 +61,28 @@ def test_a_day_archived_anywhere_shows_as_verified_in_every_place(archived: Work
     assert line.split()[:3] == ["2025-08-29", "3", "3"]
     assert "✓" in line
     assert "1 on this disk, 1 zipped, 1 on Drive" in shown.stdout
+
+
+def test_a_day_that_was_fetched_when_langsmith_may_have_forgotten_some_of_it_is_not_called_whole(
+    workplace: Workplace, langsmith_sandbox: ControlClient
+) -> None:
+    env = workplace.folder / ".env"
+    env.write_text(env.read_text().replace("36500", "14"))
+    runs = workplace.add_runs(3)
+    langsmith_sandbox.settings(delete_runs=runs[1:])
+
+    archived = workplace.lse("archive", "--date", str(DATE))
+    document = status(workplace)
+    shown = workplace.lse("status", "--month", "2025-08")
+    verified = workplace.lse("verify", "--date", str(DATE))
+
+    nothing = "langsmith_still_had_the_day: Nothing proves the day whole"
+    assert (archived.returncode, verified.returncode) == (0, 0)
+    assert f"! {nothing}" in archived.stdout
+    assert "  ! langsmith_still_had_the_day" in verified.stdout
+    day = day_of(document, DATE)
+    assert (day["verified"], day["proved_whole_by"], day["need"]) == ("unproved", None, None)
+    assert "not provable" in shown.stdout
 
 
 def test_what_was_lost_damaged_or_written_again_shows_with_the_command_that_mends_it(

@@ -56,6 +56,7 @@ class Workplace:
         variables = {
             **accounts,
             "LSE_PROJECTS": api.project,
+            "LSE_RETENTION_DAYS": "36500",
             "DAGSTER_HOME": str(folder / "home"),
         }
         write_env_file(folder / ".env", variables)

@@ -13,7 +13,7 @@ from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
 from lse_dagster.day.summary import Counts, Unverified
 
 DAY = date(2025, 8, 29)
-PASSED = CheckResults(complete=True, current=True, counts_failed=False, others_failed=False)
+PASSED = CheckResults(complete=True, current=True, counts_failed=False, others_failed=False, in_time=True)
 COPY = DriveCopy(100, "https://drive.example/x")
 
 
@@ -94,10 +94,32 @@ def test_runs_that_were_unfinished_long_after_the_day_are_not_waited_for() -> No
     [
         (PASSED, "passed"),
         (None, "never"),
-        (CheckResults(complete=False, current=True, counts_failed=False, others_failed=False), "never"),
-        (CheckResults(complete=True, current=False, counts_failed=False, others_failed=False), "outdated"),
-        (CheckResults(complete=True, current=False, counts_failed=False, others_failed=True), "failed"),
-        (CheckResults(complete=True, current=True, counts_failed=True, others_failed=False), "failed"),
+        (
+            CheckResults(
+                complete=False, current=True, counts_failed=False, others_failed=False, in_time=True
+            ),
+            "never",
+        ),
+        (
+            CheckResults(
+                complete=True, current=False, counts_failed=False, others_failed=False, in_time=True
+            ),
+            "outdated",
+        ),
+        (
+            CheckResults(complete=True, current=False, counts_failed=False, others_failed=True, in_time=True),
+            "failed",
+        ),
+        (
+            CheckResults(complete=True, current=True, counts_failed=True, others_failed=False, in_time=True),
+            "failed",
+        ),
+        (
+            CheckResults(
+                complete=True, current=True, counts_failed=False, others_failed=False, in_time=False
+            ),
+            "unproved",
+        ),
     ],
 )
 def test_checks_count_when_all_were_made_after_the_day_was_written(
@@ -106,7 +128,8 @@ def test_checks_count_when_all_were_made_after_the_day_was_written(
     day = the_day(LocalDay(DAY, summary(), zip=a_zip()), checks=checks)
 
     assert day.verified == verified
-    assert (day.gap is None) == (verified == "passed")
+    assert (day.gap is None) == (verified in {"passed", "unproved"})
+    assert day.proved_whole_by == ("when it was fetched" if verified == "passed" else None)
 
 
 def test_a_day_that_langsmith_never_counted_is_neither_verified_nor_a_gap() -> None:
@@ -121,7 +144,7 @@ def test_a_day_that_langsmith_never_counted_is_neither_verified_nor_a_gap() -> N
         "00",
         Unverified("first_system", "not counted", None),
     )
-    failed = CheckResults(complete=True, current=True, counts_failed=True, others_failed=False)
+    failed = CheckResults(complete=True, current=True, counts_failed=True, others_failed=False, in_time=True)
 
     day = the_day(LocalDay(DAY, head, zip=a_zip()), checks=failed)
 

@@ -19,10 +19,12 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Unverified
+from lse_dagster.day.whole import Asked
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, stage
 
 MORNING, EVENING = root(at("08:00:00")).raw(), root(at("20:00:00")).raw()
+LONG_BEFORE = root(at("08:00:00")).child(at("09:00:00")).raw(dotted_order=f"20250501T080000000000Z{'0' * 36}")
 RULE = Rule(retention_days=14)
 
 
@@ -57,12 +59,30 @@ def test_an_empty_day_that_was_forgotten_is_told(store: DayStore) -> None:
     verdict = find_forgotten_part(fetched(store, [], on_september(20)), RULE).verdict
 
     assert not verdict.passed
-    assert "all of it" in verdict.why
+    assert "any of it" in verdict.why
     assert "LSE_RETENTION_DAYS" in verdict.why
 
 
-def test_traces_older_than_the_retention_show_that_they_are_kept_longer(store: DayStore) -> None:
-    assert find_forgotten_part(fetched(store, [MORNING], on_september(12, 12)), RULE).verdict.passed
+@pytest.mark.parametrize("runs", [[MORNING], [LONG_BEFORE], [MORNING, LONG_BEFORE]])
+def test_traces_that_are_older_than_the_retention_prove_nothing_of_others(
+    store: DayStore, runs: list[bytes]
+) -> None:
+    verdict = find_forgotten_part(fetched(store, runs, on_september(12, 12)), RULE).verdict
+
+    assert not verdict.passed
+    assert verdict.why.startswith("Nothing proves the day whole")
+
+
+@pytest.mark.parametrize(("hours", "passed"), [(0, True), (1, False)])
+def test_a_fetch_that_ended_after_the_day_began_to_be_forgotten_proves_nothing_though_it_began_before(
+    store: DayStore, hours: int, passed: bool
+) -> None:
+    day = fetched(store, [MORNING], on_september(11))
+    asked = Asked.for_day(DAY, until=on_september(12, hours), retention_days=14)
+    ended = DayFolder(day.path, msgspec.structs.replace(day.summary, asked=asked), day.summary_sha256)
+
+    assert asked.proves_whole is passed
+    assert find_forgotten_part(ended, RULE).verdict.passed is passed
 
 
 def test_longer_retention_is_taken_from_the_settings(store: DayStore) -> None:

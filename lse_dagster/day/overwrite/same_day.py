@@ -33,7 +33,8 @@ def says_the_same(old: DayFolder, new: DayFolder) -> bool:
     `msgspec.MsgspecError` and `UnicodeDecodeError` for one that is no trace.
     """
     ours, theirs = old.summary, new.summary
-    if replace(ours, fetched_at=theirs.fetched_at, files=theirs.files, sha256=theirs.sha256) != theirs:
+    when = {"fetched_at": theirs.fetched_at, "asked": theirs.asked}
+    if replace(ours, **when, files=theirs.files, sha256=theirs.sha256) != theirs:
         return False
     if len(ours.files) != len(theirs.files):
         return False
