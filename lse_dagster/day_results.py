@@ -117,7 +117,7 @@ def report(
     """
     for day, finding in findings.items():
         metadata, day_severity = finding.numbers, severity
-        if finding.verdict.unverified:
+        if finding.verdict.unverified or finding.verdict.only_warns:
             # What nobody counted is no error: it must not keep a restored day from being zipped.
             day_severity = dg.AssetCheckSeverity.WARN
         if finding.error is not None:

@@ -99,6 +99,21 @@ def test_runs_that_were_deleted_while_the_day_was_fetched_keep_it_from_nothing(
     assert verdicts(result)["trace_count_matches_langsmith"]
 
 
+def test_a_root_count_that_differs_alone_is_a_warning_and_the_day_travels_on(
+    archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
+    archive.api.add_runs(3)
+    langsmith_sandbox.fault(path="/runs/stats$", skip=1, status=200, body={"run_count": 7})
+
+    result = archive.materialize()
+
+    assert result.success
+    assert materialized(result) == {"raw_runs", "day_zip", "drive_archive"}
+    found = evaluation(result, "trace_count_matches_langsmith")
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "3 runs say that they are roots, and LangSmith counts 7" in (found.description or "")
+
+
 def test_a_run_that_contradicts_its_dotted_order_is_a_warning(archive: DayArchive) -> None:
     other = "0198f31f-bc00-7e30-9deb-7cd53241433d"
     archive.api.add_run(NOON, dotted_order=f"{NOON:%Y%m%dT%H%M%S%fZ}{other}")

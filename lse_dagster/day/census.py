@@ -15,7 +15,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, parse_time
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
 from lse_dagster.day.names import trace_file_name
-from lse_dagster.day.run import RunIdentity
+from lse_dagster.day.run import RunIdentity, plain_id, trace_start
 from lse_dagster.day.summary import Counts, Summary
 from lse_dagster.day.tally import Tally
 from lse_dagster.day.trace_file import TraceFile
@@ -51,6 +51,8 @@ class Census:
         self._summary: Summary = day.summary
         self._interval = DayInterval.of(day.date)
         self._counted: Counter[str] = Counter()
+        self._perhaps: Counter[str] = Counter()
+        """Of runs that a server may have rounded to the midnight after them: who fetched them knew."""
         self._kinds: Counter[tuple[str, str, int]] = Counter()
         self._kept_files = bytearray(len(day.summary.files))
         self._strange: list[str] = []
@@ -60,23 +62,24 @@ class Census:
         """Count one trace file; `runs` are those of the trace. Raises `msgspec.MsgspecError`."""
         self._counted["traces"] += 1
         self._counted["feedback"] += len(trace.feedback)
+        carried_over = bool(runs) and trace_start(map(_begin, runs)) < self._interval.start
         for run in runs:
-            self._count(run)
+            self._count(run, carried_over=carried_over)
         for raw in trace.kept:
             self._count_kept(raw)
         if (why := next(self._strangeness(name, trace, runs), None)) is not None:
             self._strange.append(f"{name} {why}")
         self._trace_before = trace.trace_id
 
-    def _count(self, run: RunIdentity) -> None:
-        counted = self._counted
-        counted["pending_runs"] += run.pending
+    def _count(self, run: RunIdentity, *, carried_over: bool) -> None:
+        self._counted["pending_runs"] += run.pending
+        in_day = {"runs_started_in_day": 1, "carried_over_runs": carried_over, "root_runs": run.is_root}
         if run.start not in self._interval:
-            counted["tail_runs"] += 1
+            self._counted["tail_runs"] += 1
+            if run.is_cut and run.start == self._interval.end:
+                self._perhaps.update(in_day)
             return
-        counted["runs_started_in_day"] += 1
-        counted["carried_over_runs"] += run.trace_start < self._interval.start
-        counted["root_runs"] += run.is_root
+        self._counted.update(in_day)
         self._kinds[run.run_type, run.status, run.start.hour] += 1
 
     def _count_kept(self, raw: msgspec.Raw) -> None:
@@ -99,7 +102,7 @@ class Census:
             yield f"is of the project {trace.project!r}"
         if start is None or name != trace_file_name(trace.trace_id, start):
             yield f"holds the trace {trace.trace_id!r} of {trace.start_time}"
-        elif runs and min(start, *_begins(runs)) >= self._interval.end:
+        elif self._is_later(start, runs):
             yield "is of a later day"
         if trace.trace_id == self._trace_before:
             yield "holds a trace that is there already"
@@ -108,10 +111,18 @@ class Census:
         if len({run.id for run in runs}) != len(runs):
             yield "holds a run twice"
         for run in runs:
-            if run.trace_id != trace.trace_id:
+            if run.trace_id != plain_id(trace.trace_id):
                 yield f"holds run {run.id} of the trace {run.trace_id!r}"
             if run.start < self._interval.start - _ROUNDING:
                 yield f"holds run {run.id} from before the day"
+
+    def _is_later(self, start: datetime, runs: Sequence[RunIdentity]) -> bool:
+        """Whether its root is here and began after the day. Without a root LangSmith says what is the day's.
+
+        The file's own start is right where a server rounded that of the root to midnight.
+        """
+        has_root = any(run.is_root for run in runs)
+        return has_root and min(start, *(run.start for run in runs)) >= self._interval.end
 
     @property
     def counts(self) -> Counts:
@@ -119,6 +130,11 @@ class Census:
         kept = self._kept_files.count(True)
         beside = sum(1 for _ in self._summary.attachment_names()) - kept
         counted = {**dict.fromkeys(_NOUNS, 0), **self._counted}
+        for name, most in self._perhaps.items():
+            more = getattr(self._summary.counts, name) - counted[name]
+            if 0 < more <= most:
+                counted[name] += more
+                counted["tail_runs"] -= more if name == "runs_started_in_day" else 0
         return Counts(**{**counted, "attachments": beside, "kept_attachments": kept})
 
     @property
@@ -150,8 +166,8 @@ class Census:
         return wrong + self._strange
 
 
-def _begins(runs: Sequence[RunIdentity]) -> Iterator[datetime]:
-    return (moment for run in runs for moment in (run.start, run.trace_start))
+def _begin(run: RunIdentity) -> tuple[bool, datetime, datetime | None]:
+    return run.is_root, run.start, run.trace_start
 
 
 def _all_runs(counts: Counts) -> int:

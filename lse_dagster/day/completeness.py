@@ -7,11 +7,11 @@ died, or sampling left it out), or deleted. Fetching again cannot mend that, so 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.run import RunIdentity
+from lse_dagster.day.run import RunIdentity, plain_id
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,23 @@ def _missing_parents(day: DayFolder, apart: list[tuple[str, str]]) -> Iterable[t
     """Those of these runs and parents whose parent is nowhere in the day."""
     if not apart:
         return ()
-    wanted = {parent for _, parent in apart}
-    elsewhere = {run.id for run in day.identities() if run.id in wanted}
-    return ((run, parent) for run, parent in apart if parent not in elsewhere)
+    wanted = {plain_id(parent) for _, parent in apart}
+    elsewhere = {run_id for run in day.identities() if (run_id := plain_id(run.id)) in wanted}
+    return ((run, parent) for run, parent in apart if plain_id(parent) not in elsewhere)
 
 
 def _apart_from_parent(runs: Sequence[RunIdentity], start: datetime) -> Iterable[tuple[str, str]]:
     """Those of a trace file's runs, each with its parent, whose parent is not in the file and ought to be."""
-    present = {run.id for run in runs}
+    present = {plain_id(run.id) for run in runs}
     for run in runs:
+        parent = run.parent_run_id
+        if parent is None or plain_id(parent) in present:
+            continue
         path = run.path()
-        parent_id = run.parent_run_id or (path.parent.run_id if path and path.parent else None)
-        if parent_id is None or parent_id in present:
-            continue
-        if path is not None and path.parent is not None and path.parent.start < start:
-            continue
-        yield run.id, parent_id
+        # Of the dotted order only how much earlier the parent began: its times may be those of another day.
+        earlier = path.own.start - path.parent.start if path and path.parent else timedelta(0)
+        if run.start - earlier >= start:
+            yield run.id, parent
 
 
 def _contradictions(run: RunIdentity) -> Iterable[str]:
@@ -87,10 +88,14 @@ def _contradictions(run: RunIdentity) -> Iterable[str]:
     if path is None:
         yield f"no valid dotted order: {run.dotted_order[:80]!r}"
         return
-    if path.own.run_id != run.id:
+    if not _same(path.own.run_id, run.id):
         yield f"its own id is {path.own.run_id} there"
-    if path.root.run_id != run.trace_id:
+    if not _same(path.root.run_id, run.trace_id):
         yield f"its trace id is {path.root.run_id} there"
     expected_parent = path.parent.run_id if path.parent else None
-    if run.parent_run_id != expected_parent:
+    if not _same(run.parent_run_id, expected_parent):
         yield f"its parent is {expected_parent} there and {run.parent_run_id} in the run"
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return one == other or (one is not None and other is not None and plain_id(one) == plain_id(other))

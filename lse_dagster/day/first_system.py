@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from lse_dagster.day.feedback_spool import FeedbackRecord
-from lse_dagster.day.interval import DayInterval, parse_time
+from lse_dagster.day.interval import DayInterval, from_microseconds, parse_time
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import Unverified
@@ -147,7 +147,7 @@ class _Collected:
         if before is not None:
             self._records[run_id].pop(0)
             self._record(before, superseded=self._writer.held(run_id))
-        self._writer.add([run.raw])
+        self._writer.add([run.raw], listed="tail")
         if self._writer.lacking([run_id]):
             self._others[run.date] += 1
             return
@@ -156,6 +156,10 @@ class _Collected:
         self._latest[run_id] = replace(run, raw=b"")
 
     def finish(self, original_summary: str | None) -> StagedDay:
+        for trace in self._writer.traces_after_the_day():
+            began = trace.told_start_us
+            if began is None or from_microseconds(began) not in DayInterval.of(self._staging.date):
+                self._others[from_microseconds(trace.start_us).date()] += trace.runs
         if self._others:
             raise self._other_days()
         runs = self._latest.values()

@@ -19,7 +19,7 @@ from lse_dagster.day.first_system import FirstSystemRun, is_run_file_name, read_
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import SUMMARY, project_path_part
-from lse_dagster.day.run import InvalidRun
+from lse_dagster.day.run import InvalidRun, RunIdentity, trace_start
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.errors import ArchiveError
@@ -93,6 +93,7 @@ def plan_migration(source: Path, store: DayStore, project: str) -> Plan:
     for fetched in folders:
         scan.read(fetched)
     scan.compare_with_summaries(folders)
+    scan.sort()
     return Plan(project, dict(sorted(scan.files.items())), tuple(scan.unusable))
 
 
@@ -145,6 +146,7 @@ class _Scan:
         self.unusable: list[Unusable] = []
         self._project = project
         self._seen: set[str] = set()
+        self._traces: defaultdict[str, list[tuple[Path, RunIdentity]]] = defaultdict(list)
 
     def read(self, folder: Path) -> None:
         """Take the files of one fetch date."""
@@ -170,13 +172,18 @@ class _Scan:
         if run.project not in {None, self._project}:
             self.unusable.append(Unusable(path, f"of the project {run.project!r}"))
             return
-        for day in _days_of(run):
-            self.files[day].append(path)
+        self._traces[run.identity.trace_id].append((path, run.identity))
 
-
-def _days_of(run: FirstSystemRun) -> Iterable[date]:
-    """The day on which it started; and that on which its trace began, which holds the whole trace."""
-    return sorted({run.date, min(run.date, run.identity.trace_start.date())})
+    def sort(self) -> None:
+        """Each file to the day on which its run started, and to that on which its trace began, which holds
+        the whole trace."""
+        for runs in self._traces.values():
+            began = trace_start((run.is_root, run.start, run.trace_start) for _, run in runs)
+            for path, run in runs:
+                for day in {run.start.date(), min(run.start, began).date()}:
+                    self.files[day].append(path)
+        for paths in self.files.values():
+            paths.sort()
 
 
 def _runs(plan: Plan, day: date) -> Iterator[FirstSystemRun]:

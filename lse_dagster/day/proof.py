@@ -18,6 +18,8 @@ class Verdict:
     why: str
     unverified: bool = False
     """Nobody ever counted, so it did not pass, and did not fail either."""
+    only_warns: bool = False
+    """Something is odd, and no reason to keep the day from travelling on."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "why", printable(self.why))  # it names files and repeats servers' words

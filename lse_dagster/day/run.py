@@ -1,9 +1,14 @@
 """The identity of a run: the few fields that are read from the bytes LangSmith sent.
 
-A run is never parsed further than this. Both API generations give these names; v1 names the parent in
-`parent_run_id`, v2 the whole path in `parent_run_ids`.
+A run is never parsed further than this. What LangSmith says of it in fields of its own decides: when it
+started, of which trace it is, whether it is a root. The dotted order, which the client wrote, may be missing,
+malformed, or copied from another time; it adds the microseconds that v2 cuts off, and what no field says.
 """
 
+import re
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -15,9 +20,10 @@ from lse_dagster.day.interval import microseconds, parse_time
 from lse_dagster.day.raw_json import RawDecoder
 
 Fields = TypeVar("Fields")
+T = TypeVar("T", datetime, int)
 
-_WIRE_PRECISION = timedelta(milliseconds=1)
-
+_MILLISECOND = timedelta(milliseconds=1)
+_PLAIN_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 _NULL = msgspec.Raw(b"null")
 _UNKNOWN = "unknown"
@@ -32,7 +38,9 @@ class _Head(msgspec.Struct):
     end_time: str | None = None
     run_type: str | None = None
     status: str | None = None
-    parent_run_id: str | None = None
+    parent_run_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    parent_run_ids: list[str] | None = None
+    is_root: bool | None = None
     feedback_stats: msgspec.Raw = _NULL
     attachments: msgspec.Raw = _NULL
     s3_urls: msgspec.Raw = _NULL
@@ -49,12 +57,18 @@ class RunIdentity(msgspec.Struct, frozen=True):
 
     id: str
     trace_id: str
+    """In its `plain_id` spelling."""
     dotted_order: str
     start: datetime
     """When the run started, to the microsecond where the response holds that."""
-    trace_start: datetime
-    """When its trace began; the run's own start when `dotted_order` does not say."""
+    is_cut: bool
+    """Whether its microseconds are not known. A server that rounds sends the last half millisecond of a day
+    as the next midnight: then only the query that the run came by tells the day."""
+    trace_start: datetime | None
+    """When its trace began as far as this run says: `trace_start` puts the runs of a trace together."""
     parent_run_id: str | None
+    is_root: bool
+    """Whether LangSmith calls it a root. A trace may have several, and none whose id is the trace's."""
     feedback: int | None
     """How many feedback records it says that it has; None if it says nothing of feedback."""
     names_files: bool
@@ -65,11 +79,6 @@ class RunIdentity(msgspec.Struct, frozen=True):
     """`success`, `error` or `pending`, in lower case too; what names none is `pending` until it has ended."""
 
     @property
-    def is_root(self) -> bool:
-        """Whether this is the root run of its trace."""
-        return self.id == self.trace_id
-
-    @property
     def pending(self) -> bool:
         """Whether it had not ended."""
         return self.status == "pending"
@@ -78,11 +87,6 @@ class RunIdentity(msgspec.Struct, frozen=True):
     def start_us(self) -> int:
         """The start in microseconds since 1970."""
         return microseconds(self.start)
-
-    @property
-    def trace_start_us(self) -> int:
-        """The trace's start in microseconds since 1970."""
-        return microseconds(self.trace_start)
 
     def path(self) -> DottedOrder | None:
         """The parsed dotted order, or None when LangSmith's does not follow the format."""
@@ -107,19 +111,23 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
     parts = head.dotted_order.split(".") if head.dotted_order else []
     root = parse_segment(parts[0]) if parts else None
     own = parse_segment(parts[-1]) if parts else None
-    parent = parse_segment(parts[-2]) if len(parts) > 1 else None
+    above = parse_segment(parts[-2]) if len(parts) > 1 else None
     trace_id = head.trace_id or (root.run_id if root else None)
-    start = _exact_start(parse_time(head.start_time) if head.start_time else None, own)
+    start, is_cut = _start(head.start_time or "", own.start if own else None)
     if trace_id is None or start is None:
         raise InvalidRun(f"run {head.id} has neither a trace id and start time nor a dotted order")
+    trace_id = plain_id(trace_id)
+    is_root = _is_root(head, len(parts) if own else None, trace_id)
     without_status = _UNKNOWN if head.end_time else "pending"
     return RunIdentity(
         id=head.id,
         trace_id=trace_id,
         dotted_order=head.dotted_order or "",
         start=start,
-        trace_start=root.start if root else start,
-        parent_run_id=head.parent_run_id or (parent.run_id if parent else None),
+        is_cut=is_cut,
+        trace_start=start if is_root else _told_trace_start(start, own, root),
+        parent_run_id=None if is_root else _parent(head, above.run_id if above else None),
+        is_root=is_root,
         feedback=None if bytes(head.feedback_stats) in _NOTHING else count_feedback(head.feedback_stats),
         names_files=not _NOTHING.issuperset(
             map(bytes, (head.attachments, head.s3_urls, head.inputs_s3_urls, head.outputs_s3_urls))
@@ -129,11 +137,66 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
     )
 
 
-def _exact_start(wire: datetime | None, own: Segment | None) -> datetime | None:
-    """v2 cuts start times to the millisecond; the dotted order keeps the microseconds.
+def plain_id(text: str) -> str:
+    """One spelling of an id: a UUID in small letters with dashes; any other id as it is."""
+    if _PLAIN_UUID.fullmatch(text):
+        return text
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return text
 
-    The start time decides when the two disagree by more than that, because LangSmith counts by it.
+
+def trace_start(runs: Iterable[tuple[bool, T, T | None]]) -> T:
+    """When a trace began, of its runs' `is_root`, `start` and `trace_start`: with its first root.
+
+    Without its root it began when the dotted orders say, and without those with its first run.
     """
-    if own is None or wire is None:
-        return own.start if own else wire
-    return own.start if abs(own.start - wire) <= _WIRE_PRECISION else wire
+    known = list(runs)
+    roots = [start for is_root, start, _ in known if is_root]
+    told = [told for _, _, told in known if told is not None]
+    return min(roots or told or [start for _, start, _ in known])
+
+
+def _start(wire: str, own: datetime | None) -> tuple[datetime | None, bool]:
+    """The start, and whether its microseconds are not known.
+
+    v2 cuts start times to the millisecond, and the dotted order has the rest of the digits. Where the two
+    differ in what both have, or nothing was cut, the start time decides, because LangSmith counts by it.
+    """
+    start = parse_time(wire) if wire else None
+    if start is None:
+        return own, False
+    is_cut = not wire[23:24].isdigit()  # YYYY-MM-DDTHH:MM:SS.mmm, and another digit
+    if is_cut and own is not None and timedelta(0) <= own - start < _MILLISECOND:
+        return own, False
+    return start, is_cut
+
+
+def _told_trace_start(start: datetime, own: Segment | None, root: Segment | None) -> datetime | None:
+    """As long before the run as the dotted order says, whose times may all be those of another day."""
+    if own is None or root is None:
+        return root.start if root else None
+    with suppress(OverflowError):
+        return start - (own.start - root.start)
+    return None
+
+
+def _parent(head: _Head, above: str | None) -> str | None:
+    """`above` is what the dotted order says; it tells which of v2's `parent_run_ids`, whose order is not
+    documented, is the nearest."""
+    if head.parent_run_id:
+        return head.parent_run_id
+    known = head.parent_run_ids or []
+    return above if above in known or not known else known[-1]
+
+
+def _is_root(head: _Head, depth: int | None, trace_id: str) -> bool:
+    """LangSmith's own word, in whichever field; `depth` is what the dotted order says."""
+    if head.is_root is not None:
+        return head.is_root
+    if head.parent_run_id or head.parent_run_ids:
+        return False
+    if head.parent_run_id is None or head.parent_run_ids is not None:
+        return True
+    return depth == 1 if depth is not None else plain_id(head.id) == trace_id

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from lse_dagster.day.interval import microseconds
 from lse_dagster.day.private_database import private_database, sqlite_as_os_error
-from lse_dagster.day.run import RunIdentity
+from lse_dagster.day.run import RunIdentity, trace_start
 
 _CACHE_KIB: Final = 8192
 _TABLE: Final = """
@@ -39,6 +41,29 @@ class SpooledRun(msgspec.Struct, frozen=True):
     id: str
     offset: int
     length: int
+
+
+@dataclass(frozen=True)
+class SpooledTrace:
+    """The runs of a trace in `dotted_order` order; those without one come last. Times in microseconds."""
+
+    id: str
+    start_us: int
+    runs: list[SpooledRun]
+    starts_us: list[int]
+
+
+@dataclass(frozen=True)
+class TailTrace:
+    """A trace none of whose runs started before a moment, in microseconds."""
+
+    id: str
+    start_us: int
+    """Of its first run."""
+    told_start_us: int | None
+    """When it began, if one of its runs says so."""
+    has_root: bool
+    runs: int
 
 
 class RunIndex:
@@ -108,19 +133,37 @@ class RunIndex:
         query = "SELECT id, offset, length FROM runs WHERE names_files ORDER BY id"
         return [SpooledRun(*row) for row in self._ask(query)]
 
-    def traces(self) -> Iterator[tuple[str, int, list[SpooledRun]]]:
-        """Each trace's id, start in microseconds, and runs in `dotted_order` order; one after the other.
-
-        Only after the last `note`.
-        """
+    def traces(self) -> Iterator[SpooledTrace]:
+        """Every trace, one after the other. Only after the last `note`."""
         query = (
-            "SELECT trace_id, trace_start_us, id, offset, length FROM runs"
-            " ORDER BY trace_id, dotted_order, start_us, id"
+            "SELECT trace_id, is_root, start_us, trace_start_us, id, offset, length FROM runs"
+            " ORDER BY trace_id, dotted_order = '', dotted_order, start_us, id"
         )
         with self._up_to_date() as connection:
             for trace_id, group in groupby(connection.execute(query), key=itemgetter(0)):
                 of_trace = list(group)
-                yield trace_id, of_trace[0][1], [SpooledRun(*row[2:]) for row in of_trace]
+                yield SpooledTrace(
+                    trace_id,
+                    trace_start(row[1:4] for row in of_trace),
+                    [SpooledRun(*row[4:]) for row in of_trace],
+                    [row[2] for row in of_trace],
+                )
+
+    def traces_after(self, moment_us: int) -> list[TailTrace]:
+        """The traces none of whose runs started before a moment, for a few runs that started after it."""
+        later = "SELECT trace_id FROM runs WHERE start_us >= ?"
+        query = (
+            "SELECT trace_id, min(start_us), min(trace_start_us), max(is_root), count(*) FROM runs"  # noqa: S608
+            f" WHERE trace_id IN ({later}) GROUP BY trace_id HAVING min(start_us) >= ?"
+        )
+        rows = self._ask(query, moment_us, moment_us)
+        return [TailTrace(*row) for row in rows]
+
+    def forget_traces(self, trace_ids: Sequence[str]) -> None:
+        """Leave these traces out, as if none of their runs had ever come."""
+        for start in range(0, len(trace_ids), _IDS_A_QUERY):
+            some = trace_ids[start : start + _IDS_A_QUERY]
+            self._ask(f"DELETE FROM runs WHERE trace_id IN ({','.join('?' * len(some))})", *some)  # noqa: S608 - no data
 
     def close(self) -> None:
         """Close the file; who owns its folder removes it."""
@@ -156,7 +199,7 @@ def _row(run: RunIdentity, where: SpooledRun) -> tuple[object, ...]:
         run.trace_id,
         run.dotted_order,
         run.start_us,
-        run.trace_start_us,
+        None if run.trace_start is None else microseconds(run.trace_start),
         run.is_root,
         run.run_type,
         run.status,

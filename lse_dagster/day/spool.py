@@ -8,7 +8,7 @@ read back up to the last flush, if the disk still holds what was written. Memory
 import os
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +37,13 @@ class DamagedSpool(ValueError):
 class RunSpool:
     """For any number of threads. A run that arrives twice is kept once, in its later form."""
 
-    def __init__(self, path: Path, *, recover: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, recover: int = 0, read: Callable[[bytes], RunIdentity] = read_identity
+    ) -> None:
         """A new spool, or the first bytes of one, as many as an earlier process flushed.
 
-        Raises `DamagedSpool`, `InvalidRun` or `OSError` when they are not what was written.
+        `read` gives the identities of those. Raises `DamagedSpool`, `InvalidRun` or `OSError` when they are
+        not what was written.
         """
         self._file = path.open("r+b" if recover else "w+b", buffering=0)
         self._size = 0
@@ -50,7 +53,7 @@ class RunSpool:
         self.index = RunIndex(path.with_suffix(".index"))
         if recover:
             self._file.truncate(recover)
-            self._read_back(recover)
+            self._read_back(recover, read)
 
     def add(self, runs: Sequence[tuple[RunIdentity, bytes | msgspec.Raw]]) -> None:
         """Keep runs, in one write. Raises `OSError`."""
@@ -111,11 +114,11 @@ class RunSpool:
             written = os.pwrite(self._file.fileno(), rest, offset)
             rest, offset = rest[written:], offset + written
 
-    def _read_back(self, flushed: int) -> None:
+    def _read_back(self, flushed: int, read: Callable[[bytes], RunIdentity]) -> None:
         while self._size < flushed:
             batch = self._read_batch(flushed)
             runs = list(_runs_in(batch))
-            identities = [read_identity(raw) for raw in runs]
+            identities = [read(raw) for raw in runs]
             begin = self._size + _BATCH.size
             self.index.note(_places(begin, identities, [len(raw) for raw in runs]))
             self._size = begin + len(batch)

@@ -1,7 +1,8 @@
 """Writing one day: every run is checked for membership, spooled, and grouped into its trace's file.
 
-A day holds the runs that started in it, and the later runs of traces that began in it (the tail). A run that
-is neither is not kept, whatever the server sent it for.
+A day holds the runs that started in it, and the later runs of traces that began in it (the tail). What a run
+says decides, and what it was asked for where it cannot: a start that may be rounded, a trace whose begin only
+LangSmith knows. A run of another day is not kept, whatever the server sent it for.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -25,7 +26,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.run import RunIdentity, read_identity
-from lse_dagster.day.run_index import SpooledRun
+from lse_dagster.day.run_index import SpooledTrace, TailTrace
 from lse_dagster.day.spool import RunSpool
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import SCHEMA, Counts, Summary, Unverified, content_sha256, encode_summary
@@ -34,8 +35,13 @@ from lse_dagster.day.trace_file import write_trace_file
 from lse_dagster.day.whole import Asked
 
 _IN_DAY: Final = "start_us >= ? AND start_us < ?"
+_MICROSECOND: Final = timedelta(microseconds=1)
 _WRITING_THREADS: Final = 2
 _QUEUED_TRACES: Final = 8
+
+
+Listed = Literal["day", "tail"]
+"""Among the runs that LangSmith counts for a day, or among those after it in traces that began in it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class DayWriter:
         self._staging = staging
         self._interval = DayInterval.of(staging.date)
         self._bounds = microseconds(self._interval.start), microseconds(self._interval.end)
-        self._spool = RunSpool(staging.spool_path, recover=recover)
+        self._spool = RunSpool(staging.spool_path, recover=recover, read=self._recovered)
         self._index = self._spool.index
         self._feedback = FeedbackSpool(staging.feedback_path)
 
@@ -98,10 +104,13 @@ class DayWriter:
         """Those of these runs that are not kept, in their order."""
         return self._index.unknown(run_ids)
 
-    def add(self, raws: Iterable[bytes | msgspec.Raw]) -> Added:
-        """Keep those runs that belong to the day. Raises `InvalidRun` for what is no run, `DiskError`."""
+    def add(self, raws: Iterable[bytes | msgspec.Raw], *, listed: Listed | None = None) -> Added:
+        """Keep those runs that belong to the day; `listed` says where LangSmith listed them, if it did.
+
+        Raises `InvalidRun` for what is no run, `DiskError`.
+        """
         runs = [(read_identity(raw), raw) for raw in raws]
-        kept = [(run, raw) for run, raw in runs if self._belongs(run)]
+        kept = [(placed, raw) for run, raw in runs if (placed := self._placed(run, listed)) is not None]
         try:
             self._spool.add(kept)
         except OSError as error:
@@ -112,11 +121,32 @@ class DayWriter:
             naming_files=[bytes(raw) for run, raw in kept if run.names_files],
         )
 
-    def _belongs(self, run: RunIdentity) -> bool:
-        """Whether the run started in the day, or later in a trace that began in it."""
+    def _placed(self, run: RunIdentity, listed: Listed | None) -> RunIdentity | None:
+        """The run as it stands in the day; None for one that does not."""
         if run.start in self._interval:
-            return True
-        return run.start >= self._interval.end and run.trace_start in self._interval
+            return run
+        if run.start < self._interval.end:
+            return None
+        if listed == "day" and run.is_cut and run.start == self._interval.end:
+            last = self._interval.end - _MICROSECOND
+            return msgspec.structs.replace(
+                run, start=last, trace_start=last if run.is_root else run.trace_start
+            )
+        began_here = run.trace_start is not None and run.trace_start in self._interval
+        return run if listed == "tail" or began_here else None
+
+    def _recovered(self, raw: bytes) -> RunIdentity:
+        """The identity of a run that was kept; the tail is asked for again and says which are its own."""
+        run = read_identity(raw)
+        return self._placed(run, "day") or run
+
+    def traces_after_the_day(self) -> list[TailTrace]:
+        """The traces of which no run started in the day: only its tail holds them."""
+        return self._index.traces_after(self._bounds[1])
+
+    def leave_out_later_traces(self) -> None:
+        """Drop the traces whose own roots started after the day: the server did not look at the roots."""
+        self._index.forget_traces([trace.id for trace in self.traces_after_the_day() if trace.has_root])
 
     def flush(self) -> int:
         """Bring all runs so far to the disk; what to recover them by. Raises `DiskError`."""
@@ -178,8 +208,8 @@ class DayWriter:
         """
         try:
             self._spool.flush()
-            traces = dict(self._write_traces(origin))
-            counts = self._counts(len(traces), len(self._feedback), len(attachments or {}))
+            traces, carried_over = self._write_traces(origin)
+            counts = self._counts(len(traces), len(self._feedback), len(attachments or {}), carried_over)
             files = {**traces, **(attachments or {})}
             counted = totals() if totals is not None else None
             staged = self._write_summary(
@@ -191,33 +221,42 @@ class DayWriter:
         self._spool.close()
         return staged
 
-    def _write_traces(self, origin: Origin) -> Iterator[tuple[str, FileEntry]]:
-        """Two at a time: hashing and writing leave the interpreter's lock alone."""
+    def _write_traces(self, origin: Origin) -> tuple[dict[str, FileEntry], int]:
+        """Two at a time: hashing and writing leave the interpreter's lock alone.
+
+        The files, and how many of the day's runs are of traces that began before it.
+        """
         records = origin.records if isinstance(origin, Imported) else {}
         feedback_of = self._feedback.of_run if len(self._feedback) else _no_feedback
+        first_us, end_us = self._bounds
+        carried_over = 0
+        written: dict[str, FileEntry] = {}
 
-        def write(trace_id: str, start: datetime, name: str, runs: Sequence[SpooledRun]) -> FileEntry:
+        def write(trace: SpooledTrace, start: datetime, name: str) -> FileEntry:
             return write_trace_file(
                 self._staging.content / name,
                 project=self._staging.project,
-                trace_id=trace_id,
+                trace_id=trace.id,
                 start=start,
                 api=origin.api,
-                runs=map(self._spool.read, runs),
-                feedback=(record for run in runs for record in feedback_of(run.id)),
-                first_system=(record for run in runs for record in records.get(run.id, ())),
+                runs=map(self._spool.read, trace.runs),
+                feedback=(record for run in trace.runs for record in feedback_of(run.id)),
+                first_system=(record for run in trace.runs for record in records.get(run.id, ())),
             )
 
         with ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="trace") as threads:
             under_way: deque[tuple[str, Future[FileEntry]]] = deque()
-            for trace_id, start_us, runs in self._index.traces():
-                start = from_microseconds(start_us)
-                name = trace_file_name(trace_id, start)
-                under_way.append((name, threads.submit(write, trace_id, start, name, runs)))
+            for trace in self._index.traces():
+                if trace.start_us < first_us:
+                    carried_over += sum(first_us <= start < end_us for start in trace.starts_us)
+                start = from_microseconds(trace.start_us)
+                name = trace_file_name(trace.id, start)
+                under_way.append((name, threads.submit(write, trace, start, name)))
                 if len(under_way) > _QUEUED_TRACES:
                     name, entry = under_way.popleft()
-                    yield name, entry.result()
-            yield from ((name, entry.result()) for name, entry in under_way)
+                    written[name] = entry.result()
+            written |= ((name, entry.result()) for name, entry in under_way)
+        return written, carried_over
 
     def _write_summary(
         self,
@@ -253,13 +292,13 @@ class DayWriter:
         flush_folder(staging.content)
         return StagedDay(staging, DayFolder(staging.content, summary, hashlib.sha256(raw).hexdigest()))
 
-    def _counts(self, traces: int, feedback: int, attachments: int) -> Counts:
+    def _counts(self, traces: int, feedback: int, attachments: int, carried_over: int) -> Counts:
         count, bounds = self._index.count, self._bounds
         in_day = count(_IN_DAY, *bounds)
         return Counts(
             runs_started_in_day=in_day,
             tail_runs=len(self) - in_day,
-            carried_over_runs=count(f"{_IN_DAY} AND trace_start_us < ?", *bounds, bounds[0]),
+            carried_over_runs=carried_over,
             traces=traces,
             root_runs=count(f"{_IN_DAY} AND is_root", *bounds),
             pending_runs=count("status = 'pending'"),

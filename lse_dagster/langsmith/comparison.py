@@ -10,7 +10,7 @@ from typing import Protocol
 from lse_dagster.day.finding import Finding
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.proof import compare_counts, compare_uncounted
+from lse_dagster.day.proof import Verdict, compare_counts, compare_uncounted
 from lse_dagster.day.summary import Counts
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.scope import started_in
@@ -43,10 +43,18 @@ class CountsNow:
         return _compare("runs", held.runs_started_in_day, claimed, summary.langsmith_total, self.runs_now)
 
     def root_runs(self, held: Counts) -> Finding:
-        """Whether the day's files hold as many root runs."""
+        """Whether they hold as many root runs. Where these alone differ no run is missing: it warns."""
         summary = self.folder.summary
         claimed, recorded = summary.counts.root_runs, summary.langsmith_root_total
-        return _compare("root runs", held.root_runs, claimed, recorded, self.roots_now)
+        found = _compare("root runs", held.root_runs, claimed, recorded, self.roots_now)
+        if found.verdict.passed or found.verdict.unverified or not self.runs(held).verdict.passed:
+            return found
+        counted = recorded if self.roots_now is None else self.roots_now
+        why = (
+            f"{held.root_runs:,} runs say that they are roots, and LangSmith counts {counted:,}. No run is "
+            "missing: of all runs there are as many as it counts."
+        )
+        return replace(found, verdict=Verdict(False, why, only_warns=True))
 
 
 def count_now(connect: Connect, folder: DayFolder, *, may_be_silent: bool) -> CountsNow:

@@ -91,16 +91,18 @@ class PageTooLarge(ArchiveError):
 
 
 class IncompleteDay(ArchiveError):
-    """Fewer runs could be fetched than LangSmith counts. Nothing was published."""
+    """Fewer runs could be fetched than LangSmith counts or lists. Nothing was published."""
 
     transient = True
 
     def __init__(self, project: str, day: date, *, held: int, total: int, missing: Sequence[str]) -> None:
         named = f", for example {', '.join(missing[:5])}" if missing else "; no query names them"
+        why = f"{held:,} of {total:,} runs could be fetched, {total - held:,} are missing{named}."
+        if held >= total:
+            why = f"{len(missing):,} runs are listed and do not come when they are asked for{named}."
         super().__init__(
             f"Fetching the day {day} of {project!r}",
-            f"{held:,} of {total:,} runs could be fetched, {total - held:,} are missing{named}. "
-            "Nothing was published.",
+            f"{why} Nothing was published.",
             "Run this again in a few minutes. If it stays, report it to LangSmith with these numbers.",
         )
         self.held = held

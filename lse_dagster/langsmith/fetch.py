@@ -147,6 +147,7 @@ class _Fetch:
         resumed = len(writer)
         try:
             total, kept, progress = self._gather(staging, checkpoint, writer)
+            writer.leave_out_later_traces()
             tally = writer.tally()
             surplus = max(0, writer.count_started_in_day() - total)
             staged = self._write(checkpoint, writer, kept, total)

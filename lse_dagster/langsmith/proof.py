@@ -1,9 +1,10 @@
 """The proof that a day is complete: LangSmith's own count after the last page, with the same scope.
 
 Counts alone agree when one run was missed and another is deleted meanwhile, so a scan of ids alone names what
-is missing. It is fetched, a bounded number of times; a day that stays short is not published. v2 gives a
-thousand ids a request; v1 a hundred at a tenth of the rate, so there the day is scanned while runs may still
-arrive, and whenever the count is short. The tail after midnight is in no count: it is always scanned.
+is missing. It is fetched, a bounded number of times. A day that stays short is not published, nor one of
+which LangSmith lists a run that it does not give. v2 gives a thousand ids a request; v1 a hundred at a tenth
+of the rate, so there the day is scanned while runs may still arrive, and whenever the count is short. The
+tail after midnight is in no count: it is always scanned.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,21 +53,21 @@ def prove_complete(
     repair = _Repair(transport, queries, writer, downloads)
     tail = tail_of(session, interval, now=now)
     scanning = queries.gives_many_ids or may_still_grow(interval, now=began)
-    missing: list[str] = []
+    lacking: list[str] = []
     total = held = 0
     for number in range(_ROUNDS):
-        scans = [] if number else [(tail, tail)]
+        scans = [(tail, tail)] if number == 0 or lacking else []
         if scanning:
             pages = ceil(writer.count_started_in_day() / (_FILL * queries.largest_page))
             scans += [(started_in(session, part), whole) for part in writer.even_parts(max(1, pages))]
-        missing = repair.fetch_missing(scans)
+        lacking = repair.fetch_missing(scans)
         total, before, held = count_runs(transport, whole), held, writer.count_started_in_day()
-        if held >= total:
+        if held >= total and not lacking:
             return total
-        if scanning and held == before:
+        if scanning and held == before and not lacking:
             break
         scanning = True
-    raise IncompleteDay(project, day, held=held, total=total, missing=writer.lacking(missing))
+    raise IncompleteDay(project, day, held=held, total=total, missing=lacking)
 
 
 class _Repair:
@@ -81,7 +82,7 @@ class _Repair:
         self._downloads = downloads
 
     def fetch_missing(self, scans: Sequence[tuple[RunScope, RunScope]]) -> list[str]:
-        """Scan the first of each pair of scopes, fetch what is missing in the second; the ids of that."""
+        """Scan the first of each pair of scopes, fetch what is missing in the second; what cannot be had."""
         with (
             ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="scan") as threads,
             self._transport.cancelled_on_error(),
@@ -90,7 +91,7 @@ class _Repair:
         for (_, scope), missing in zip(scans, found, strict=True):
             for some in _batches(missing, _IDS_PER_REQUEST):
                 self._fetch_by_id(scope, some)
-        return [run_id for missing in found for run_id in missing]
+        return self._writer.lacking([run_id for missing in found for run_id in missing])
 
     def _scan(self, scope: RunScope) -> list[str]:
         pages = id_pages(self._queries, scope)
@@ -99,7 +100,7 @@ class _Repair:
     def _fetch_by_id(self, scope: RunScope, wanted: Sequence[str]) -> None:
         size = PageSize(min(self._queries.largest_page, _IDS_PER_REQUEST))
         for page in pages_by_id(self._queries, scope, wanted, size):
-            keep_runs(page, self._writer, self._downloads)
+            keep_runs(page, self._writer, self._downloads, listed=scope.lists)
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

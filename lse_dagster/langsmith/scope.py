@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lse_dagster.day.interval import DayInterval, iso_z
+from lse_dagster.day.writer import Listed
 
 _SLACK = timedelta(seconds=1)
 _LATEST_ARRIVAL = timedelta(hours=24)
@@ -24,6 +25,11 @@ class RunScope:
     earliest: datetime
     latest: datetime
     trace_filter: str | None = None
+
+    @property
+    def lists(self) -> Listed:
+        """Whether it is about a day or about the later runs of its traces."""
+        return "day" if self.trace_filter is None else "tail"
 
 
 def started_in(project_id: str, interval: DayInterval) -> RunScope:

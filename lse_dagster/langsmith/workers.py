@@ -134,5 +134,5 @@ class _Crew:
     ) -> tuple[list[datetime], str | None]:
         """Keep one page and let go of it; the start times of its runs, and the cursor of the next."""
         page = self._queries.page(scope, cursor, self._size)
-        added = keep_runs(page.items, self._writer, self._downloads)
+        added = keep_runs(page.items, self._writer, self._downloads, listed=scope.lists)
         return added.starts, cursors.after(page.next_cursor, added.ids)

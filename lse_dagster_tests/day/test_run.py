@@ -1,7 +1,7 @@
 """Reading a run's identity from the bytes LangSmith sent."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -18,21 +18,86 @@ def test_the_microseconds_that_v2_cuts_off_come_from_the_dotted_order() -> None:
     assert read_identity(run.raw()).start == at("23:59:59.999999")
 
 
-def test_a_server_that_rounds_to_the_next_millisecond_does_not_move_the_run_to_the_next_day() -> None:
-    run = root(at("23:59:59.999999"))
-
-    identity = read_identity(run.raw(start_time="2025-08-30T00:00:00.000Z"))
-
-    assert identity.start == at("23:59:59.999999")
-
-
 def test_the_start_time_decides_when_the_dotted_order_says_something_else() -> None:
     run = root(at("12:00:00"))
 
     identity = read_identity(run.raw(start_time="2025-08-29T13:00:00.000Z"))
 
     assert identity.start == at("13:00:00")
-    assert identity.trace_start == at("12:00:00")
+    assert identity.trace_start == at("13:00:00")
+
+
+def test_a_dotted_order_of_another_day_says_how_long_before_the_run_its_trace_began() -> None:
+    child = root(at("10:00:00", "2025-05-01")).child(at("10:00:20", "2025-05-01"))
+
+    identity = read_identity(child.raw(start_time="2025-08-30T00:00:10.000Z", is_root=False))
+
+    assert identity.trace_start == at("23:59:50")
+
+
+NEAR_MIDNIGHT = st.integers(-3_000, 3_000).map(
+    lambda us: at("00:00:00", "2025-08-30") + timedelta(microseconds=us)
+)
+
+
+@given(start=NEAR_MIDNIGHT, written=NEAR_MIDNIGHT)
+def test_a_dotted_order_gives_back_cut_digits_and_crosses_no_boundary(
+    start: datetime, written: datetime
+) -> None:
+    run = root(written)
+    cut = start.replace(microsecond=start.microsecond // 1000 * 1000)
+
+    from_v1 = read_identity(run.raw(start_time=f"{start:%Y-%m-%dT%H:%M:%S.%f}"))
+    from_v2 = read_identity(run.raw(start_time=f"{cut:%Y-%m-%dT%H:%M:%S}.{cut.microsecond // 1000:03d}Z"))
+
+    knows_more = timedelta(0) <= written - cut < timedelta(milliseconds=1)
+    assert (from_v1.start, from_v1.is_cut) == (start, False)
+    assert (from_v2.start, from_v2.is_cut) == (written if knows_more else cut, not knows_more)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_root"),
+    [
+        ({"is_root": True}, True),
+        ({"is_root": False}, False),
+        ({"parent_run_id": None}, True),
+        ({"parent_run_id": "p"}, False),
+        ({"parent_run_ids": []}, True),
+        ({"parent_run_ids": ["p"]}, False),
+        ({"is_root": True, "parent_run_ids": []}, True),
+        ({"parent_run_id": None, "parent_run_ids": None}, True),
+        ({"parent_run_id": None, "parent_run_ids": ["p"]}, False),
+    ],
+)
+@pytest.mark.parametrize("dotted_order", ["", "?", "a.b", "20250829T120000Za.20250829T120001Zb"])
+@pytest.mark.parametrize("trace_id", ["b", "run-root", "8A9B0C1D2E3F4A5B8C7D9E0F1A2B3C4D"])
+def test_a_root_is_what_langsmith_calls_one(
+    fields: dict[str, object], is_root: bool, dotted_order: str, trace_id: str
+) -> None:
+    run = {
+        "id": "b",
+        "trace_id": trace_id,
+        "dotted_order": dotted_order,
+        "start_time": "2025-08-29T12:00:01Z",
+    }
+
+    identity = read_identity(json.dumps(run | fields).encode())
+
+    assert identity.is_root == is_root
+
+
+@pytest.mark.parametrize(
+    "trace_id", ["8a9b0c1d-2e3f-4a5b-8c7d-9e0f1a2b3c4d", "8A9B0C1D2E3F4A5B8C7D9E0F1A2B3C4D"]
+)
+def test_a_run_without_a_word_on_parents_is_a_root_if_its_id_is_its_traces_in_any_spelling(
+    trace_id: str,
+) -> None:
+    run = {"id": "8a9b0c1d-2e3f-4a5b-8c7d-9e0f1a2b3c4d", "start_time": "2025-08-29T12:00:01Z"}
+
+    identity = read_identity(json.dumps(run | {"trace_id": trace_id}).encode())
+
+    assert identity.is_root
+    assert identity.trace_id == run["id"]
 
 
 def test_a_v1_run_with_naive_times_and_a_parent_is_read_the_same() -> None:

@@ -26,7 +26,7 @@ def written(path: Path, *batches: list[tuple[RunIdentity, bytes]]) -> int:
 
 
 def held(spool: RunSpool) -> dict[str, bytes]:
-    return {run.id: spool.read(run) for _, _, of_trace in spool.index.traces() for run in of_trace}
+    return {run.id: spool.read(run) for trace in spool.index.traces() for run in trace.runs}
 
 
 def test_batches_of_any_size_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from lse_dagster.sandbox.langsmith.stats import run_stats
 from lse_dagster.sandbox.langsmith.view import RunView
 
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
+_HALF_A_MILLISECOND = 500
 _V1_MAX_LIMIT = 100
 _V2_MAX_PAGE = 1000
 
@@ -99,6 +100,11 @@ class Queries:
         # Several ids in `session` are accepted, but only the first is looked at (seen at the original).
         scope = self._v1_scope(query, sessions=query.session[:1] if query.session else None)
         scope.hide(settings.hidden_runs)
+        selected = (v1.DEFAULT_SELECT if query.select is None else set(query.select)) - {
+            *settings.omitted_fields
+        }
+        if selected != {"id"}:
+            scope.hide(settings.unsent_runs)
         page = fetch_page(
             self._backend.store,
             scope,
@@ -106,7 +112,6 @@ class Queries:
             limit=query.limit,
             order=query.order or settings.order,
         )
-        selected = v1.DEFAULT_SELECT if query.select is None else set(query.select)
         runs = [
             v1.render(view, selected, offload_bytes=settings.offload_bytes)
             for view in self._backend.views(request, page.runs)
@@ -122,15 +127,23 @@ class Queries:
             raise ApiError(422, f"page_size must be between 1 and {_V2_MAX_PAGE}, got {query.page_size}")
         if not query.project_ids:
             raise ApiError(422, "exactly one of project_ids and reference_dataset_id must be set")
-        selects = _known_selects(query.selects)
+        omitted = {field.upper() for field in settings.omitted_fields}
+        selects = [name for name in _known_selects(query.selects) if name not in omitted]
+        scope = self._v2_scope(query)
+        if selects != ["ID"]:
+            scope.hide(settings.unsent_runs)
         page = fetch_page(
             self._backend.store,
-            self._v2_scope(query),
+            scope,
             begin=decode_cursor(query.cursor),
             limit=query.page_size,
             order=settings.order,
         )
-        items = [v2.render(view, selects) for view in self._backend.views(request, page.runs)]
+        views = self._backend.views(request, page.runs)
+        items = [v2.render(view, selects) for view in views]
+        if settings.round_times:
+            for item, view in zip(items, views, strict=True):
+                item["start_time"] = times.v2_time(view.run.start_us + _HALF_A_MILLISECOND)
         items, cursor = _with_page_fault(request, page, items, query.cursor)
         more = {"next_cursor": cursor} if cursor else {}
         return self._page({**self._backend.members("items", items), **more})
@@ -192,7 +205,7 @@ class Queries:
         if query.error is not None:
             scope.add(f"r.error IS {'NOT ' if query.error else ''}NULL")
         scope.flag("is_root", query.is_root)
-        scope.filters(query.filter, query.trace_filter, query.tree_filter, ignore=settings.ignore_filter)
+        scope.filters(query.filter, query.trace_filter, query.tree_filter, settings=settings)
         return scope
 
     def _v2_scope(self, query: V2Query) -> Scope:
@@ -213,7 +226,7 @@ class Queries:
         if query.has_error is not None:
             scope.add(f"r.error IS {'NOT ' if query.has_error else ''}NULL")
         scope.flag("is_root", query.is_root)
-        scope.filters(query.filter, query.trace_filter, query.tree_filter, ignore=settings.ignore_filter)
+        scope.filters(query.filter, query.trace_filter, query.tree_filter, settings=settings)
         scope.hide([str(uuid.UUID(run_id)) for run_id in settings.hidden_runs])
         return scope
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 
 from lse_dagster.sandbox.langsmith.filters import Value, compile_filter
+from lse_dagster.sandbox.langsmith.settings import Settings
 from lse_dagster.sandbox.langsmith.times import parse_time
 
 
@@ -46,13 +47,14 @@ class Scope:
         if wanted is not None:
             self.add(f"r.{column}" if wanted else f"NOT r.{column}")
 
-    def filters(self, own: str | None, trace: str | None, tree: str | None, *, ignore: bool) -> None:
+    def filters(self, own: str | None, trace: str | None, tree: str | None, *, settings: Settings) -> None:
         """`filter` is about the run, `trace_filter` about its root, `tree_filter` about any in its trace."""
+        no_trace = settings.ignore_filter or settings.ignore_trace_filter
         in_trace = "r.trace_id IN (SELECT t.trace_id FROM runs t WHERE t.posted AND "
-        for text, alias, template in (
-            (own, "r", "{}"),
-            (trace, "t", in_trace + "t.is_root AND {})"),
-            (tree, "t", in_trace + "{})"),
+        for text, alias, template, ignore in (
+            (own, "r", "{}", settings.ignore_filter),
+            (trace, "t", in_trace + "t.is_root AND {})", no_trace),
+            (tree, "t", in_trace + "{})", no_trace),
         ):
             if not text:
                 continue

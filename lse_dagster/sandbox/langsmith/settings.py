@@ -14,6 +14,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
 
     hidden_runs: list[str] = []
     """Ids of runs that no query returns, while stats still count them."""
+    unsent_runs: list[str] = []
+    """Ids of runs that only queries for ids alone return."""
+    omitted_fields: list[str] = []
+    """Fields that no query returns, whatever it selects, as answers name them: `dotted_order`."""
     delete_runs: list[str] = []
     """Ids of runs to delete for good, at once, as retention does. Not kept: reads as empty."""
     v2: bool = True
@@ -24,6 +28,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Whether a run that starts exactly at `max_start_time` is in."""
     ignore_filter: bool = False
     """A server that lies: `filter`, `trace_filter` and `tree_filter` are checked but have no effect."""
+    ignore_trace_filter: bool = False
+    """The same for `trace_filter` and `tree_filter` alone."""
+    round_times: bool = False
+    """v2: times are rounded to the millisecond, not cut."""
     order: Literal["desc", "asc", "unsorted"] = "desc"
     """Order of v2 pages by start time, and of v1 pages that ask for none."""
     offload_bytes: int | None = None

@@ -58,7 +58,9 @@ class RunView:
     @property
     def parent_run_ids(self) -> list[str]:
         """The ancestors, from the root down to the parent."""
-        return [segment[-36:] for segment in self.run.dotted_order.split(".")[:-1]]
+        if self.run.parent_id is None:
+            return []
+        return [*(segment[-36:] for segment in self.run.dotted_order.split(".")[:-2]), self.run.parent_id]
 
     def preview(self, key: str) -> str | None:
         """The beginning of a field as text."""
