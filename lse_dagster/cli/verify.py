@@ -77,7 +77,7 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
 
 
 _REPAIRS = {
-    "files_match_summary": "lse archive restore --force",
+    "files_match_summary": "lse archive restore",
     "run_count_matches_langsmith": "lse archive fetch",
     "trace_count_matches_langsmith": "lse archive fetch",
     "zip_matches_day": "lse archive zip",

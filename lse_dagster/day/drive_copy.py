@@ -151,9 +151,9 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
         raise BrokenZip(
             f"Restoring the day {day} of {project!r}",
             f"The copy on Drive cannot be used: {error.why}",
-            "Where its zip is still on this disk: "
-            f"lse archive upload --project {project!r} --date {day} --force. "
-            "Else bring back an older version of the file in Drive (*Manage versions*), then restore again.",
+            "Bring back an older version of the file in Drive (*Manage versions*), then restore again. Or, "
+            "where the day is still on this disk and `lse verify` finds it right: give that file another "
+            f"name on Drive, then lse archive upload --project {project!r} --date {day}.",
         ) from error
     return RestoredDay(staged, found.tally)
 

@@ -22,7 +22,10 @@ from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.summary import InvalidSummary, Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 
-REPAIR = "Restore the day from Drive, or fetch it again, with `overwrite: always` (`--force`)."
+REPAIR: Final = (
+    "Bring its copy back from Drive (`lse archive restore`), or fetch it again while LangSmith has it "
+    "(`lse archive fetch`). Neither gives up what can be read here."
+)
 """What to do about a day whose files are not what its summary says."""
 
 _PIECE: Final = 1 << 20

@@ -21,7 +21,10 @@ from lse_dagster.errors import ArchiveError
 SCHEMA: Final = "lse.day/2"
 Schema = Literal["lse.day/1", "lse.day/2"]
 
-_REPAIR = "Restore the day or fetch it again with `overwrite: always` (`--force`)."
+_REPAIR: Final = (
+    "Bring the day back from Drive (`lse archive restore`), or fetch it again while LangSmith has it "
+    "(`lse archive fetch`). Neither gives up what can be read here."
+)
 
 
 class InvalidSummary(ArchiveError):

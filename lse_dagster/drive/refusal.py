@@ -187,7 +187,7 @@ def _not_permitted(answer: Answer, what: str, account: str) -> PermissionMissing
 def _limit_reached(answer: Answer, what: str) -> DriveError | None:
     reasons, words = answer.reasons, answer.words
     if reasons & _FULL_REASONS:
-        return FolderFull(what, words, "remove what is no longer needed there, or use another folder")
+        return FolderFull(what, words, "use another folder, or move out of it what is no archive")
     if reasons & _DAILY_REASONS:
         return DailyLimitReached(
             what, f"{words} Drive takes 750 GB per account and day.", "run again tomorrow"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.cli.archive.outcome import DayPlan
-from lse_dagster.cli.archive.plan import Planner, UnreadableDay
+from lse_dagster.cli.archive.plan import Planner
 from lse_dagster.cli.archive.questions import Questioner, WouldOverwrite
 from lse_dagster.cli.errors import Declined
 from lse_dagster.day.names import SUMMARY, day_zip_name
@@ -165,12 +165,10 @@ def test_the_same_zip_on_drive_needs_no_question(desk: Desk) -> None:
     assert policies(desk.planner("y").upload([DAY], copies(DAY, content=b"CONTENT"))) == {DAY: ("superset",)}
 
 
-def test_a_local_day_that_cannot_be_read_is_replaced_by_force_only(desk: Desk) -> None:
+def test_a_local_day_that_cannot_be_read_is_no_question_and_nothing_of_it_is_given_up(desk: Desk) -> None:
     day = published_day(desk.settings.data_dir, [RUN])
     (day.path / SUMMARY).write_text("{")
 
-    with pytest.raises(UnreadableDay) as caught:
-        desk.planner("y").fetch([DAY])
-
-    assert "--force" in caught.value.next_step
+    assert policies(desk.planner().fetch([DAY])) == {DAY: ("superset",)}
+    assert policies(desk.planner().restore([DAY], copies(DAY))) == {DAY: ("superset",)}
     assert policies(desk.planner(force=True).fetch([DAY])) == {DAY: ("always",)}

@@ -40,7 +40,7 @@ def test_verify_finds_a_changed_trace_file_and_status_shows_that_it_did(archived
 
     assert finished.returncode == 1
     assert "  ✗ files_match_summary" in finished.stdout
-    assert f"Next:  lse archive restore --force --date {DATE}, then lse verify" in finished.stderr
+    assert f"Next:  lse archive restore --date {DATE}, then lse verify" in finished.stderr
     assert quiet.returncode == 1
     assert quiet.stdout == ""
     assert "files_match_summary" in quiet.stderr

@@ -43,17 +43,6 @@ class BeforeStartDate(ArchiveError):
         )
 
 
-class UnreadableDay(ArchiveError):
-    """A local day is there, and what it holds cannot be told."""
-
-    def __init__(self, error: InvalidSummary) -> None:
-        super().__init__(
-            error.what,
-            f"{error.why} What it holds cannot be compared.",
-            "Look at it. To replace it all the same, run again with --force.",
-        )
-
-
 class NothingOnDrive(ArchiveError):
     """There is nothing to restore."""
 
@@ -77,9 +66,9 @@ class Planner:
         """Ask about every local day that a fetch would replace."""
         plans = []
         for day in self._partitions(days):
-            local = self._local_day(day)
+            local, unasked = self._local_day(day)
             if local is None:
-                plans.append(DayPlan(day, {"fetch": self._unseen}))
+                plans.append(DayPlan(day, {"fetch": unasked}))
             elif self._may_replace(f"Fetching {self._name(day)}", describe_local(local)):
                 plans.append(DayPlan(day, {"fetch": self._allowed}))
         return self._unless_all_declined(plans, days)
@@ -106,7 +95,7 @@ class Planner:
         """Ask about every day that is there locally or on Drive."""
         plans = []
         for day in self._partitions(days):
-            local, copy = self._local_day(day), copies.get(day)
+            (local, unasked), copy = self._local_day(day), copies.get(day)
             there = [describe_local(local)] if local else []
             there += [describe_copy(copy)] if copy else []
             if not there or self._may_replace(f"Archiving {self._name(day)}", " ".join(there)):
@@ -114,7 +103,7 @@ class Planner:
                     DayPlan(
                         day,
                         {
-                            "fetch": self._allowed if local else self._unseen,
+                            "fetch": self._allowed if local else unasked,
                             "zip": self._allowed,
                             "upload": self._allowed if copy else self._unseen,
                         },
@@ -126,9 +115,9 @@ class Planner:
         """Ask about every local day that its copy on Drive would replace."""
         plans = []
         for day in self._partitions(days):
-            local, copy = self._local_day(day), copies.get(day)
+            (local, unasked), copy = self._local_day(day), copies.get(day)
             if local is None or copy is None:
-                plans.append(DayPlan(day, {"restore": self._unseen}))
+                plans.append(DayPlan(day, {"restore": unasked}))
             elif self._may_replace(
                 f"Restoring {self._name(day)}", f"{describe_local(local)} {describe_copy(copy)}"
             ):
@@ -152,14 +141,15 @@ class Planner:
     def _zip_path(self, day: date) -> Path:
         return ZipStore(self.settings.archives_dir).zip_path(self.project, day)
 
-    def _local_day(self, day: date) -> DayFolder | None:
-        """The local day. One that cannot be read is replaced by `--force` only, and then like any other."""
+    def _local_day(self, day: date) -> tuple[DayFolder | None, Overwrite]:
+        """The local day, and what may be done unasked where there is none.
+
+        One that cannot be read is no reason to ask: nothing that can be read of it is given up.
+        """
         try:
-            return DayStore(self.settings.data_dir).find(self.project, day)
-        except InvalidSummary as error:
-            if self.questioner.forced:
-                return None
-            raise UnreadableDay(error) from error
+            return DayStore(self.settings.data_dir).find(self.project, day), self._unseen
+        except InvalidSummary:
+            return None, self._allowed
 
     def _partitions(self, days: Sequence[date]) -> Sequence[date]:
         start = self.settings.start_date

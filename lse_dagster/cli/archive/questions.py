@@ -14,7 +14,9 @@ class WouldOverwrite(ArchiveError):
         super().__init__(
             what,
             f"{there} Without a terminal nobody can be asked whether to replace it.",
-            "Keep it, or run again with --force, which replaces it whatever the new one holds.",
+            "Keep it; or run this in a terminal and answer yes, which loses nothing. "
+            "`dagster asset materialize` asks nothing and loses nothing either; --force replaces it "
+            "whatever the new one holds.",
         )
 
 

@@ -84,7 +84,9 @@ def check_directory(subject: str, path: Path, variable: str) -> Finding:
     if free < _NO_SPACE:
         return problem(subject, text, f"Free some space, or set {variable} in .env to another disk.")
     if free < _LITTLE_SPACE:
-        return warning(subject, text, "Free some space; days that are on Drive can be deleted here.")
+        return warning(
+            subject, text, "Free some space; the job free_disk removes days that Drive holds verified."
+        )
     return good(subject, text)
 
 
