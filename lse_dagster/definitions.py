@@ -11,6 +11,7 @@ import dagster as dg
 
 from lse_dagster.assets import project_assets
 from lse_dagster.checks import check_keys, project_checks
+from lse_dagster.executor import living_in_process_executor
 from lse_dagster.failure import Retries
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
 from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
@@ -55,7 +56,7 @@ def build_definitions(
         _alerts(settings, projects),
         dg.Definitions(
             resources=build_resources(settings, progress or Progress(), retries or Retries(most=0)),
-            executor=dg.in_process_executor,
+            executor=living_in_process_executor,
         ),
     )
 

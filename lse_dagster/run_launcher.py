@@ -1,8 +1,8 @@
 """Runs as processes of the code server, with a way for Dagster's run monitoring to see that one is gone.
 
-Dagster's default launcher cannot be asked about its workers. After a restart of the code server its runs
-would stay "started" and hold their places in the pools, and every later day would wait. Named in
-`deploy/dagster.yaml`.
+Dagster's default launcher cannot be asked about its workers. A killed run, or one whose code server was
+started again, would stay "started" and hold its place in a pool, and every later day would wait. Named in
+`dagster.yaml` and `deploy/dagster.yaml`.
 """
 
 from dagster import DagsterRun, DefaultRunLauncher
@@ -10,6 +10,8 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
+
+from lse_dagster.living_runs import state_of, why_killed
 
 _ANSWER_SECONDS = 10
 
@@ -23,11 +25,18 @@ class CodeServerRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """`NOT_FOUND` only if the run's code server answers and does not know it.
+        """`NOT_FOUND` only if the run's lock is free here, or its code server answers and does not know it.
 
-        A server that does not answer may be busy; a run without one was begun by `lse archive`. Nothing is
-        known of either, so they count as running until `max_runtime_seconds`.
+        A server that does not answer may be busy; a run without one was begun in a terminal, perhaps on
+        another host. Nothing is known of either, so they count as running until `max_runtime_seconds`.
         """
+        match state_of(self._instance, run):
+            case "works":
+                return CheckRunHealthResult(WorkerStatus.RUNNING)
+            case "killed":
+                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, why_killed(run))
+            case "unknown":
+                pass
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "It was not launched on a code server.")

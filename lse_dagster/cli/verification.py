@@ -5,11 +5,11 @@ imports Dagster.
 """
 
 import logging
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 
@@ -23,12 +23,13 @@ from lse_dagster.checks import (
 )
 from lse_dagster.cli.errors import REPORT_IT
 from lse_dagster.cli.interrupts import remembered_interrupts
-from lse_dagster.cli.killed_runs import STARTED_BY, living
 from lse_dagster.cli.metadata import Metadata, plain
 from lse_dagster.day_results import error_of_result
 from lse_dagster.definitions import build_definitions
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import parts_of_failure
+from lse_dagster.living_runs import living, place_tags
+from lse_dagster.pool_waiting import PoolWait, is_wait_for_a_pool, told_while_waiting
 from lse_dagster.project import archived_projects
 from lse_dagster.settings import Settings
 
@@ -83,8 +84,7 @@ class Verification:
 class Verifier:
     """Verifies days of one project.
 
-    `on_check` hears each result as soon as it is there, `on_warning` why it takes long. `home` is where the
-    instance lives.
+    `on_check` hears each result as soon as it is there, `on_warning` why it takes long.
     """
 
     def __init__(
@@ -92,7 +92,6 @@ class Verifier:
         settings: Settings,
         project: str,
         instance: dg.DagsterInstance,
-        home: Path,
         *,
         local_only: bool,
         on_check: Callable[[CheckResult], None],
@@ -106,21 +105,24 @@ class Verifier:
         self._job = job
         self._project = project
         self._instance = instance
-        self._home = home
         self._on_check = on_check
         self._on_warning = on_warning
 
     def verify(self, day: date) -> Verification:
         """Make the checks of one day. Raises `KeyboardInterrupt`; Dagster has the run as canceled then."""
         run_id = str(uuid.uuid4())
-        heard = _Heard(self._instance, run_id, self._on_check, self._on_warning)
-        self._instance.add_event_listener(run_id, heard.listen)
-        with living(self._home, run_id), remembered_interrupts() as interrupted:
+        with (
+            living(self._instance, run_id),
+            told_while_waiting(self._instance, run_id, self._on_warning) as wait,
+            remembered_interrupts() as interrupted,
+        ):
+            heard = _Heard(self._instance, run_id, self._on_check, self._on_warning, wait)
+            self._instance.add_event_listener(run_id, heard.listen)
             self._job.execute_in_process(
                 instance=self._instance,
                 run_id=run_id,
                 run_config=_SILENT,
-                tags={**STARTED_BY, "dagster/partition": day.isoformat()},
+                tags={**place_tags(os.getpid()), "dagster/partition": day.isoformat()},
                 raise_on_error=False,
             )
             if interrupted():
@@ -145,6 +147,7 @@ class _Heard:
     run_id: str
     on_check: Callable[[CheckResult], None]
     on_warning: Callable[[str], None]
+    wait: PoolWait
     checks: list[CheckResult] = field(default_factory=list)
     errors: list[ArchiveError] = field(default_factory=list)
 
@@ -154,6 +157,10 @@ class _Heard:
         if event is None:
             if entry.step_key is not None and int(entry.level) >= logging.WARNING:
                 self.on_warning(entry.user_message)
+        elif is_wait_for_a_pool(event):
+            self.wait.begin()
+        elif event.event_type is dg.DagsterEventType.STEP_START:
+            self.wait.end()
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             result = _check_result(event.asset_check_evaluation_data)
             self.checks.append(result)

@@ -48,23 +48,22 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     if as_json and quiet:
         raise click.UsageError("Give --json or --quiet, not both.")
     from lse_dagster.cli.environment import load_settings
-    from lse_dagster.cli.instance import dagster_home, open_instance
-    from lse_dagster.cli.killed_runs import end_killed_runs
+    from lse_dagster.cli.instance import open_instance
     from lse_dagster.cli.looking import look_at_days
     from lse_dagster.cli.project import choose_project
     from lse_dagster.cli.verification import Verifier
+    from lse_dagster.living_runs import end_killed_runs
 
     configured = load_settings()
     name, settings = choose_project(configured, project)
     days = look_at_days(settings, name, list(dates), local_only=local_only)
     report = _Report(next(iter(configured.projects), None), as_json=as_json, quiet=quiet)
     with open_instance() as instance:
-        end_killed_runs(instance, dagster_home())
+        end_killed_runs(instance)
         verifier = Verifier(
             settings,
             name,
             instance,
-            dagster_home(),
             local_only=local_only,
             on_check=report.check,
             on_warning=report.warning,

@@ -142,7 +142,7 @@ class Workplace:
 
     def runner(self, display: Display, instance: dg.DagsterInstance) -> DayRunner:
         """What `lse archive` runs days with, in this process."""
-        return DayRunner(self.settings(), self.project, instance, self.folder / "home", display)
+        return DayRunner(self.settings(), self.project, instance, display)
 
     def hidden_files(self) -> list[str]:
         """What of unfinished work lies beside days and zips, locks aside."""

@@ -24,6 +24,7 @@ from lse_dagster.day_results import error_of_result
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import parts_of_failure
 from lse_dagster.langsmith.errors import IncompleteDay
+from lse_dagster.pool_waiting import PoolWait, is_wait_for_a_pool
 
 _INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
 _CHECKS_SUFFIX = "_checks"
@@ -70,6 +71,7 @@ class RunEvents:
         plan: DayPlan,
         run_id: str,
         display: Display,
+        wait: PoolWait,
         *,
         on_interrupt: Callable[[str], None],
     ) -> None:
@@ -77,6 +79,7 @@ class RunEvents:
         self._plan = plan
         self._run_id = run_id
         self._display = display
+        self._wait = wait
         self._on_interrupt = on_interrupt
         self._step_of_asset = {ASSET_OF_STEP[step]: step for step in plan.steps}
         self._steps: list[StepOutcome] = []
@@ -95,12 +98,14 @@ class RunEvents:
                 self._display.warning(entry.user_message)
             return
         match event.event_type:
-            case dg.DagsterEventType.ENGINE_EVENT if "pool" in event.engine_event_data.metadata:
+            case dg.DagsterEventType.ENGINE_EVENT if is_wait_for_a_pool(event):
                 self._end_waiting()
                 self._end_waiting = raise_at_once()
+                self._wait.begin()
                 self._display.wait_for_others(self._step_of(event))
             case dg.DagsterEventType.STEP_START:
                 self._end_waiting()
+                self._wait.end()
                 self._started(event)
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
                 self._materialized(event.step_materialization_data.materialization)

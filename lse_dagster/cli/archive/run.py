@@ -3,8 +3,8 @@
 A run that is interrupted ends as canceled in Dagster.
 """
 
+import os
 import uuid
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,8 +13,9 @@ from lse_dagster.cli.archive.display import Display
 from lse_dagster.cli.archive.events import RunEvents
 from lse_dagster.cli.archive.outcome import ASSET_OF_STEP, DayOutcome, DayPlan
 from lse_dagster.cli.interrupts import remembered_interrupts
-from lse_dagster.cli.killed_runs import STARTED_BY, living
 from lse_dagster.definitions import build_definitions
+from lse_dagster.living_runs import living, place_tags
+from lse_dagster.pool_waiting import told_while_waiting
 from lse_dagster.progress import heard_by
 from lse_dagster.project import archived_projects
 from lse_dagster.settings import Settings
@@ -27,11 +28,9 @@ class DayRunner:
     """Runs days of one project, one after the other, and tells the display what happens."""
 
     def __init__(
-        self, settings: Settings, project: str, instance: dg.DagsterInstance, home: Path, display: Display
+        self, settings: Settings, project: str, instance: dg.DagsterInstance, display: Display
     ) -> None:
-        """`home` is where the instance lives."""
         self._instance = instance
-        self._home = home
         self._display = display
         self._definitions = build_definitions(settings, progress=heard_by(display.progress))
         (self._project,) = (one for one in archived_projects(settings.projects) if one.name == project)
@@ -42,19 +41,28 @@ class DayRunner:
         Raises `KeyboardInterrupt` when the run was interrupted; Dagster has it as canceled then.
         """
         run_id = str(uuid.uuid4())
-        events = RunEvents(
-            self._project.configured_name, plan, run_id, self._display, on_interrupt=self._report_canceling
-        )
-        self._instance.add_event_listener(run_id, events.listen)
         job = self._project.job_name("restore" if "restore" in plan.steps else "archive")
-        with living(self._home, run_id), remembered_interrupts() as interrupted:
+        with (
+            living(self._instance, run_id),
+            told_while_waiting(self._instance, run_id, self._display.warning) as wait,
+            remembered_interrupts() as interrupted,
+        ):
+            events = RunEvents(
+                self._project.configured_name,
+                plan,
+                run_id,
+                self._display,
+                wait,
+                on_interrupt=self._report_canceling,
+            )
+            self._instance.add_event_listener(run_id, events.listen)
             result = self._definitions.resolve_job_def(job).execute_in_process(
                 instance=self._instance,
                 run_id=run_id,
                 partition_key=plan.day.isoformat(),
                 asset_selection=[self._project.key(ASSET_OF_STEP[step]) for step in plan.steps],
                 run_config=self._run_config(plan),
-                tags=STARTED_BY,
+                tags=place_tags(os.getpid()),
                 raise_on_error=False,
             )
             if interrupted():

@@ -83,14 +83,14 @@ class Session:
         the command at once.
         """
         from lse_dagster.cli.archive.run import DayRunner
-        from lse_dagster.cli.instance import dagster_home, open_instance
-        from lse_dagster.cli.killed_runs import end_killed_runs
+        from lse_dagster.cli.instance import open_instance
+        from lse_dagster.living_runs import end_killed_runs
 
         display = choose_display(self.form, self.project, [plan.day for plan in plans])
         failed = []
         with open_instance() as instance:
-            end_killed_runs(instance, dagster_home())
-            runner = DayRunner(self.settings, self.project, instance, dagster_home(), display)
+            end_killed_runs(instance)
+            runner = DayRunner(self.settings, self.project, instance, display)
             try:
                 for plan in plans:
                     display.begin_day(plan)

@@ -25,7 +25,12 @@ def check_dagster(settings: "Settings") -> list[Finding]:
         return [place]
     try:
         with open_instance() as instance:
-            return [place, _check_pools(instance), *_check_schedules(instance, settings)]
+            return [
+                place,
+                _check_pools(instance),
+                _check_monitoring(instance, home),
+                *_check_schedules(instance, settings),
+            ]
     except ArchiveError as error:
         return [problem_of(_SUBJECT, error)]
 
@@ -59,6 +64,15 @@ def _check_pools(instance: "DagsterInstance") -> Finding:
         commands = " && ".join(f"dagster instance concurrency set {pool} 1" for pool in missing)
         return warning("pools", f"Not set by name: {', '.join(missing)}.", commands)
     return good("pools", ", ".join(f"{name} {limit}" for name, limit in sorted(limits.items())))
+
+
+def _check_monitoring(instance: "DagsterInstance", home: Path) -> Finding:
+    """Whether the daemon finds runs that were killed, and frees the places that they had."""
+    frees = bool(instance.run_monitoring_settings.get("free_slots_after_run_end_seconds"))
+    if instance.run_monitoring_enabled and instance.run_launcher.supports_check_run_worker_health and frees:
+        return good("run monitoring", "on: a killed run is found and frees its place in the pools")
+    text = f"{home / 'dagster.yaml'} has none: the daemon waits for ever for a run that was killed."
+    return warning("run monitoring", text, f"cp dagster.yaml {home}/")
 
 
 def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
