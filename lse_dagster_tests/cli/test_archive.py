@@ -1,5 +1,6 @@
 """`lse archive` as scripts and other programs meet it: pipes, JSON, exit codes, Dagster's instance."""
 
+import re
 import shutil
 import sys
 from datetime import datetime
@@ -196,3 +197,27 @@ def test_a_project_whose_name_is_longer_than_dagster_takes_is_archived(workplace
 
     assert finished.returncode == 0, finished.stderr
     assert workplace.zips.load(name, DATE).summary.counts.traces == 1
+
+
+def test_a_day_before_the_start_date_is_refused_with_what_to_set(workplace: Workplace) -> None:
+    env = workplace.folder / ".env"
+    env.write_text(env.read_text() + f"LSE_START_DATE='{NEXT}'\n")
+
+    for command in (["archive"], ["archive", "fetch"], ["archive", "zip"], ["archive", "upload"]):
+        finished = workplace.lse(*command, "--date", str(DATE))
+
+        assert finished.returncode == 1
+        assert f"Why:   The archive begins on {NEXT}." in finished.stderr
+        assert f"Next:  Put LSE_START_DATE={DATE} into .env" in finished.stderr
+
+
+def test_what_dagster_says_of_such_a_day_stands_in_the_manual(workplace: Workplace) -> None:
+    env = workplace.folder / ".env"
+    env.write_text(env.read_text() + f"LSE_START_DATE='{NEXT}'\n")
+    materialize = ("asset", "materialize", "-m", "lse_dagster", "--select", "*", "--partition", str(DATE))
+
+    finished = workplace.run(DAGSTER, *materialize)
+
+    (said,) = re.findall(r"InvalidSubsetError: (.*) `2025", finished.stderr)
+    manual = Path(__file__).parents[2] / "docs" / "recovering.md"
+    assert f"**`{said}`**" in manual.read_text(encoding="utf-8")
