@@ -95,7 +95,7 @@ def test_what_must_outlive_a_container_is_on_a_volume(compose: dict[str, Any]) -
         for service in compose["services"].values()
         for volume in service.get("volumes", [])
     ]
-    assert sorted(named) == sorted(compose["volumes"])
+    assert set(named) == set(compose["volumes"])
 
 
 # --- systemd ------------------------------------------------------------------------------------------
