@@ -29,24 +29,27 @@ class CodeServerRunLauncher(DefaultRunLauncher):
 
         A server that does not answer may be busy; a run without one was begun in a terminal, perhaps on
         another host. Nothing is known of either, so they count as running until `max_runtime_seconds`.
+        Where Dagster tries killed runs again, it does so once, at once, and needs the code server for it: a
+        run that was killed with its server is found when that is back.
         """
-        match state_of(self._instance, run):
-            case "works":
-                return CheckRunHealthResult(WorkerStatus.RUNNING)
-            case "killed":
-                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, why_killed(run))
-            case "unknown":
-                pass
+        state = state_of(self._instance, run)
+        if state == "works":
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        killed = CheckRunHealthResult(WorkerStatus.NOT_FOUND, why_killed(run)) if state == "killed" else None
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "It was not launched on a code server.")
+            return killed or CheckRunHealthResult(
+                WorkerStatus.RUNNING, "It was not launched on a code server."
+            )
         request = CanCancelExecutionRequest(run_id=run.run_id)
         try:
             answer = client.can_cancel_execution(request, timeout=_ANSWER_SECONDS)
         except DagsterUserCodeUnreachableError:
+            if killed is not None and not self._instance.run_retries_enabled:
+                return killed
             return CheckRunHealthResult(WorkerStatus.RUNNING, "Its code server does not answer.")
-        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
+        if killed is None and deserialize_value(answer, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(
+        return killed or CheckRunHealthResult(
             WorkerStatus.NOT_FOUND, "Its code server was restarted, and the run's process ended with it."
         )
