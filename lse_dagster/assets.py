@@ -28,6 +28,7 @@ from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+from lse_dagster.zip_record import recorded_sha256
 
 LANGSMITH_POOL = "langsmith"
 DRIVE_POOL = "drive"
@@ -171,9 +172,13 @@ def _drive_archive(
         owners=owners,
         tags={PROJECT_TAG: project.group},
     )
-    def drive_archive(config: OverwriteConfig, day_zip: DayZip) -> dg.Output[ZipToCopy]:
+    def drive_archive(
+        context: dg.AssetExecutionContext, config: OverwriteConfig, day_zip: DayZip
+    ) -> dg.Output[ZipToCopy]:
+        recorded = recorded_sha256(context.instance, project.key("day_zip"), day_zip.date)
         return dg.Output(
-            ZipToCopy(day_zip, config.overwrite), data_version=dg.DataVersion(day_zip.summary.sha256)
+            ZipToCopy(day_zip, config.overwrite, recorded),
+            data_version=dg.DataVersion(day_zip.summary.sha256),
         )
 
     return drive_archive

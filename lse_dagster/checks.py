@@ -12,7 +12,7 @@ from functools import partial
 import dagster as dg
 
 from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
-from lse_dagster.day.drive_copy import compare_copy, find_copy
+from lse_dagster.day.drive_copy import find_copy
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.examination import Examination, examine_day
 from lse_dagster.day.finding import (
@@ -29,6 +29,7 @@ from lse_dagster.day.finding import (
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.unzip import compare_with_day
+from lse_dagster.day.zip_proof import prove_copy
 from lse_dagster.day_metadata import SOURCE_METADATA
 from lse_dagster.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.drive.archive import DriveArchive
@@ -38,6 +39,7 @@ from lse_dagster.failure import Retries
 from lse_dagster.langsmith.comparison import CountsNow, count_now
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+from lse_dagster.zip_record import observation, recorded_sha256
 
 COMPLETENESS_CHECK = "traces_are_complete"
 FILES_CHECK = "files_match_summary"
@@ -226,7 +228,7 @@ def _zip_check(
 def _drive_check(
     project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    key = project.key("drive_archive")
+    key, zip_key = project.key("drive_archive"), project.key("day_zip")
 
     @dg.multi_asset_check(
         name=project.op_name("drive_archive_checks"),
@@ -235,7 +237,7 @@ def _drive_check(
                 DRIVE_CHECK,
                 asset=key,
                 partitions_def=partitions,
-                description="Drive reports the size and checksum of the local zip.",
+                description="Drive reports the size and checksum that the zip had when it was proved.",
             )
         ],
         can_subset=True,
@@ -259,9 +261,14 @@ def _drive_check(
         def finding(day: date) -> Finding:
             path = storage.zips.existing_path(project.configured_name, day)
             copy = service.ask(partial(copy_of, day))
+            recorded = recorded_sha256(context.instance, zip_key, day)
+            proof = prove_copy(copy, path, project=project.configured_name, day=day, recorded=recorded)
+            if proof.sha256 not in {None, recorded}:
+                seen = observation(zip_key, day, proof.sha256)
+                context.op_execution_context.log_event(seen)
             return finding_of_differences(
-                list(compare_copy(copy, path)),
-                good="Size and checksum on Drive are those of the local zip.",
+                proof.differences,
+                good="Size and checksum on Drive are those of the zip that was proved, here as well.",
                 numbers={"bytes": path.stat().st_size},
             )
 

@@ -20,6 +20,7 @@ from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.printable import printable
 from lse_dagster.progress import Progress, amounts
 from lse_dagster.resources import DriveResource, LocalStorage
+from lse_dagster.zip_record import SHA256_METADATA
 
 PROJECT_METADATA = "langsmith_project"
 
@@ -46,6 +47,8 @@ class ZipToCopy:
 
     zipped: DayZip
     overwrite: Overwrite
+    recorded: str | None
+    """The sha256 that the zip had when it was proved, as Dagster remembers it."""
 
 
 def _only_partition(context: dg.InputContext) -> tuple[str, date]:
@@ -113,7 +116,7 @@ class DayZipIOManager(dg.ConfigurableIOManager):
                 "path": dg.MetadataValue.path(str(zipped.path.absolute())),
                 "action": archived.action,
                 "bytes": zipped.bytes,
-                "sha256": zipped.sha256(),
+                SHA256_METADATA: archived.sha256,
                 "seconds": time.monotonic() - started,
             }
         )
@@ -137,7 +140,11 @@ class DriveIOManager(dg.ConfigurableIOManager):
         listener = self.progress.listener(context.log)
         with self.retries.archive_errors(_attempt(context)), self.drive.connect(context.log) as drive:
             uploaded = upload_copy(
-                drive, obj.zipped, obj.overwrite, on_progress=amounts(listener, "uploading")
+                drive,
+                obj.zipped,
+                obj.overwrite,
+                recorded=obj.recorded,
+                on_progress=amounts(listener, "uploading"),
             )
         context.log.info(
             f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"

@@ -1,11 +1,9 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
 
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
@@ -27,6 +25,7 @@ from lse_dagster.day.tally import Tally
 from lse_dagster.day.unzip import extract_zip
 from lse_dagster.day.zip_directory import broken_zip
 from lse_dagster.day.zip_file import DayZip, read_zip
+from lse_dagster.day.zip_proof import PROVED, prove_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.session import Progress
@@ -75,23 +74,33 @@ def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
 
 
 def upload_copy(
-    drive: DriveArchive, zipped: DayZip, overwrite: Overwrite, *, on_progress: Progress | None = None
+    drive: DriveArchive,
+    zipped: DayZip,
+    overwrite: Overwrite,
+    *,
+    recorded: str | None = None,
+    on_progress: Progress | None = None,
 ) -> Uploaded:
     """Put the zip on Drive, verified. The same content is not sent twice.
+
+    Whatever the policy, a zip is proved first, unless its sha256 is `recorded`: then it was before.
 
     An upload that is stopped leaves `.<zip's name>.upload` beside the zip, a secret; the next one goes on
     from it and removes it. What one that was killed left of a comparison the next one removes.
 
-    Raises `OverwriteRefused` when other content is there that the policy protects, `DiskError`, and Drive's
-    errors.
+    Raises `BrokenZip`, `InvalidSummary`, `OverwriteRefused` when other content is there that the policy
+    protects, `DiskError`, and Drive's errors.
     """
     project, day = zipped.project, zipped.date
+    proved = prove_zip(zipped.path, project=project, day=day, recorded=recorded)
     remove_abandoned(zipped.path.parent, _COMPARED)
     return drive.upload(
         zipped.path,
         folder=project_path_part(project),
         name=day_zip_name(project, day),
         may_replace=_policy(drive, zipped, overwrite),
+        sha256=proved,
+        properties={PROVED: proved},
         session_path=session_path(zipped.path),
         on_progress=on_progress,
     )
@@ -158,31 +167,11 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
     return RestoredDay(staged, found.tally)
 
 
-def compare_copy(copy: DriveFile | None, path: Path) -> Iterator[str]:
-    """Every difference between what Drive reports now and the local zip at `path`."""
-    if copy is None:
-        yield f"{path.name} is not on Drive"
-        return
-    size = path.stat().st_size
-    if copy.size != size:
-        yield f"{copy.size:,} bytes on Drive, {size:,} in the zip"
-    md5 = _checksum(path, "md5")
-    if copy.md5 != md5:
-        yield f"md5 {copy.md5} on Drive, {md5} of the zip"
-    if copy.sha256 is not None and copy.sha256 != (sha256 := _checksum(path, "sha256")):
-        yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip"
-
-
 def _holdings(copy: Path, zipped: DayZip) -> Iterator[Held]:
     """What the copy holds, read as it is taken. Raises `BrokenZip`, `InvalidSummary`."""
     if is_first_system_zip(copy):
         return first_system_holdings(copy)
     return read_zip(copy, project=zipped.project, day=zipped.date).holdings()
-
-
-def _checksum(path: Path, algorithm: Literal["md5", "sha256"]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from lse_dagster.day.drive_copy import compare_copy, find_copy, session_path
+from lse_dagster.day.drive_copy import find_copy, session_path
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, DiskError, NoSuchZip
 from lse_dagster.day.folder import DayFolder
@@ -22,6 +22,7 @@ from lse_dagster.day.names import project_path_part
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
+from lse_dagster.day.zip_proof import prove_copy
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import TwinFiles
@@ -80,7 +81,8 @@ def remove_local_copy(
             folder = store.find(project, day)
             difference = next(_differences(zips, folder, project, day), None)
             if difference is None:
-                difference = next(compare_copy(find_copy(drive, project, day), path), None)
+                proof = prove_copy(find_copy(drive, project, day), path, project=project, day=day)
+                difference = next(iter(proof.differences), None)
             if difference is not None:
                 return KeptCopy(day, difference)
             size = path.stat().st_size + (_bytes_of(folder) if folder is not None else 0)

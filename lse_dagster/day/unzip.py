@@ -43,6 +43,20 @@ def compare_with_day(path: Path, day: DayFolder) -> Iterator[str]:
             yield from found.differences
 
 
+def refuse_damage(archive: ZipDirectory, *, project: str, day: date) -> None:
+    """Inflate every member and compare it with the summary inside; nothing is written.
+
+    Raises `BrokenZip` for the first difference, `InvalidSummary`, `DiskError`.
+    """
+    summary = decode_summary(read_summary(archive), project=project, day=day, origin=str(archive.path))
+    differences = chain(
+        _compare_directory(archive, summary),
+        (why for found in _examine(archive, summary, None) for why in found.differences),
+    )
+    for difference in differences:
+        raise archive.broken(difference)
+
+
 def extract_zip(
     path: Path, folder: Path, *, project: str, day: date, on_progress: OnProgress | None = None
 ) -> DayFolder:

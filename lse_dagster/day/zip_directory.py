@@ -4,6 +4,7 @@
 holds plain files that do not overlap; their names and sizes are still the caller's to compare.
 """
 
+import hashlib
 import os
 import stat
 import struct
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _READ_AT_ONCE: Final = 1 << 16
+_HASH_AT_ONCE: Final = 1 << 20
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _DESCRIPTOR: Final = 0x8
 _KNOWN_FLAGS: Final = 0x6 | _DESCRIPTOR | FLAG_UTF8  # 0x6: how hard the compressor tried
@@ -91,6 +93,13 @@ class ZipDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+    def sha256(self) -> str:
+        """The hash of the whole file that is open, whatever its name leads to by now. Raises `DiskError`."""
+        digest = hashlib.sha256()
+        for at in range(0, self._size, _HASH_AT_ONCE):
+            digest.update(self._read_some(at, _HASH_AT_ONCE))
+        return digest.hexdigest()
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file. Raises `BrokenZip` where it ends too early, `DiskError`."""

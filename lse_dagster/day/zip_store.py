@@ -18,6 +18,7 @@ from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing, refuse_
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_file import DayZip, publish_zip, read_zip, write_zip
+from lse_dagster.day.zip_proof import prove_zip
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL, OnProgress
 
 
@@ -28,6 +29,8 @@ class Zipped:
     zip: DayZip
     action: Literal["built", "kept"]
     """`kept`: it was there with the same summary, and every member was inflated and had its CRC and hash."""
+    sha256: str
+    """Of the file, which is proved."""
 
 
 class ZipStore:
@@ -67,9 +70,10 @@ class ZipStore:
             kept = self._zip_to_keep(place, day, overwrite)
             if kept is not None:
                 self._remove(part)
-                return Zipped(kept, "kept")
+                return Zipped(kept, "kept", kept.sha256())
         written = write_zip(day, part, level=self._level, on_progress=on_progress)
-        return Zipped(publish_zip(written, place), "built")
+        proved = prove_zip(part, project=day.project, day=day.date)
+        return Zipped(publish_zip(written, place), "built", proved)
 
     def _zip_to_keep(self, place: Path, day: DayFolder, overwrite: Overwrite) -> DayZip | None:
         """The zip there if it is right, or None when it may be replaced. Raises `OverwriteRefused`."""

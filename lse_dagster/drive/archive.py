@@ -4,9 +4,9 @@ Each method is one `Operation`. An archive may be used from many threads; it kee
 connections and the access token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from lse_dagster.drive.credentials import open_account
@@ -24,6 +24,7 @@ from lse_dagster.drive.upload import MayReplace, Uploaded, upload
 from lse_dagster.errors import OnRetry, without_a_word
 
 TIMEOUT = 60.0
+_NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
 
 class DriveArchive:
@@ -108,6 +109,8 @@ class DriveArchive:
         folder: str,
         name: str,
         may_replace: MayReplace,
+        sha256: str | None = None,
+        properties: Mapping[str, str] = _NO_PROPERTIES,
         session_path: Path | None = None,
         on_progress: Progress | None = None,
     ) -> Uploaded:
@@ -116,6 +119,9 @@ class DriveArchive:
         Makes the folder if needed. If the name is there with other content, `may_replace(existing)` is
         called, which raises to refuse; else the same Drive file gets the new content, and keeps the old as a
         revision (30 days). `on_progress(bytes_done, bytes_in_all)`.
+
+        `sha256`: the hash of the content that was meant; before a byte leaves, another one is refused as
+        `LocalFileChanged`. `properties` are kept with the file as its `app_properties`.
 
         `session_path`: where the upload session is kept (mode 0600: it holds a secret) until the upload is
         done. A later call with the same file and place, in any process, goes on where this one was stopped;
@@ -134,6 +140,8 @@ class DriveArchive:
             folder=folder,
             name=name,
             may_replace=may_replace,
+            sha256=sha256,
+            properties=properties,
             session_path=session_path,
             on_progress=on_progress,
         )

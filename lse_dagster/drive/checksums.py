@@ -36,14 +36,15 @@ class Hasher:
 
     def __init__(self, algorithm: Algorithm) -> None:
         self._algorithm = algorithm
-        self._size = 0
+        self.size = 0
+        """Bytes so far."""
         self._digest = hashlib.new(algorithm, usedforsecurity=False)
 
     def update(self, piece: bytes | memoryview) -> None:
         """The next piece; the interpreter lock is free meanwhile."""
-        self._size += len(piece)
+        self.size += len(piece)
         self._digest.update(piece)
 
     def content(self) -> Content:
         """Everything so far."""
-        return Content(self._size, self._algorithm, self._digest.hexdigest())
+        return Content(self.size, self._algorithm, self._digest.hexdigest())

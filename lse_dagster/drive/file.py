@@ -1,6 +1,7 @@
 """A file on Drive as the other rooms see it: an immutable value, read from Drive's own description."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import msgspec
 
 FIELDS = (
     "id,name,parents,trashed,size,md5Checksum,sha256Checksum,headRevisionId,createdTime,modifiedTime,"
-    "webViewLink"
+    "webViewLink,appProperties"
 )
 """What every call asks for. `sha256Checksum` comes "if available"; the rest every binary file has."""
 
@@ -32,6 +33,8 @@ class DriveFile:
     """In the trash, by itself or with its folder: gone in 30 days."""
     parents: tuple[str, ...] = ()
     """The ids of the folders that it is in, as far as the account may know them."""
+    app_properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What this app has written down with the file; nobody else can read or change it."""
 
     @property
     def age_order(self) -> tuple[datetime, str]:
@@ -53,6 +56,7 @@ class FileDescription(msgspec.Struct, frozen=True, rename="camel"):
     created_time: AwareTime | None = None
     modified_time: AwareTime | None = None
     web_view_link: str = ""
+    app_properties: dict[str, str] = {}
 
 
 def lacks_checksum(described: FileDescription) -> bool:
@@ -82,4 +86,5 @@ def drive_file(described: FileDescription) -> DriveFile | None:
         modified_time=described.modified_time,
         is_trashed=described.trashed,
         parents=described.parents,
+        app_properties=described.app_properties,
     )

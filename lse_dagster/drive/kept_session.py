@@ -39,6 +39,8 @@ class SessionKey:
     """File id and head revision of the old content; empty for a file to be made."""
     local: tuple[int, int, int, int]
     """Device, inode, size in bytes and mtime in nanoseconds of the local file."""
+    sha256: str | None = None
+    """Of the content that is meant, if somebody says which: what rots keeps its mtime."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,8 @@ class LocalFile:
         """Bytes."""
         self.identity = _identity(status)
         """Device, inode, size in bytes and mtime in nanoseconds: tells one state of a file from another."""
+        self.expected: str | None = None
+        """The sha256 that the content must have, if anybody said one."""
         self._closing = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="drive-checksums")
         # At once, beside everything else. An md5 is only wanted where Drive gives no sha256.
@@ -50,15 +52,33 @@ class LocalFile:
         self._pool.shutdown()
         os.close(self._descriptor)
 
-    def pieces(self, offset: int) -> Iterator[memoryview]:
-        """The content from the offset to the size; each piece is good until the next one is asked for.
+    def pieces_to_send(self, offset: int) -> Iterator[memoryview]:
+        """As `pieces`, but the last one only when the whole content has the hash that is expected, if one is.
+
+        An upload that lacks its last bytes is none, so what rots while it is sent never arrives.
+        """
+        if self.expected is None:
+            yield from self.pieces(offset)
+            return
+        hasher = Hasher("sha256")
+        for piece in self.pieces(0, end=offset):
+            hasher.update(piece)
+        for piece in self.pieces(offset):
+            hasher.update(piece)
+            if hasher.size == self.size and hasher.content().checksum != self.expected:
+                raise self._changed()
+            yield piece
+
+    def pieces(self, offset: int, *, end: int | None = None) -> Iterator[memoryview]:
+        """The content from the offset to the end; each piece is good until the next one is asked for.
 
         Raises `LocalFileChanged` if the file got shorter.
         """
         buffer = memoryview(bytearray(PIECE))
-        while offset < self.size:
+        end = self.size if end is None else end
+        while offset < end:
             try:
-                length = os.preadv(self._descriptor, [buffer[: self.size - offset]], offset)
+                length = os.preadv(self._descriptor, [buffer[: end - offset]], offset)
             except OSError as error:
                 raise self._unreadable(error) from None
             if not length:
@@ -71,6 +91,12 @@ class LocalFile:
         if algorithm not in self._contents:
             self._contents[algorithm] = self._pool.submit(self._hash, algorithm)
         return self._contents[algorithm].result()
+
+    def expect(self, sha256: str) -> None:
+        """Raise `LocalFileChanged` unless the content has this hash, now and while it is sent."""
+        self.expected = sha256
+        if self.content("sha256").checksum != sha256:
+            raise self._changed()
 
     def is_content_of(self, file: DriveFile) -> bool:
         """Whether Drive has exactly this content. Raises as `content` does."""
@@ -87,12 +113,16 @@ class LocalFile:
             raise self._changed()
 
     def _hash(self, algorithm: Algorithm) -> Content:
-        hasher = Hasher(algorithm)
+        hashers = {name: Hasher(name) for name in ("sha256", algorithm)}
         for piece in self.pieces(0):
             if self._closing.is_set():
-                break
-            hasher.update(piece)
-        return hasher.content()
+                return hashers[algorithm].content()
+            for hasher in hashers.values():
+                hasher.update(piece)
+        # An md5 is of the same content as the sha256 or worth nothing: what rots meanwhile keeps its mtime.
+        if algorithm != "sha256" and hashers["sha256"].content() != self.content("sha256"):
+            raise self._changed()
+        return hashers[algorithm].content()
 
     def _changed(self) -> LocalFileChanged:
         return LocalFileChanged(

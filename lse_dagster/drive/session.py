@@ -142,7 +142,7 @@ class UploadSession:
         return self._understood(self._operation.send("PUT", self._current(), headers=headers, data=body))
 
     def _pieces(self, offset: int) -> Iterator[memoryview]:
-        for piece in self._local.pieces(offset):
+        for piece in self._local.pieces_to_send(offset):
             yield piece
             # The network has taken the piece when it asks for the next one.
             offset += len(piece)

@@ -5,7 +5,7 @@ travel is `session.py`'s matter, how an upload goes on in a new process `kept_se
 """
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -67,6 +67,8 @@ def upload(
     folder: str,
     name: str,
     may_replace: MayReplace,
+    sha256: str | None,
+    properties: Mapping[str, str],
     session_path: Path | None,
     on_progress: Progress | None,
 ) -> Uploaded:
@@ -75,9 +77,11 @@ def upload(
         session_file(session_path, what=operation.what) as kept,
         LocalFile(path, what=operation.what) as local,
     ):
-        sending = _Sending(operation, local, kept, on_progress)
+        sending = _Sending(operation, local, kept, properties, on_progress)
         folder_ids = folders_named(operation, root, folder)
         existing = only_file(operation, root, folder_ids, name)
+        if sha256 is not None:
+            local.expect(sha256)
         action: Literal["created", "updated", "unchanged"]
         if existing is None:
             folder_id = folder_ids[0] if folder_ids else ensure_folder(operation, root, folder)
@@ -90,6 +94,7 @@ def upload(
         else:
             may_replace(existing)
             file, action = _update(sending, existing, folder_ids), "updated"
+        file = _with_properties(operation, file, properties)
     return Uploaded(
         file=file,
         action=action,
@@ -103,10 +108,16 @@ class _Sending:
     """What creating and updating share: one session that may have begun earlier, and its end."""
 
     def __init__(
-        self, operation: Operation, local: LocalFile, kept: SessionFile, on_progress: Progress | None
+        self,
+        operation: Operation,
+        local: LocalFile,
+        kept: SessionFile,
+        properties: Mapping[str, str],
+        on_progress: Progress | None,
     ) -> None:
         self.operation = operation
         self.local = local
+        self.properties = dict(properties)
         self.bytes_sent = 0
         self._kept = kept
         self._on_progress = on_progress
@@ -121,6 +132,7 @@ class _Sending:
             name=name,
             replaces=replaces,
             local=self.local.identity,
+            sha256=self.local.expected,
         )
         return key, self._kept.load(key, now=service.backoff.now())
 
@@ -146,6 +158,9 @@ class _Sending:
         )
         try:
             return _described(self.operation.again(session.step))
+        except LocalFileChanged:
+            self._kept.forget()  # what it holds so far may be what changed
+            raise
         except DriveUnavailable:
             if begun is not None and session.is_stuck:
                 self._kept.forget()  # it would keep every later process from its work, for a week
@@ -161,7 +176,12 @@ def _create(sending: _Sending, folder_id: str, name: str) -> DriveFile:
     target = Target(
         method="POST",
         url=operation.service.upload_url(None, fields=FIELDS),
-        metadata={"id": file_id, "name": name, "parents": [folder_id]},
+        metadata={
+            "id": file_id,
+            "name": name,
+            "parents": [folder_id],
+            "appProperties": sending.properties,
+        },
         media_type=_media_type(name),
     )
     try:
@@ -193,7 +213,7 @@ def _update(sending: _Sending, existing: DriveFile, folder_ids: list[str]) -> Dr
     target = Target(
         method="PATCH",
         url=operation.service.upload_url(existing.id, fields=FIELDS),
-        metadata={},
+        metadata={"appProperties": sending.properties},
         media_type=_media_type(existing.name),
     )
     sent = sending.send(target, key=key, begun=begun, file_id=existing.id)
@@ -209,6 +229,16 @@ def _update(sending: _Sending, existing: DriveFile, folder_ids: list[str]) -> Dr
     refuse_elsewhere(operation, file, existing.name, folder_ids)
     refuse_unseen(operation, existing, file)
     return file
+
+
+def _with_properties(operation: Operation, file: DriveFile, properties: Mapping[str, str]) -> DriveFile:
+    """The file with these among its properties, whoever put its content there and when."""
+    if properties.items() <= file.app_properties.items():
+        return file
+    request = operation.service.files.update(
+        fileId=file.id, body={"appProperties": dict(properties)}, fields=FIELDS, supportsAllDrives=True
+    )
+    return drive_file(operation.call(request, FileDescription)) or file
 
 
 def _matches(local: LocalFile, file: DriveFile) -> bool:
