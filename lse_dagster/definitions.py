@@ -110,6 +110,7 @@ def build_resources(settings: Settings, progress: Progress, retries: Retries) ->
         token_path=_text(settings.drive_token_path),
         impersonate=settings.drive_impersonate,
         endpoint=settings.drive_endpoint,
+        memory_dir=_text(settings.drive_memory),
     )
     return {
         "langsmith": LangSmithResource(

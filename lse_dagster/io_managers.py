@@ -149,6 +149,11 @@ class DriveIOManager(dg.ConfigurableIOManager):
         context.log.info(
             f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"
         )
+        if uploaded.twins_removed:
+            context.log.warning(
+                f"{uploaded.file.name} was on Drive {len(uploaded.twins_removed) + 1} times with the same "
+                f"content; one is kept, in the trash now: {', '.join(uploaded.twins_removed)}"
+            )
         context.add_output_metadata(
             {
                 "drive_link": dg.MetadataValue.url(printable(uploaded.file.web_view_link)),

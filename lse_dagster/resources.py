@@ -56,6 +56,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     token_path: str | None = None
     impersonate: str | None = None
     endpoint: str | None = None
+    memory_dir: str | None = None
 
     def connect(self, log: Log) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
@@ -74,6 +75,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 credentials_path=Path(self.credentials_path) if self.credentials_path else None,
                 token_path=Path(self.token_path) if self.token_path else None,
                 impersonate=self.impersonate,
+                memory=Path(self.memory_dir) if self.memory_dir else None,
                 endpoint=self.endpoint,
             ),
             on_retry=warn_of_retries(log),

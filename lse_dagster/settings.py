@@ -129,6 +129,11 @@ class Settings:
         whys = {name: why_no_project(name) for name in self.projects}
         return [ImpossibleProject(name, why) for name, why in whys.items() if why]
 
+    @property
+    def drive_memory(self) -> Path:
+        """Where the ids of what was made on Drive are kept: with the zips, for all who share them."""
+        return self.archives_dir / ".drive"
+
     def drive(self) -> "DriveSettings":
         """The part that `lse_dagster.drive` needs; without a folder its URL is empty."""
         from lse_dagster.drive.settings import DriveSettings  # with it comes Google's client: half a second
@@ -139,6 +144,7 @@ class Settings:
             credentials_path=self.drive_credentials_path,
             token_path=self.drive_token_path,
             impersonate=self.drive_impersonate,
+            memory=self.drive_memory,
             endpoint=self.drive_endpoint,
         )
 

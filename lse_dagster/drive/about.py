@@ -229,7 +229,9 @@ def _folder(service: Service, address: FolderAddress) -> ArchiveFolder:
 
 def _drive_name(service: Service, operation: Operation, drive_id: str) -> str | None:
     try:
-        return operation.call(service.drives.get(driveId=drive_id, fields="name"), _SharedDrive).name
+        return operation.call(
+            service.drives.get(driveId=drive_id, fields="name"), _SharedDrive, known=False
+        ).name
     except (FileMissing, PermissionMissing):
         return None  # only its members may know
 

@@ -1,7 +1,7 @@
 """The room's door: named files in named folders below one folder of Google Drive.
 
 Each method is one `Operation`. An archive may be used from many threads; it keeps nothing between calls but
-connections and the access token.
+connections, the access token and the ids of what it has made (`known_ids.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from typing import Self
 from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.download import Downloaded, download
 from lse_dagster.drive.file import DriveFile
-from lse_dagster.drive.folder import RootFolder, files_in, folders_named, only_file, root_folder
+from lse_dagster.drive.folder import RootFolder, files_in, folders_named, root_folder
 from lse_dagster.drive.folder_url import parse_folder_url
 from lse_dagster.drive.limiter import CreationLimiter, shared_limiter
 from lse_dagster.drive.operation import Operation
@@ -20,6 +20,7 @@ from lse_dagster.drive.retry import Backoff
 from lse_dagster.drive.service import Service
 from lse_dagster.drive.session import Progress
 from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.twins import only_file
 from lse_dagster.drive.upload import MayReplace, Uploaded, upload
 from lse_dagster.errors import OnRetry, without_a_word
 
@@ -62,6 +63,7 @@ class DriveArchive:
             backoff=backoff or Backoff(),
             timeout=timeout,
             creations=creations or shared_limiter(settings.endpoint, account.name),
+            memory=settings.memory,
             on_retry=on_retry,
         )
         try:
@@ -90,7 +92,10 @@ class DriveArchive:
         return self._root.link
 
     def find(self, folder: str, name: str) -> DriveFile | None:
-        """The live file of exactly this name in the folder, or None. Raises `TwinFiles` if there are two."""
+        """The live file of exactly this name in the folder, or None.
+
+        Of several with the same content it is the oldest. Raises `TwinFiles` for different ones.
+        """
         operation = Operation(self._service, f'Looking for {name} in the Drive folder "{folder}"')
         return only_file(operation, self._root, folders_named(operation, self._root, folder), name)
 

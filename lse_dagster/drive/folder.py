@@ -7,7 +7,7 @@ all live folders that carry it: reading looks into all of them, writing goes to 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -20,12 +20,14 @@ from lse_dagster.drive.errors import (
     FolderTrashed,
     NotAFolder,
     PermissionMissing,
-    TwinFiles,
 )
 from lse_dagster.drive.file import FIELDS, AwareTime, DriveFile, FileDescription, drive_file, lacks_checksum
 from lse_dagster.drive.folder_url import FolderAddress
+from lse_dagster.drive.known_ids import KnownId
 from lse_dagster.drive.listing import quoted, search
 from lse_dagster.drive.operation import Operation
+
+T = TypeVar("T")
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
 
@@ -51,6 +53,8 @@ class _Folder(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     created_time: AwareTime
     name: str = ""
+    trashed: bool = False
+    parents: tuple[str, ...] = ()
 
     @property
     def age_order(self) -> tuple[datetime, str]:
@@ -59,10 +63,6 @@ class _Folder(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Item(msgspec.Struct, frozen=True):
     id: str
-
-
-class _Trashed(msgspec.Struct, frozen=True):
-    trashed: bool
 
 
 class _Ids(msgspec.Struct, frozen=True):
@@ -79,6 +79,7 @@ def root_folder(operation: Operation, address: FolderAddress) -> RootFolder:
                 fileId=address.id, fields="id,mimeType,trashed,webViewLink,driveId", supportsAllDrives=True
             ),
             _Root,
+            known=False,
         )
     except (FileMissing, PermissionMissing) as error:
         unreachable = error
@@ -110,22 +111,19 @@ def folders_named(operation: Operation, root: RootFolder, name: str) -> list[str
 
 def ensure_folder(operation: Operation, root: RootFolder, name: str) -> str:
     """The id of the folder of this name, made if it is not there."""
-    service = operation.service
-    with service.making_folders:
-        if found := folders_named(operation, root, name):
-            return found[0]
-        made = service.folders_made.get(name)
-        if made is None or not _is_live(operation, made):
-            made = service.folders_made[name] = _make_only(operation, root, name)
-        return made
+    with operation.service.making_folders:
+        found = folders_named(operation, root, name)
+        return found[0] if found else _make_only(operation, root, name)
 
 
 def _make_only(operation: Operation, root: RootFolder, name: str) -> str:
+    service = operation.service
     ours = _make_folder(operation, root, name)
-    # Another writer may have done the same a moment ago, and the list may not show ours yet.
-    others = [other for other in _folders(operation, root, name) if other.id != ours.id]
-    winner = min([ours, *others], key=lambda folder: folder.age_order)
+    service.known.remember(root.id, name, ours.id, now=service.backoff.now())
+    # Another writer may have done the same a moment ago.
+    winner = _folders(operation, root, name)[0]
     if winner.id != ours.id and not _holds_anything(operation, root, ours.id):
+        service.known.remember(root.id, name, winner.id, now=service.backoff.now())
         move_to_trash(operation, ours.id)
     return winner.id
 
@@ -135,8 +133,9 @@ def files_in(
 ) -> Iterator[DriveFile]:
     """The live binary files in these folders; with a name, only those that are called exactly so.
 
-    Raises `DriveUnavailable` for one of that name whose checksum is not known yet: to overlook it would make
-    a twin of it.
+    What was put there lately is asked for by its id where the list lacks it, and always where a name is
+    given: lists lag behind. Raises `DriveUnavailable` for one of that name whose checksum is not known yet:
+    to overlook it would make a twin of it.
     """
     if not folder_ids:
         return
@@ -144,35 +143,45 @@ def files_in(
     query += f" and mimeType != {quoted(FOLDER_TYPE)}"
     if name is not None:
         query += f" and name = {quoted(name)}"
+    known = _known_in(operation, folder_ids, name)
     for found in search(operation, query, FileDescription, fields=FIELDS, drive_id=root.drive_id):
-        if name is not None and found.name != name:
-            continue  # Drive compares names loosely
-        if (file := drive_file(found)) is not None:
-            yield file
-        elif name is not None and lacks_checksum(found):
-            raise without_checksum(operation, found.id)
-        # What is left are documents without content of their own, which are never ours.
+        if found.id in known:
+            if name is not None:
+                continue
+            del known[found.id]
+        if name is None or found.name == name:  # Drive compares names loosely
+            yield from _binary(operation, found, name)
+    for one in known.values():
+        described = _by_id(operation, one, FileDescription, fields=FIELDS)
+        if described is None or described.trashed or not set(folder_ids) & set(described.parents):
+            operation.service.known.forget(one)
+        elif name is None or described.name == name:
+            yield from _binary(operation, described, name)
 
 
-def only_file(operation: Operation, root: RootFolder, folder_ids: list[str], name: str) -> DriveFile | None:
-    """The one file of this name, None if there is none. Raises `TwinFiles` if there are two."""
-    found = sorted(files_in(operation, root, folder_ids, name=name), key=lambda file: file.age_order)
-    if len(found) > 1:
-        raise twin_files(operation, name, found)
-    return found[0] if found else None
+def _known_in(operation: Operation, folder_ids: list[str], name: str | None) -> dict[str, KnownId]:
+    known, now = operation.service.known, operation.service.backoff.now()
+    if name is None:
+        return {one.id: one for folder in folder_ids for one in known.all_in(folder, now=now)}
+    named = (known.named(folder, name, now=now) for folder in folder_ids)
+    return {one.id: one for one in named if one is not None}
 
 
-def twin_files(operation: Operation, name: str, twins: list[DriveFile]) -> TwinFiles:
-    """The error that names them all."""
-    listed = ", ".join(
-        f"{file.id} ({file.size} bytes, created {file.created_time:%Y-%m-%dT%H:%M:%SZ})" for file in twins
-    )
-    return TwinFiles(
-        operation.what,
-        f'Drive has {len(twins)} files called "{name}" there: {listed}.',
-        f"open them (https://drive.google.com/file/d/ID), move the wrong ones to the trash, and run again; "
-        f"the oldest is {twins[0].id}",
-    )
+def _by_id(operation: Operation, known: KnownId, kind: type[T], *, fields: str) -> T | None:
+    """What Drive says of it now; None if it is gone."""
+    request = operation.service.files.get(fileId=known.id, fields=fields, supportsAllDrives=True)
+    try:
+        return operation.call(request, kind, known=known.is_fresh(operation.service.backoff.now()))
+    except FileMissing:
+        return None
+
+
+def _binary(operation: Operation, found: FileDescription, name: str | None) -> Iterator[DriveFile]:
+    if (file := drive_file(found)) is not None:
+        yield file
+    elif name is not None and lacks_checksum(found):
+        raise without_checksum(operation, found.id)
+    # What is left are documents without content of their own, which are never ours.
 
 
 def without_checksum(operation: Operation, file_id: str) -> DriveUnavailable:
@@ -211,18 +220,19 @@ def _make_folder(operation: Operation, root: RootFolder, name: str) -> _Folder:
         return operation.call(files.get(fileId=wanted_id, fields=fields, supportsAllDrives=True), _Folder)
 
 
-def _is_live(operation: Operation, folder_id: str) -> bool:
-    request = operation.service.files.get(fileId=folder_id, fields="trashed", supportsAllDrives=True)
-    try:
-        return not operation.call(request, _Trashed).trashed
-    except FileMissing:
-        return False
-
-
 def _folders(operation: Operation, root: RootFolder, name: str) -> list[_Folder]:
     query = f"{quoted(root.id)} in parents and mimeType = {quoted(FOLDER_TYPE)} and name = {quoted(name)}"
-    found = search(operation, query, _Folder, fields="id,name,createdTime", drive_id=root.drive_id)
-    return sorted((folder for folder in found if folder.name == name), key=lambda folder: folder.age_order)
+    listed = search(operation, query, _Folder, fields="id,name,createdTime", drive_id=root.drive_id)
+    found = {folder.id: folder for folder in listed if folder.name == name}
+    service = operation.service
+    known = service.known.named(root.id, name, now=service.backoff.now())
+    if known is not None and known.id not in found:
+        ours = _by_id(operation, known, _Folder, fields="id,name,createdTime,trashed,parents")
+        if ours is None or ours.trashed or ours.name != name or root.id not in ours.parents:
+            service.known.forget(known)
+        else:
+            found[ours.id] = ours
+    return sorted(found.values(), key=lambda folder: folder.age_order)
 
 
 def _holds_anything(operation: Operation, root: RootFolder, folder_id: str) -> bool:

@@ -16,6 +16,7 @@ from lse_dagster.drive.errors import (
     AccessTokenRefused,
     CertificateRefused,
     DriveUnavailable,
+    FileMissing,
     PassingFault,
     RateLimited,
 )
@@ -42,19 +43,29 @@ class Operation:
         self._token: str | None = None
         self._token_refused = False
 
-    def call(self, request: "HttpRequest", kind: type[T]) -> T:
+    def call(self, request: "HttpRequest", kind: type[T], *, known: bool = True) -> T:
         """Drive's answer to a metadata request, tried as often as patience allows. Raises `DriveError`."""
-        return self.again(lambda: self.attempt(request, kind))
+        return self.again(lambda: self.attempt(request, kind), known=known)
 
-    def again(self, step: Callable[[], T]) -> T:
+    def again(self, step: Callable[[], T], *, known: bool = True) -> T:
         """The step's result. After a fault that passes, or one refused access token, it is tried again.
+
+        `known`: that what the step names is there, because Drive has just said so or we have just made it. A
+        404 contradicts that and is worth a few tries; of an id that a person gave us it is final.
 
         A step makes single attempts (`attempt`, `send`) and no `call`: what gets through there would count as
         progress of the step, which then might never give up.
         """
+        missed = 0
         while True:
             try:
                 result = step()
+            except FileMissing as missing:
+                if not known:
+                    raise
+                self.patience.settle(missed, missing)
+                missed += 1
+                self.retries += 1
             except AccessTokenRefused:
                 if self._token_refused:
                     raise

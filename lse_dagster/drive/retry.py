@@ -8,10 +8,15 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from lse_dagster.drive.errors import PassingFault
+from lse_dagster.drive.errors import FileMissing, PassingFault
 from lse_dagster.errors import OnRetry
 from lse_dagster.net.come_back import ComeBack
+
+_SETTLING: Final = (1.0, 2.0, 4.0)
+"""Seconds, at most, after which what Drive does not find is asked for again. What was made a moment ago, or
+what a list has just given, is not found once or twice (public reports to rclone and PyDrive2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,14 @@ class Patience:
     def progress(self) -> None:
         """Something got through: the next fault is the first of its row. The waiting time stays used."""
         self._row = 0
+
+    def settle(self, number: int, missing: FileMissing) -> None:
+        """Wait some seconds for what must be there; raise when that was done so many times in a row."""
+        if number >= len(_SETTLING):
+            raise missing
+        wait = _SETTLING[number] * (1 + self._backoff.jitter()) / 2
+        self._on_retry(missing, wait)
+        self._backoff.sleep(wait)
 
     def after(self, fault: PassingFault) -> None:
         """Wait as long as is right after this fault; raise it when there are no tries or no time left.

@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
@@ -20,6 +21,7 @@ from googleapiclient.discovery_cache import get_static_doc
 
 from lse_dagster.drive.account import Account
 from lse_dagster.drive.folder_url import FolderAddress
+from lse_dagster.drive.known_ids import KnownIds
 from lse_dagster.drive.limiter import CreationLimiter
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.errors import OnRetry, without_a_word
@@ -43,6 +45,7 @@ class Service:
         backoff: Backoff,
         timeout: float,
         creations: CreationLimiter,
+        memory: Path | None = None,
         on_retry: OnRetry = without_a_word,
     ) -> None:
         document = json.loads(get_static_doc("drive", "v3") or "{}")  # type: ignore[no-untyped-call]
@@ -58,8 +61,8 @@ class Service:
         """Paces new files and folders."""
         self.making_folders = threading.Lock()
         """Held while a folder is looked for and made: threads of one archive must not make twins."""
-        self.folders_made: dict[str, str] = {}
-        """Ids by name of what this archive has made: lists can lag behind. Guarded by `making_folders`."""
+        self.known = KnownIds(memory)
+        """What was made or changed lately: lists can lag behind."""
         self._root: str = document["rootUrl"]
         self._base: str = document["baseUrl"]
         self._resource_keys = f"{folder.id}/{folder.resource_key}" if folder.resource_key else None

@@ -21,5 +21,7 @@ class DriveSettings:
     """GOOGLE_DRIVE_IMPERSONATE: whom the service account acts as (domain-wide delegation)."""
     token_path: Path | None = None
     """GOOGLE_DRIVE_TOKEN_PATH: the OAuth token (`authorized_user` JSON); rewritten when it is refreshed."""
+    memory: Path | None = None
+    """A directory for the ids of what was made lately; without one, each process remembers its own alone."""
     endpoint: str | None = None
     """GOOGLE_DRIVE_ENDPOINT: the root of another server that speaks Drive v3; sandbox and tests only."""

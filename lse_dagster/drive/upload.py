@@ -28,15 +28,13 @@ from lse_dagster.drive.folder import (
     folders_named,
     move_to_trash,
     new_id,
-    only_file,
-    twin_files,
-    without_checksum,
 )
 from lse_dagster.drive.kept_session import KeptSession, SessionFile, SessionKey, session_file
 from lse_dagster.drive.local_file import LocalFile
 from lse_dagster.drive.meanwhile import refuse_elsewhere, refuse_unseen
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.session import Progress, Target, UploadSession
+from lse_dagster.drive.twins import keep_one, look, twin_files
 
 MayReplace = Callable[[DriveFile], None]
 """Called with the file that has other content; raises to refuse."""
@@ -55,6 +53,8 @@ class Uploaded:
     file: DriveFile
     action: Literal["created", "updated", "unchanged"]
     bytes_sent: int
+    twins_removed: tuple[str, ...]
+    """The ids of files of the same name and content that are in the trash now."""
     requests: int
     retries: int
 
@@ -79,7 +79,7 @@ def upload(
     ):
         sending = _Sending(operation, local, kept, properties, on_progress)
         folder_ids = folders_named(operation, root, folder)
-        existing = only_file(operation, root, folder_ids, name)
+        existing, twins_removed = keep_one(operation, root, folder_ids, name)
         if sha256 is not None:
             local.expect(sha256)
         action: Literal["created", "updated", "unchanged"]
@@ -95,10 +95,13 @@ def upload(
             may_replace(existing)
             file, action = _update(sending, existing, folder_ids), "updated"
         file = _with_properties(operation, file, properties)
+        for parent in file.parents:
+            operation.service.known.remember(parent, name, file.id, now=operation.service.backoff.now())
     return Uploaded(
         file=file,
         action=action,
         bytes_sent=sending.bytes_sent,
+        twins_removed=twins_removed,
         requests=operation.requests,
         retries=operation.retries,
     )
@@ -191,7 +194,7 @@ def _create(sending: _Sending, folder_id: str, name: str) -> DriveFile:
     except LocalFileChanged:
         _remove(operation, file_id)  # the session may have finished before the change was noticed
         raise
-    file = sent or _look(operation, file_id)
+    file = sent or look(operation, file_id)
     try:
         matches = _matches(local, file)
     except LocalFileChanged:
@@ -217,7 +220,7 @@ def _update(sending: _Sending, existing: DriveFile, folder_ids: list[str]) -> Dr
         media_type=_media_type(existing.name),
     )
     sent = sending.send(target, key=key, begun=begun, file_id=existing.id)
-    file = sent or _look(operation, existing.id)
+    file = sent or look(operation, existing.id)
     if not _matches(local, file):
         raise UploadCorrupted(
             operation.what,
@@ -281,14 +284,6 @@ def _settle_twins(
         return ours, "created"
     move_to_trash(operation, ours.id)
     return winner, "unchanged"
-
-
-def _look(operation: Operation, file_id: str) -> DriveFile:
-    request = operation.service.files.get(fileId=file_id, fields=FIELDS, supportsAllDrives=True)
-    file = drive_file(operation.call(request, FileDescription))
-    if file is None:
-        raise without_checksum(operation, file_id)
-    return file
 
 
 def _described(answer: bytes) -> DriveFile | None:

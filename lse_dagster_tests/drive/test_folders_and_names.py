@@ -208,16 +208,6 @@ def test_writers_at_the_same_moment_leave_one_file_or_a_loud_error(
     assert len(person.live_in(root_id, folder)) == 1
 
 
-def test_a_list_that_lags_behind_does_not_hide_what_was_just_made(
-    drive: DriveArchive, person: Person, drive_sandbox: ControlClient, folder: str, local: Local
-) -> None:
-    drive_sandbox.settings(list_lag=3)
-
-    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
-
-    assert person.content(uploaded.file.id) == b"content"
-
-
 def test_a_trashed_root_is_an_error_that_says_so(
     settings: DriveSettings, person: Person, root_id: str, folder: str
 ) -> None:

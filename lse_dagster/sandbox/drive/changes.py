@@ -23,6 +23,8 @@ def check_create(
 ) -> File:
     """Refuse what cannot be created; the parent otherwise. Asked again when an upload ends."""
     call.identity.must_write()
+    for named in metadata.parents or ():
+        drive.switches.refuse_unfound(named)
     parent = _parent(db, call, metadata.parents)
     if with_content and parent.drive_id is None:
         _check_quota(drive, call.identity.email)
@@ -75,6 +77,7 @@ def create(
     _put_properties(db, file_id, call.identity.app, metadata)
     if content is not None:
         _put_content(db, call, file_id, content, mime_type, metadata.original_filename)
+    drive.switches.made(file_id)
     return _reload(db, file_id)
 
 
@@ -83,6 +86,7 @@ def check_update(
 ) -> File:
     """Refuse what cannot be updated; the file as it is otherwise. Asked again when an upload ends."""
     call.identity.must_write()
+    drive.switches.refuse_unfound(call.path["file_id"])
     file = find(db, call.identity, call.path["file_id"], all_drives=call.all_drives)
     if metadata.parents is not None:
         raise not_writable(

@@ -31,6 +31,7 @@ def create_file(drive: Drive, db: sqlite3.Connection, call: Call) -> Any:
 
 def get_file(drive: Drive, db: sqlite3.Connection, call: Call) -> Any:
     """files.get, with alt=media for the content."""
+    drive.switches.refuse_unfound(call.path["file_id"])
     file = find(db, call.identity, call.path["file_id"], all_drives=call.all_drives)
     if call.params.get("alt") != "media":
         return shown(drive, db, call, file)

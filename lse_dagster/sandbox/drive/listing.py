@@ -33,7 +33,7 @@ def list_files(drive: Drive, db: sqlite3.Connection, call: Call) -> dict[str, An
     """One page of the files that the caller can see and the query wants."""
     selection = select(call.params.get("fields") or _DEFAULT_FIELDS, "FileList")
     size = call.number("pageSize", 100, at_most=1000)
-    where, values = _where(db, call)
+    where, values = _where(drive, db, call)
     offset, newest = _position(call, db)
     rows = db.execute(
         f"SELECT f.* FROM files f WHERE {where} AND f.seq <= ? AND f.unlisted = 0"
@@ -53,12 +53,13 @@ def list_files(drive: Drive, db: sqlite3.Connection, call: Call) -> dict[str, An
     return cut
 
 
-def _where(db: sqlite3.Connection, call: Call) -> tuple[str, tuple[object, ...]]:
+def _where(drive: Drive, db: sqlite3.Connection, call: Call) -> tuple[str, tuple[object, ...]]:
     identity = call.identity
     root = known(db, root_key(identity.email))
     wanted = compile_query(call.params.get("q", ""), email=identity.email, app=identity.app, root=root)
     for parent in wanted.parents:
         try:
+            drive.switches.refuse_unfound(parent)
             find(db, identity, parent, all_drives=True)
         except DriveError:
             raise not_found("") from None  # Drive's own words for an unknown folder in a query

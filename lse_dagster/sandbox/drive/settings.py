@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from lse_dagster.sandbox.drive.content import CHUNK
+from lse_dagster.sandbox.drive.errors import not_found
 from lse_dagster.sandbox.drive.store import Store
 from lse_dagster.sandbox.drive.world import SERVICE_ACCOUNT, known
 
@@ -22,6 +23,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Of a dropped connection's bytes, keep a multiple of this many (the real Drive: 256 KiB)."""
     list_lag: int = 0
     """New files are missing from this many lists (of anyone) after they were made."""
+    not_found: int = 0
+    """New files and folders answer 404 to this many requests that name them by id after they were made."""
     omit_sha256: bool = False
     """Report neither sha1Checksum nor sha256Checksum."""
     corrupt_uploads: int = 0
@@ -59,6 +62,19 @@ class Switches:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.now = Settings()
+        self._unfound: dict[str, int] = {}
+
+    def made(self, file_id: str) -> None:
+        """A file or folder was made: `not_found` is about it."""
+        if self.now.not_found > 0:
+            self._unfound[file_id] = self.now.not_found
+
+    def refuse_unfound(self, file_id: str) -> None:
+        """Answer 404 for what is not found yet; uses one up."""
+        left = self._unfound.get(file_id, 0)
+        if left > 0:
+            self._unfound[file_id] = left - 1
+            raise not_found(file_id)
 
     def change(self, body: bytes) -> Settings:
         """Apply a JSON object of settings and actions; unknown names are refused and change nothing."""
@@ -84,6 +100,7 @@ class Switches:
 
     def _put(self, settings: Settings) -> None:
         self.now = settings
+        self._unfound.clear()
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE grants SET role = ? WHERE realm = ? AND email = ?",
