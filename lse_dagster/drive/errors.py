@@ -116,6 +116,12 @@ class FileReplaced(DriveError):
     """Somebody put other content into the file on Drive while it was being read or replaced."""
 
 
+class ListGoesInCircles(DriveError):
+    """A list repeats itself or never ends: going on would loop, and use up the quota of other tools."""
+
+    transient = True
+
+
 class LocalFileUnreadable(DriveError):
     """The file to upload cannot be read."""
 

@@ -4,7 +4,7 @@ Trashed files are in every list unless the query says otherwise, so every query 
 """
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -14,7 +14,13 @@ from lse_dagster.drive.operation import Operation
 PAGE_SIZE = 1000
 """The largest page that Drive gives (November 2026)."""
 
-Described = TypeVar("Described")
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Described = TypeVar("Described", bound=_Listed)
 
 
 def quoted(text: str) -> str:
@@ -38,6 +44,7 @@ def search(
     """
     # Without its drive named, a list of a shared drive's items holds only what the account has opened before.
     where: dict[str, Any] = {"corpora": "drive", "driveId": drive_id} if drive_id else {}
+    trail = operation.trail()
     token: str | None = None
     while True:
         request = operation.service.files.list(
@@ -49,7 +56,7 @@ def search(
             includeItemsFromAllDrives=True,
             **where,
         )
-        page = operation.call(request, _Page[kind])  # type: ignore[valid-type]
+        page: _Page[Described] = operation.call(request, _Page[kind])  # type: ignore[valid-type]
         if page.files is None:  # an empty list would be there; to take this for one could make a twin
             raise operation.unavailable("the answer was no list of files")
         if page.incomplete_search:
@@ -59,5 +66,5 @@ def search(
                 "run the same step again later",
             )
         yield from page.files
-        if not (token := page.next_page_token):
+        if not (token := trail.after(page.next_page_token, (found.id for found in page.files))):
             return

@@ -73,6 +73,7 @@ def _revisions_between(operation: Operation, before: DriveFile, after: DriveFile
 
 def _revisions(operation: Operation, file_id: str) -> Iterator[_Revision]:
     """The oldest first."""
+    trail = operation.trail()
     token: str | None = None
     while True:
         request = operation.service.revisions.list(
@@ -83,5 +84,5 @@ def _revisions(operation: Operation, file_id: str) -> Iterator[_Revision]:
         )
         page = operation.call(request, _Page)
         yield from page.revisions
-        if not (token := page.next_page_token):
+        if not (token := trail.after(page.next_page_token, (revision.id for revision in page.revisions))):
             return

@@ -17,6 +17,7 @@ from lse_dagster.drive.errors import (
     CertificateRefused,
     DriveUnavailable,
     FileMissing,
+    ListGoesInCircles,
     PassingFault,
     RateLimited,
 )
@@ -24,6 +25,7 @@ from lse_dagster.drive.refusal import Answer, explain
 from lse_dagster.drive.retry import Patience
 from lse_dagster.drive.service import Service
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.page_trail import PageTrail
 
 if TYPE_CHECKING:
     from googleapiclient.http import HttpRequest
@@ -173,6 +175,16 @@ class Operation:
             yield
         except CertificateError as error:
             raise CertificateRefused(self.what, error.why, error.next_step) from None
+
+    def trail(self) -> PageTrail:
+        """The way through one list. It raises `ListGoesInCircles`."""
+        return PageTrail(
+            lambda what_came: ListGoesInCircles(
+                self.what,
+                f"Drive gave {what_came}.",
+                "run the same step again later; if it stays, look at the folder in Google Drive",
+            )
+        )
 
     def _authorization(self) -> dict[str, str]:
         headers = self.service.headers()

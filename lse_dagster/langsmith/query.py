@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
-import xxhash
 
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.raw_json import RawDecoder
@@ -20,13 +19,12 @@ from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.run_ids import run_ids
 from lse_dagster.langsmith.scope import RunScope
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.net.page_trail import PageTrail
 
 T = TypeVar("T")
 
 _V2_PATH = "/api/v2/runs/query"
 _V1_PATH = "/api/v1/runs/query"
-_MOST_EMPTY_PAGES = 100
-"""Between two pages that hold runs. One is known to happen; so many is a query that never ends."""
 
 
 @dataclass(frozen=True)
@@ -240,55 +238,26 @@ def _pages(
     scope: RunScope, ask: Callable[[str | None], Page]
 ) -> Iterator[tuple[list[msgspec.Raw], list[str]]]:
     """Every page, and the ids of its runs."""
-    cursors = Cursors(scope)
+    trail = page_trail(scope)
     cursor: str | None = None
     while True:
         page = ask(cursor)
         ids = run_ids(page.items)
         yield page.items, ids
-        cursor = cursors.after(page.next_cursor, ids)
+        cursor = trail.after(page.next_cursor, ids)
         if cursor is None:
             return
 
 
-class Cursors:
-    """The way of one query from page to page, and whether it gets anywhere."""
-
-    def __init__(self, scope: RunScope) -> None:
-        self._scope = scope
-        self._seen: set[str] = set()
-        self._pages: set[str] = set()
-        self._empty_pages = 0
-
-    def after(self, cursor: str | None, ids: Sequence[str]) -> str | None:
-        """The cursor that came with a page of these runs, or None: that was the last one.
-
-        Raises `QueryGoesInCircles` for a cursor or a page that was there before, and for empty pages without
-        end.
-        """
-        if cursor is None:
-            return None
-        if cursor in self._seen:
-            raise self._goes_in_circles("the same cursor twice")
-        self._seen.add(cursor)
-        if not ids:
-            self._empty_pages += 1
-            if self._empty_pages > _MOST_EMPTY_PAGES:
-                raise self._goes_in_circles(f"{_MOST_EMPTY_PAGES} empty pages, and a cursor with each")
-            return cursor
-        # By its ids: presigned URLs make the bytes of a run differ each time.
-        runs = xxhash.xxh3_128_hexdigest("\n".join(sorted(ids)).encode())
-        if runs in self._pages:
-            raise self._goes_in_circles("the same page again under another cursor")
-        self._pages.add(runs)
-        return cursor
-
-    def _goes_in_circles(self, what_came: str) -> QueryGoesInCircles:
-        return QueryGoesInCircles(
-            f"Querying the runs of project {self._scope.project_id}",
-            f"LangSmith gave {what_came}, at page {len(self._seen) + 1}.",
+def page_trail(scope: RunScope) -> PageTrail:
+    """The way of one query from page to page. It raises `QueryGoesInCircles`."""
+    return PageTrail(
+        lambda what_came: QueryGoesInCircles(
+            f"Querying the runs of project {scope.project_id}",
+            f"LangSmith gave {what_came}.",
             "Run this again. If it stays, report it to LangSmith: the query cannot be completed.",
         )
+    )
 
 
 class _Attempt:

@@ -18,7 +18,7 @@ from lse_dagster.langsmith.errors import InvalidAnswer, NoSuchEndpoint
 from lse_dagster.langsmith.generation import choose_queries
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.projects import project_id
-from lse_dagster.langsmith.query import Cursors, V2Queries
+from lse_dagster.langsmith.query import V2Queries, page_trail
 from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
@@ -87,13 +87,13 @@ def _compare(transport: Transport, known: Mapping[str, int], scopes: list[RunSco
 
 def _outlines(queries: V2Queries, scope: RunScope) -> Iterator[RunOutline]:
     size = PageSize(queries.largest_page, first=queries.largest_page)
-    cursors = Cursors(scope)
+    trail = page_trail(scope)
     cursor: str | None = None
     while True:
         page = queries.page(scope, cursor, size)
         outlines = [_outline(item) for item in page.items]
         yield from outlines
-        cursor = cursors.after(page.next_cursor, [run.id for run in outlines])
+        cursor = trail.after(page.next_cursor, [run.id for run in outlines])
         if cursor is None:
             return
 

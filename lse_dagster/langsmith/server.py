@@ -10,10 +10,11 @@ from email.utils import parsedate_to_datetime
 import msgspec
 import requests
 
-from lse_dagster.langsmith.errors import CertificateRefused, Unavailable
+from lse_dagster.langsmith.errors import CertificateRefused, QueryGoesInCircles, Unavailable
 from lse_dagster.langsmith.generation import has_v2
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.net.session import Session
 
 _INFO_PATH = "/api/v1/info"
@@ -70,6 +71,13 @@ def look_at_server(endpoint: str) -> Server:
 def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
     """What the key reaches; of the projects at most so many. Raises `Unauthorized` and the like."""
     projects: list[_Project] = []
+    trail = PageTrail(
+        lambda what_came: QueryGoesInCircles(
+            "Listing the projects of the workspace",
+            f"LangSmith gave {what_came}.",
+            "Run this again, and report it to LangSmith if it stays. LSE_PROJECTS can be written by hand.",
+        )
+    )
     while len(projects) < most:
         page: list[_Project] | None = transport.get(
             _PROJECTS_PATH,
@@ -79,6 +87,7 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
         projects += page or ()
         if not page or len(page) < _PAGE:
             break
+        trail.after(str(len(projects)), (project.name for project in page))
     return Workspace(
         id=next((project.tenant_id for project in projects if project.tenant_id), None),
         projects=tuple(project.name for project in projects),

@@ -17,10 +17,11 @@ from lse_dagster.langsmith.attachments import AttachmentDownloads
 from lse_dagster.langsmith.checkpoint import Checkpoint
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.progress import Progress
-from lse_dagster.langsmith.query import Cursors, RunQueries
+from lse_dagster.langsmith.query import RunQueries, page_trail
 from lse_dagster.langsmith.ranges import RangeBoard, TimeRange, gaps, slices
 from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.net.page_trail import PageTrail
 
 WORKERS: Final = 12
 """Enough to hide 300 ms of latency at the rate limit. Each takes the memory of about two pages."""
@@ -110,10 +111,10 @@ class _Crew:
     def _follow_range(self, working_on: TimeRange) -> bool:
         """Whether the range was completed; not when another worker's error stopped it."""
         scope = started_in(self._session, DayInterval(working_on.asked_from, working_on.high))
-        cursors = Cursors(scope)
+        trail = page_trail(scope)
         cursor: str | None = None
         while not self._board.stopped:
-            starts, cursor = self._keep_page(scope, cursors, cursor)
+            starts, cursor = self._keep_page(scope, trail, cursor)
             needs_more = self._board.arrived(working_on, starts)
             self._progress.report(self._board)
             if cursor is None or not needs_more:
@@ -121,18 +122,18 @@ class _Crew:
         return False
 
     def _follow_tail(self, scope: RunScope) -> None:
-        cursors = Cursors(scope)
+        trail = page_trail(scope)
         cursor: str | None = None
         while not self._board.stopped:
-            _, cursor = self._keep_page(scope, cursors, cursor)
+            _, cursor = self._keep_page(scope, trail, cursor)
             self._progress.report(self._board)
             if cursor is None:
                 return
 
     def _keep_page(
-        self, scope: RunScope, cursors: Cursors, cursor: str | None
+        self, scope: RunScope, trail: PageTrail, cursor: str | None
     ) -> tuple[list[datetime], str | None]:
         """Keep one page and let go of it; the start times of its runs, and the cursor of the next."""
         page = self._queries.page(scope, cursor, self._size)
         added = keep_runs(page.items, self._writer, self._downloads, listed=scope.lists)
-        return added.starts, cursors.after(page.next_cursor, added.ids)
+        return added.starts, trail.after(page.next_cursor, added.ids)

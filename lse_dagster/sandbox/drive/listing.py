@@ -12,6 +12,7 @@ from lse_dagster.sandbox.drive.errors import DriveError, invalid, not_found
 from lse_dagster.sandbox.drive.fields import below, project, select
 from lse_dagster.sandbox.drive.query import compile_query
 from lse_dagster.sandbox.drive.resource import DEFAULT_FIELDS, resource
+from lse_dagster.sandbox.drive.settings import is_odd_token
 from lse_dagster.sandbox.drive.world import FOLDER, known, root_key
 
 _DEFAULT_FIELDS = f"kind,incompleteSearch,nextPageToken,files({DEFAULT_FIELDS})"
@@ -49,6 +50,7 @@ def list_files(drive: Drive, db: sqlite3.Connection, call: Call) -> dict[str, An
     }
     if len(rows) > size:
         page["nextPageToken"] = _token(call, offset + size, newest)
+    page = drive.switches.odd_page(page, call.params.get("pageToken"))
     cut: dict[str, Any] = project(page, {name: {"*": {}} for name in selection})
     return cut
 
@@ -130,7 +132,7 @@ def _order(text: str) -> str:
 def _position(call: Call, db: sqlite3.Connection) -> tuple[int, int]:
     """Where the page starts, and the newest file of the first page: later ones do not shift the pages."""
     token = call.params.get("pageToken")
-    if not token:
+    if not token or is_odd_token(token):
         newest = db.execute("SELECT coalesce(max(seq), 0) FROM files").fetchone()[0]
         return 0, int(newest)
     try:

@@ -11,6 +11,7 @@ from lse_dagster.sandbox.drive.download import media_response
 from lse_dagster.sandbox.drive.errors import DriveError, forbidden, invalid
 from lse_dagster.sandbox.drive.fields import below, project, select
 from lse_dagster.sandbox.drive.resource import user
+from lse_dagster.sandbox.drive.settings import is_odd_token
 
 _DEFAULT_FIELDS = "kind,id,mimeType,modifiedTime"
 
@@ -23,11 +24,12 @@ def list_revisions(drive: Drive, db: sqlite3.Connection, call: Call) -> Any:
     file = _file(db, call)
     size = call.number("pageSize", 200, at_most=1000)
     token = call.params.get("pageToken") or "0"
-    if not (token.isascii() and token.isdigit()):
+    if not ((token.isascii() and token.isdigit()) or is_odd_token(token)):
         raise invalid("pageToken")
+    after = 0 if is_odd_token(token) else int(token)
     rows = db.execute(
         "SELECT * FROM revisions WHERE file_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (file.id, int(token), size + 1),
+        (file.id, after, size + 1),
     ).fetchall()
     page: dict[str, Any] = {
         "kind": "drive#revisionList",
@@ -37,6 +39,7 @@ def list_revisions(drive: Drive, db: sqlite3.Connection, call: Call) -> Any:
     }
     if len(rows) > size:
         page["nextPageToken"] = str(rows[size - 1]["seq"])
+    page = drive.switches.odd_page(page, call.params.get("pageToken"))
     return project(page, {name: {"*": {}} for name in selection})
 
 

@@ -6,7 +6,7 @@ restarted server is well-behaved. The last three are actions: done at once, noth
 
 import sqlite3
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,6 +14,13 @@ from lse_dagster.sandbox.drive.content import CHUNK
 from lse_dagster.sandbox.drive.errors import not_found
 from lse_dagster.sandbox.drive.store import Store
 from lse_dagster.sandbox.drive.world import SERVICE_ACCOUNT, known
+
+_ODD = "odd-"
+
+
+def is_odd_token(token: str | None) -> bool:
+    """Whether the token leads to a page of `odd_pages`, which begins where the list does."""
+    return token is not None and token.startswith(_ODD)
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,6 +30,9 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Of a dropped connection's bytes, keep a multiple of this many (the real Drive: 256 KiB)."""
     list_lag: int = 0
     """New files are missing from this many lists (of anyone) after they were made."""
+    odd_pages: Literal["no", "same token", "two tokens", "empty", "same page"] = "no"
+    """Lists never end: over empty pages the same token comes back, or two by turns, or ever new ones; or ever
+    new ones come over the same page."""
     not_found: int = 0
     """New files and folders answer 404 to this many requests that name them by id after they were made."""
     omit_sha256: bool = False
@@ -63,6 +73,18 @@ class Switches:
         self._store = store
         self.now = Settings()
         self._unfound: dict[str, int] = {}
+
+    def odd_page(self, page: dict[str, Any], came_in: str | None) -> dict[str, Any]:
+        """The page as `odd_pages` wants it: what it lists is under the one key whose value is a list."""
+        kind = self.now.odd_pages
+        if kind == "no":
+            return page
+        turn = int(came_in.removeprefix(_ODD)) if came_in is not None and is_odd_token(came_in) else 0
+        following = {"same token": 1, "two tokens": 1 + turn % 2}.get(kind, turn + 1)
+        emptied: dict[str, Any] = {
+            name: [] for name, value in page.items() if kind != "same page" and isinstance(value, list)
+        }
+        return page | emptied | {"nextPageToken": f"{_ODD}{following}"}
 
     def made(self, file_id: str) -> None:
         """A file or folder was made: `not_found` is about it."""
