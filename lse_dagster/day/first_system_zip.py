@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lse_dagster.day.first_system import FirstSystemRun, is_run_file_name, read_run_file, stage_runs
+from lse_dagster.day.foreign_files import is_foreign_file
 from lse_dagster.day.holdings import Held
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.parallel import batches, in_order, worker_threads
@@ -59,7 +60,7 @@ def _compare_directory(archive: ZipDirectory, names: Counter[str]) -> Iterator[s
     yield from (
         f"{name!r} is no file of the first system"
         for name in sorted(names)
-        if not is_run_file_name(name) and name != SUMMARY
+        if not is_run_file_name(name) and name != SUMMARY and not is_foreign_file(name)
     )
     for member in archive.members():
         if member.size > _LARGEST_RUN:
@@ -71,10 +72,12 @@ def _runs(archive: ZipDirectory, on_progress: OnProgress | None) -> Iterator[Fir
     def read(members: list[Member]) -> list[FirstSystemRun]:
         return [read_run_file(member.name, read_whole(archive, member)) for member in members]
 
-    members = (member for member in archive.members() if member.name != SUMMARY)
-    done = len(archive) - sum(member.name != SUMMARY for member in archive.members())
+    def members() -> Iterator[Member]:
+        return (one for one in archive.members() if one.name != SUMMARY and not is_foreign_file(one.name))
+
+    done = len(archive) - sum(1 for _ in members())
     with worker_threads() as threads:
-        for runs in in_order(threads, read, batches(members, lambda member: member.size)):
+        for runs in in_order(threads, read, batches(members(), lambda member: member.size)):
             yield from runs
             done += len(runs)
             if on_progress is not None:

@@ -18,6 +18,7 @@ from lse_dagster.day.durable import flush_files, flush_folder, write_new_file
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.foreign_files import is_foreign_file
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.parallel import batches, in_order, worker_threads
 from lse_dagster.day.summary import Summary, decode_summary
@@ -117,9 +118,14 @@ def _compare_directory(archive: ZipDirectory, summary: Summary) -> Iterator[str]
 
 
 def _members(archive: ZipDirectory, files: FileTable) -> Iterator[tuple[Member, int]]:
-    """Every member and its position among the files: behind the last for the summary, -1 for a stranger."""
+    """Every member and its position among the files: behind the last for the summary, -1 for a stranger.
+
+    What a file manager puts into the zips that it makes (`__MACOSX`) is left out.
+    """
     position = -1
     for member in archive.members():
+        if is_foreign_file(member.name):
+            continue
         if member.name == SUMMARY:
             yield member, len(files)
         else:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.foreign_files import is_foreign_file
 from lse_dagster.day.zip_format import (
     CENTRAL,
     CENTRAL_SIGNATURE,
@@ -131,14 +132,23 @@ class ZipDirectory:
         """The first member of a name. Raises `BrokenZip`."""
         found = next((member for member in self.members() if member.name == name), None)
         if found is None:
-            raise self.broken(f"it holds no {name}")
+            raise self.broken(f"it holds no {name}{self._where_instead(name)}")
         return found
+
+    def _where_instead(self, name: str) -> str:
+        """Where a member lies that is not where it should be, in words."""
+        names = (member.name for member in self.members() if not is_foreign_file(member.name))
+        within = next((found for found in names if found.endswith(f"/{name}")), None)
+        if within is None:
+            return ""
+        return f" but {within!r}: it was made of a folder. Zip the files in the folder, not the folder"
 
     def check(self) -> Iterator[str]:
         """Everything about the members that no zip of ours has. Raises `BrokenZip`."""
         free = 0
         for member in self.members():
-            yield from _peculiarities(member)
+            if not is_foreign_file(member.name):
+                yield from _peculiarities(member)
             if member.offset < free:
                 yield f"{member.name!r} overlaps the member before it"
             free = self.data_offset(member) + member.compressed

@@ -32,8 +32,10 @@ UNIX: Final = 3
 
 _VERSION: Final = 20
 _VERSION_64: Final = 45
-_TIME: Final = 0
-_DATE: Final = 0x21  # 1980-01-01, the earliest that the format can express
+_TIME: Final = 12 << 11
+_DATE: Final = 0x22
+"""1980-01-02 12:00. Such times are local. From the earliest one, 36 hours before, a file unzips to 1979 as
+other zones see it (they are up to 26 hours apart), and some tools refuse to zip what is older than 1980."""
 _REGULAR_FILE: Final = 0o100644 << 16
 _GROWTH: Final = 1 << 24
 """How much larger a member of 4 GiB might become by compressing it: far more than deflate ever adds."""

@@ -10,7 +10,7 @@ from typing import Final
 import deflate
 
 from lse_dagster.day.zip_directory import Member, ZipDirectory
-from lse_dagster.day.zip_format import STORED
+from lse_dagster.day.zip_format import DEFLATED, STORED
 
 WHOLE: Final = 2 << 20
 """Bytes. Members up to this size are inflated in one go."""
@@ -23,6 +23,8 @@ def read_whole(archive: ZipDirectory, member: Member) -> bytes | bytearray:
     packed = archive.packed(member)
     if member.method == STORED:
         content: bytes | bytearray = bytes(packed)
+    elif member.method != DEFLATED:
+        raise archive.broken(f"{member.name!r} is packed by method {member.method}, which no day zip is")
     else:
         try:
             content = deflate.deflate_decompress(packed, member.size)
@@ -54,6 +56,8 @@ def _inflated(archive: ZipDirectory, member: Member) -> Iterator[bytes]:
     if member.method == STORED:
         yield from _packed(archive, member)
         return
+    if member.method != DEFLATED:
+        raise archive.broken(f"{member.name!r} is packed by method {member.method}, which no day zip is")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for packed in _packed(archive, member):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.first_system_zip import first_system_holdings, is_first_system_zip
@@ -58,31 +58,28 @@ def prove_copy(
     """Compare what Drive reports now with the hash recorded when the zip was proved, and the zip here too.
 
     `recorded` is what the maker of the zip wrote down; the copy's own property counts as well. Where there is
-    neither, the zip is proved now. Raises `DiskError`, and `BrokenZip` for a file that is no zip at all.
+    neither, the zip is proved now. Raises `DiskError`.
     """
     noted = copy.app_properties.get(PROVED) if copy is not None else None
     known = {sha256 for sha256 in (recorded, noted) if sha256 is not None}
-    with ZipDirectory(path) as archive:
-        sha256 = archive.sha256()
-        if not known:
-            if (damage := _damage(archive, project, day)) is not None:
-                return CopyProof([damage], None)
-            known = {sha256}
-    if sha256 not in known:
+    if not known:
+        try:
+            known = {_prove_any(path, project, day)}
+        except (BrokenZip, InvalidSummary) as error:
+            return CopyProof([f"the zip on this disk is damaged: {error.why.rstrip('.')}"], None)
+    if (sha256 := _hash(path, "sha256")) not in known:
         return CopyProof(list(_rotted(copy, path, sha256, known)), None)
     return CopyProof(list(_compare(copy, path, sha256)), sha256)
 
 
-def _damage(archive: ZipDirectory, project: str, day: date) -> str | None:
-    try:
-        if is_first_system_zip(archive.path):
-            for _ in first_system_holdings(archive.path):  # reads each member and its CRC: it has no hashes
-                pass
-        else:
-            refuse_damage(archive, project=project, day=day)
-    except (BrokenZip, InvalidSummary) as error:
-        return f"the zip on this disk is damaged: {error.why.rstrip('.')}"
-    return None
+def _prove_any(path: Path, project: str, day: date) -> str:
+    """The sha256 of a zip of ours, or of the first system, which has no hashes: each member and its CRC."""
+    if not is_first_system_zip(path):
+        return prove_zip(path, project=project, day=day)
+    sha256 = _hash(path, "sha256")
+    for _ in first_system_holdings(path):
+        pass
+    return sha256
 
 
 def _rotted(copy: DriveFile | None, path: Path, sha256: str, known: Collection[str]) -> Iterator[str]:
@@ -107,11 +104,10 @@ def _compare(copy: DriveFile | None, path: Path, sha256: str) -> Iterator[str]:
     if copy.sha256 is not None:
         if copy.sha256 != sha256:
             yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip that was proved"
-    elif copy.md5 != (md5 := _md5(path)):
+    elif copy.md5 != (md5 := _hash(path, "md5")):  # the zip has been found to be the one that was proved
         yield f"md5 {copy.md5} on Drive, {md5} of the zip"
 
 
-def _md5(path: Path) -> str:
-    """Where Drive tells no sha256. The zip has been found to be the one that was proved."""
+def _hash(path: Path, algorithm: Literal["md5", "sha256"]) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

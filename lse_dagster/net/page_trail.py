@@ -1,4 +1,4 @@
-"""The way through a list that comes page by page, and whether it gets anywhere: for all lists of all services.
+"""The way through a list that comes page by page, and whether it gets anywhere: for lists of any service.
 
 Only a missing token ends a list, and an empty page with one goes on: both have cost other tools what came
 after. But a token or a page that comes again, and empty pages without end, would loop for ever.

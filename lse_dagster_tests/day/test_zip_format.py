@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -25,6 +26,8 @@ from lse_dagster_tests.day.staged import content
 SIZES = [100, 20_000, 2_200_000, 4_500_000]
 NOTE = attachment_file_name("0198c2a4-7b1d-7c3e-9f00-000000000001", "attachment", "日本 Größe.txt")
 EMPTY = attachment_file_name("0198c2a4-7b1d-7c3e-9f00-000000000001", "attachment", "日本 Größe.dat")
+ZONES = ["UTC+12", "UTC", "UTC-9", "UTC-14"]
+"""As POSIX writes them: the last one is 14 hours ahead."""
 READERS = {
     "unzip": ["unzip", "-q", "{zip}", "-d", "{out}"],
     "7z": ["7z", "x", "-y", "-o{out}", "{zip}"],
@@ -82,7 +85,7 @@ def test_members_are_plain_files_with_their_sizes_in_front_of_their_data(zipped:
     assert {info.extract_version for info in members} == {20}
     assert {info.compress_type for info in members} == {zipfile.ZIP_DEFLATED}
     assert {info.external_attr >> 16 for info in members} == {0o100644}
-    assert {info.date_time for info in members} == {(1980, 1, 1, 0, 0, 0)}
+    assert {info.date_time for info in members} == {(1980, 1, 2, 12, 0, 0)}
     assert {info.extra for info in members} == {b""}
 
 
@@ -144,7 +147,7 @@ def build(path: Path, count: int, name: Callable[[int], str]) -> None:
         file.write(directory + end_records(count, len(directory), offset))
 
 
-@pytest.mark.parametrize("count", [65_535, 70_000])
+@pytest.mark.parametrize("count", [65_534, 65_535, 65_536, 65_537, 70_000])
 def test_more_members_than_the_first_zip_format_knew(count: int, tmp_path: Path) -> None:
     path = tmp_path / "many.zip"
     build(path, count, "{:06}.json".format)
@@ -155,9 +158,52 @@ def test_more_members_than_the_first_zip_format_knew(count: int, tmp_path: Path)
     with ZipDirectory(path) as ours:
         assert list(ours.check()) == []
         assert sum(1 for _ in ours.members()) == count
-    for command in (["unzip", "-tqq", str(path)], ["7z", "t", str(path)], ["bsdtar", "-tf", str(path)]):
+    for command in (["unzip", "-tqq", str(path)], ["7z", "t", str(path)]):
         if shutil.which(command[0]) is not None:
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    for command in (["unzip", "-Z1", str(path)], ["bsdtar", "-tf", str(path)]):
+        if shutil.which(command[0]) is not None:
+            listed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+            assert len(listed.splitlines()) == count
+
+
+@pytest.mark.parametrize("written_in", ZONES)
+@pytest.mark.parametrize("read_in", ZONES)
+def test_no_file_of_a_zip_is_older_than_1980_wherever_it_is_unzipped_and_zipped_again(
+    written_in: str, read_in: str, zipped: Path, tmp_path: Path
+) -> None:
+    subprocess.run(
+        ["unzip", "-q", str(zipped), "-d", str(tmp_path)], env={**os.environ, "TZ": written_in}, check=True
+    )
+
+    code = "import sys, zipfile; [zipfile.ZipFile('again.zip', 'w').write(name) for name in sys.argv[1:]]"
+    subprocess.run(
+        [sys.executable, "-c", code, *sorted(path.name for path in tmp_path.iterdir())],
+        env={**os.environ, "TZ": read_in},
+        cwd=tmp_path,
+        check=True,
+    )
+
+
+def test_a_zip_with_the_times_of_before_is_the_same_zip(day: DayFolder, tmp_path: Path) -> None:
+    zips = ZipStore(tmp_path)
+    path = zips.archive(day, "superset").zip.path
+    now, before = struct.pack("<2H", 12 << 11, 0x22), struct.pack("<2H", 0, 0x21)
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        central = archive.start_dir
+    old = bytearray(path.read_bytes())
+    for info in members:
+        assert old[info.header_offset + 10 : info.header_offset + 14] == now
+        old[info.header_offset + 10 : info.header_offset + 14] = before
+        old[central + 12 : central + 16] = before
+        central += 46 + len(info.filename.encode()) + len(info.extra)
+    path.write_bytes(old)
+
+    again = zips.archive(day, "superset")
+
+    assert again.action == "kept"
+    assert path.read_bytes() == old
 
 
 @pytest.mark.parametrize("offset", [0xFFFF_FFFE, 0xFFFF_FFFF])

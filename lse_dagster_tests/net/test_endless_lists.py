@@ -152,7 +152,9 @@ def test_a_list_of_revisions_that_never_ends_is_left(
 
 def assert_told(error: ArchiveError) -> None:
     assert error.transient
-    assert any(words in error.why for words in ("the same cursor", "empty pages", "the same page", "given before"))
+    assert any(
+        words in error.why for words in ("the same cursor", "empty pages", "the same page", "given before")
+    )
     assert error.next_step
 
 

@@ -1,0 +1,22 @@
+"""What file managers, editors and network file systems leave beside other files: nobody's damage or data."""
+
+import re
+from typing import Final
+
+_FOREIGN: Final = re.compile(
+    r"""
+    __MACOSX(/.*)?                              # Finder, in a zip
+    | (.*/)?(
+        \.DS_Store | \._.* | \.localized | Icon\r   # Finder
+        | Thumbs\.db | ehthumbs\.db | desktop\.ini  # Explorer
+        | \.directory | \.nfs[0-9a-f]+              # Dolphin; a file that was removed while it was open (NFS)
+        | \..*\.sw[a-z] | .*~ | \.\#.* | \#.*\#     # editors
+    )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def is_foreign_file(name: str) -> bool:
+    """Whether a file of this name is none of ours and no damage either: left out, whatever is in it."""
+    return _FOREIGN.fullmatch(name) is not None
