@@ -1,4 +1,8 @@
-"""What file managers, editors and network file systems leave beside other files: nobody's damage or data."""
+"""The files that file managers, editors and network disks leave beside others, and put into their zips.
+
+In a zip these alone are left out: it may come from anywhere, and any other stranger in it is refused. In a
+day folder whatever is not ours is left alone (`foreign.py`).
+"""
 
 import re
 from typing import Final
