@@ -233,3 +233,15 @@ def test_attachments_that_stay_missing_are_told_once_before_langsmith_deletes_th
     assert f"lse archive --project '{place.api.project}' --date 2025-08-01" in told
     newest = place.failed_checks(*ATTACHMENTS)[0]
     assert newest.severity is dg.AssetCheckSeverity.ERROR
+
+
+def test_a_count_that_could_not_be_asked_for_is_no_reason_to_fetch_the_day(place: Place) -> None:
+    place.api.add_run(at(1, 12))
+    place.skip_to(at(3))
+    place.langsmith.fault(path="/runs/stats$", status=422, times=10)
+
+    place.daemon.execute("verify", tags={"dagster/partition": DAY.isoformat()})
+    place.look_often(hours=8)
+
+    assert place.failed_checks("raw_runs", "run_count_matches_langsmith")
+    assert place.steps(DAY) == ["fetch"]
