@@ -1,12 +1,19 @@
 """Bringing a day back from Drive through Dagster: verified, without LangSmith, at the cost of no run."""
 
+import io
 import shutil
+import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.drive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.settings import Settings
 from lse_dagster_tests.day.staged import content
 from lse_dagster_tests.day_archive import (
     DATE,
@@ -65,6 +72,56 @@ def test_restore_does_not_replace_a_day_that_has_grown_since(archive: DayArchive
 
     assert "1 runs that the new one lacks" in (failure(refused, "raw_runs").description or "")
     assert archive.days.load(archive.project, DATE).summary.counts.runs_started_in_day == 3
+
+
+def cut_in_the_middle(zipped: bytes) -> bytes:
+    return zipped[: len(zipped) // 2]
+
+
+def of_another_summary(zipped: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(zipped)) as old, zipfile.ZipFile(out := io.BytesIO(), "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            new.writestr(info, b"{}" if info.filename == SUMMARY else content)
+    return out.getvalue()
+
+
+def with_a_hostile_name(zipped: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(zipped)) as old, zipfile.ZipFile(out := io.BytesIO(), "w") as new:
+        for info in old.infolist():
+            new.writestr(info, old.read(info))
+        new.writestr("con.attachment.a\x1b[2J", b"")
+    return out.getvalue()
+
+
+def unchanged(zipped: bytes) -> bytes:
+    return zipped
+
+
+@pytest.mark.parametrize("spoil", [cut_in_the_middle, of_another_summary, with_a_hostile_name, unchanged])
+def test_a_refused_restore_leaves_nothing_behind_and_does_not_advise_restoring(
+    archive: DayArchive, sandbox: Sandbox, spoil: Callable[[bytes], bytes]
+) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    archive.api.add_run(NOON + timedelta(hours=1))
+    archive.materialize(["raw_runs"])
+    place = archive.days.day_path(archive.project, DATE)
+    before = content(place)
+    path = archive.zips.zip_path(archive.project, DATE)
+    path.write_bytes(spoil(path.read_bytes()))
+    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive()) as drive:
+        drive.upload(
+            path, folder=archive.project, name=path.name, may_replace=lambda _: None, session_path=None
+        )
+
+    refused = failure(archive.run("restore"), "raw_runs")
+
+    assert [entry.name for entry in place.parent.iterdir() if entry.suffix != ".lock"] == [place.name]
+    assert content(place) == before
+    parts = {name: str(value.value) for name, value in refused.metadata.items()}
+    assert "restore" not in parts["what to do next"].lower().removesuffix("then restore again.")
+    assert "\x1b" not in str(refused.description)
 
 
 def test_restoring_identical_bytes_keeps_what_is_downstream_fresh(archive: DayArchive) -> None:

@@ -129,7 +129,7 @@ def stage_from_drive(
 
     `on_download(bytes_done, bytes_in_all)`, then `on_extract(files_done, files_in_all)`.
 
-    Raises `NotOnDrive`, `BrokenZip`, `InvalidSummary`, `RunsOfOtherDays` (a zip of the first system),
+    Raises `NotOnDrive`, `BrokenZip`, `RunsOfOtherDays` (a zip of the first system),
     `OverwriteRefused`, `DayIsBusy`, `DiskError`, and Drive's errors; the staging is gone then and the old
     day untouched.
     """
@@ -156,7 +156,7 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
         found = examine_day(staged.day)
         for difference in found.differences:
             raise broken_zip(path, difference)
-    except (BrokenZip, BrokenDay) as error:
+    except (BrokenZip, BrokenDay, InvalidSummary) as error:  # the latter two advise to restore
         raise BrokenZip(
             f"Restoring the day {day} of {project!r}",
             f"The copy on Drive cannot be used: {error.why}",

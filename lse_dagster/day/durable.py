@@ -6,9 +6,11 @@ The flush of many files is one wait for all of them: a wait per file would cost 
 import ctypes
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -83,6 +85,18 @@ def exchange(one: Path, other: Path) -> bool:
     if code in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
         return False
     raise OSError(code, os.strerror(code), str(other))
+
+
+def remove_whatever(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if there is one; a link is not followed.
+
+    What cannot be removed stays.
+    """
+    if path.is_symlink() or not path.is_dir():
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _load_renameat2() -> Callable[..., int] | None:

@@ -1,9 +1,14 @@
 """What can go wrong with a day on the local disk: one type per cause."""
 
+import errno
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from lse_dagster.errors import ArchiveError
+
+_SOMETHING_ELSE: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY})
+"""A folder in a file's place, a file in a folder's, a link to itself."""
 
 
 class NoSuchDay(ArchiveError):
@@ -57,8 +62,8 @@ class DiskError(ArchiveError):
     """The disk is full, read-only, or failing. What was there before is untouched."""
 
     def __init__(self, what: str, error: OSError) -> None:
-        super().__init__(
-            what,
-            f"{error.strerror or error} ({error.filename or 'no file named'}). Nothing was changed.",
-            "Free space or fix the permissions of the folder, then run this again.",
-        )
+        where = error.filename or "no file named"
+        next_step = "Free space or fix the permissions of the folder, then run this again."
+        if error.errno in _SOMETHING_ELSE:
+            next_step = f"Look at what lies at {where} or above it, move it away, then run this again."
+        super().__init__(what, f"{error.strerror or error} ({where}). Nothing was changed.", next_step)

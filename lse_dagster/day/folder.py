@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from lse_dagster.day.errors import BrokenDay, DiskError
+from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.foreign import holds_day_files
 from lse_dagster.day.holdings import Held, read_holdings
 from lse_dagster.day.names import SUMMARY
@@ -131,7 +131,7 @@ class DayFolder:
 def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
     """The day in a folder; None when there is none, or nothing of a day in it. No hashes are compared.
 
-    Raises `InvalidSummary` for a folder without a valid summary and for what is no folder, `DiskError`.
+    Raises `InvalidSummary` for a folder without a valid summary and for what is no folder.
     """
     what = f"Reading the day {day} of {project!r} at {path}"
     digest = hashlib.sha256()
@@ -151,7 +151,9 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
             return None
         raise InvalidSummary(what, f"It holds files of a day and no {SUMMARY}.", REPAIR) from None
     except OSError as error:
-        raise DiskError(what, error) from error
+        if not os.path.lexists(path) and not isinstance(error, PermissionError):
+            return None  # what is above it is no folder: whoever writes there is told
+        raise InvalidSummary(what, f"{SUMMARY} cannot be read: {error.strerror or error}.", REPAIR) from error
     return DayFolder(path, summary, digest.hexdigest())
 
 

@@ -5,7 +5,7 @@ read: they are there when it is whole, and say how many files are in it. No cont
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -112,14 +112,14 @@ def _read_head(path: Path, project: str, day: date) -> SummaryHead | None:
 def _folders(folder: Path) -> Iterator[tuple[date, Path]]:
     for entry in _entries(folder):
         day = _date(entry.name)
-        if day is not None and entry.is_dir():
+        if day is not None and _is(entry.is_dir):
             yield day, Path(entry.path)
 
 
 def _zips(folder: Path, project: str) -> Iterator[tuple[date, Path]]:
     for entry in _entries(folder):
         day = _date(entry.name.removesuffix(".zip")[-_DATE_LENGTH:])
-        if day is not None and entry.name == day_zip_name(project, day) and entry.is_file():
+        if day is not None and entry.name == day_zip_name(project, day) and _is(entry.is_file):
             yield day, Path(entry.path)
 
 
@@ -143,6 +143,14 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except OSError:
         return
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind; not if it cannot be told, such as a link to itself."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def _date(text: str) -> date | None:

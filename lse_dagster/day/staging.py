@@ -4,13 +4,13 @@ Whoever stages a day holds its lock until the staging is published, discarded, o
 to go on with.
 """
 
-import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from filelock import BaseFileLock
 
+from lse_dagster.day.durable import remove_whatever
 from lse_dagster.day.folder import DayFolder
 
 
@@ -65,12 +65,12 @@ class Staging:
 
     def empty_content(self) -> None:
         """Begin the day folder anew."""
-        shutil.rmtree(self.content, ignore_errors=True)
+        remove_whatever(self.content)
         self.content.mkdir(parents=True)
 
     def discard(self) -> None:
         """Remove what was staged and let others write the day."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_whatever(self.folder)
         self._lock.release()
 
 

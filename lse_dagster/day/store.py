@@ -6,6 +6,7 @@ the staging is published or discarded, and ends with the process that holds it.
 """
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Literal
 import msgspec
 from filelock import FileLock, Timeout
 
-from lse_dagster.day.durable import exchange, flush_folder
+from lse_dagster.day.durable import exchange, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
@@ -115,7 +116,7 @@ class DayStore:
         try:
             self._settle_retired(project, day)
             if keeps is None or not keeps(staging):
-                shutil.rmtree(staging.folder, ignore_errors=True)
+                remove_whatever(staging.folder)
             staging.empty_content()
         except OSError as error:
             lock.release()
@@ -134,7 +135,7 @@ class DayStore:
     def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
         """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
         path = self.day_path(project, day)
-        if overwrite == "never" and path.exists() and (not path.is_dir() or holds_day_files(path)):
+        if overwrite == "never" and os.path.lexists(path) and (not path.is_dir() or holds_day_files(path)):
             raise refuse_existing(f"Writing the day {day} of {project!r}", str(path))
 
     def publish(self, staged: StagedDay, overwrite: Overwrite) -> Published:
@@ -200,7 +201,7 @@ class DayStore:
 
     def _move_into_place(self, staging: Staging) -> None:
         path = self.day_path(staging.project, staging.date)
-        if not path.exists():
+        if not os.path.lexists(path):
             staging.content.rename(path)
         elif exchange(staging.content, path):
             move_foreign(staging.content, path)
@@ -210,7 +211,7 @@ class DayStore:
             staging.content.rename(path)
             flush_folder(path.parent)
             move_foreign(retired, path)
-            shutil.rmtree(retired)
+            remove_whatever(retired)
         flush_folder(path.parent)
 
     def _settle_retired(self, project: str, day: date) -> None:

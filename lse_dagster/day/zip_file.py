@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from lse_dagster.day.durable import flush_files, flush_folder
+from lse_dagster.day.durable import flush_files, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.holdings import Held, read_holdings
@@ -118,7 +118,7 @@ def write_zip(
             )
         flush_files([to])
     except BaseException as error:
-        to.unlink(missing_ok=True)
+        remove_whatever(to)
         if isinstance(error, ChangedFile):
             raise day.broken(str(error)) from error
         if isinstance(error, OSError):

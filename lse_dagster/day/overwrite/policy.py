@@ -55,8 +55,7 @@ def refuse_loss(what: str, where: str, replacement: Replacement) -> OverwriteRef
         f"{where} holds {' and '.join(f'{count:,} {noun}' for count, noun in lost)} that the new one lacks, "
         "for example "
         f"{', '.join(replacement.lost_examples)}. LangSmith may have forgotten them.",
-        f"Keep it (or restore it from Drive). To give these {lost[0][1]} up, run again with "
-        "`overwrite: always` (`--force`).",
+        f"Keep it. To give these {lost[0][1]} up, run again with `overwrite: always` (`--force`).",
     )
 
 
