@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
-from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.first_system_zip import first_system_holdings, is_first_system_zip
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import refuse_damage
@@ -109,5 +109,9 @@ def _compare(copy: DriveFile | None, path: Path, sha256: str) -> Iterator[str]:
 
 
 def _hash(path: Path, algorithm: Literal["md5", "sha256"]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    except OSError as error:
+        raise DiskError(f"Reading the zip {path}", error) from error
+    return digest.hexdigest()
