@@ -15,8 +15,8 @@ class _Sent(msgspec.Struct):
 
     name: str | None = None
     run_type: str | None = None
-    start_time: str | None = None
-    end_time: str | None = None
+    start_time: times.Time | None = None
+    end_time: times.Time | None = None
     error: str | None = None
     tags: list[str] | None = None
     trace_id: str | None = None
@@ -64,8 +64,8 @@ def columns_of(run_id: str, document: Document) -> RunColumns:
     """The columns of a run; raises msgspec.ValidationError or ValueError for a body that makes no sense."""
     known = {key: value for key, value in document.items() if key in _SENT_FIELDS}
     sent = msgspec.json.decode(msgspec.json.encode(known), type=_Sent)
-    start = times.parse_time(sent.start_time) if sent.start_time else None
-    end = times.parse_time(sent.end_time) if sent.end_time else None
+    start = _microseconds(sent.start_time)
+    end = _microseconds(sent.end_time)
     dotted_order = sent.dotted_order or (
         f"{times.dotted_time(start)}{run_id}" if start is not None else run_id
     )
@@ -84,6 +84,10 @@ def columns_of(run_id: str, document: Document) -> RunColumns:
         session_name=sent.session_name,
         session_id=sent.session_id,
     )
+
+
+def _microseconds(sent: times.Time | None) -> int | None:
+    return None if sent in {None, ""} else times.parse_time(sent)
 
 
 _SENT_FIELDS = set(_Sent.__struct_fields__)

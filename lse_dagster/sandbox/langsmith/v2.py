@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from lse_dagster.sandbox.langsmith import times
 from lse_dagster.sandbox.langsmith.view import Pieces, RunView
 
@@ -39,8 +37,8 @@ def _events(view: RunView) -> list[dict[str, Any]]:
 def _event(event: Pieces) -> dict[str, Any]:
     if "time" not in event:
         return dict(event)
-    time = msgspec.json.decode(event["time"])
-    return {**event, "time": times.v2_time(times.parse_time(time)) if isinstance(time, str) else time}
+    moment = times.microseconds_in(event["time"])
+    return {**event, "time": event["time"] if moment is None else times.v2_time(moment)}
 
 
 FIELDS: dict[str, Field] = {

@@ -102,8 +102,7 @@ class RunView:
         """When the first token came, for streamed runs."""
         for event in self.events:
             if "time" in event and "name" in event and _text(event["name"]) == "new_token":
-                time = _text(event["time"])
-                return times.parse_time(time) if time else None
+                return times.microseconds_in(event["time"])
         return None
 
 
