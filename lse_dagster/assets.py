@@ -16,6 +16,7 @@ from pydantic import Field
 from lse_dagster.day.drive_copy import stage_from_drive
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
+from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
@@ -28,6 +29,7 @@ from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+from lse_dagster.steps.union import keep_what_was_there
 from lse_dagster.zip_record import recorded_sha256
 
 LANGSMITH_POOL = "langsmith"
@@ -57,15 +59,18 @@ class RawRunsConfig(OverwriteConfig):
 def project_assets(
     project: ArchivedProject,
     partitions: dg.DailyPartitionsDefinition,
+    rule: Rule,
     *,
     owners: Sequence[str],
     now: Callable[[], datetime],
-    retention_days: int,
 ) -> list[dg.AssetsDefinition]:
-    """The assets of one project, in the order of the data. `now` is the clock of a fetch."""
-    fetch = partial(fetch_day, now=now, retention_days=retention_days)
+    """The assets of one project, in the order of the data.
+
+    `rule` says when LangSmith forgets; `now` is the clock of a fetch.
+    """
+    fetch = partial(fetch_day, now=now, retention_days=rule.retention_days)
     return [
-        _raw_runs(project, partitions, owners, fetch),
+        _raw_runs(project, partitions, rule, owners, fetch, now),
         _day_zip(project, partitions, owners),
         _drive_archive(project, partitions, owners),
     ]
@@ -74,8 +79,10 @@ def project_assets(
 def _raw_runs(
     project: ArchivedProject,
     partitions: dg.DailyPartitionsDefinition,
+    rule: Rule,
     owners: Sequence[str],
     fetch: Callable[..., FetchedDay],
+    now: Callable[[], datetime],
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("raw_runs"),
@@ -109,6 +116,13 @@ def _raw_runs(
                 try:
                     staged, found = _fetch(
                         context, name, day, langsmith, storage, listener, config.overwrite, fetch
+                    )
+                    staged = keep_what_was_there(
+                        staged,
+                        storage.places(drive, context.log),
+                        config.overwrite,
+                        forgotten_from=rule.expires(day),
+                        now=now(),
                     )
                 except IncompleteDay as error:
                     if retries.is_last(context.retry_number):

@@ -24,6 +24,7 @@ from lse_dagster.day.finding import (
     find_missing_attachments,
     find_pending_runs,
     find_short_feedback,
+    find_withdrawal,
     finding_of_differences,
 )
 from lse_dagster.day.folder import DayFolder
@@ -47,9 +48,19 @@ PENDING_CHECK = "no_pending_runs"
 ATTACHMENTS_CHECK = "attachments_are_complete"
 FEEDBACK_CHECK = "feedback_is_complete"
 RETENTION_CHECK = "langsmith_still_had_the_day"
+WITHDRAWAL_CHECK = "nothing_was_withdrawn"
 ZIP_CHECK = "zip_matches_day"
 DRIVE_CHECK = "drive_copy_matches_zip"
-WARNINGS = frozenset({COMPLETENESS_CHECK, PENDING_CHECK, ATTACHMENTS_CHECK, FEEDBACK_CHECK, RETENTION_CHECK})
+WARNINGS = frozenset(
+    {
+        COMPLETENESS_CHECK,
+        PENDING_CHECK,
+        ATTACHMENTS_CHECK,
+        FEEDBACK_CHECK,
+        RETENTION_CHECK,
+        WITHDRAWAL_CHECK,
+    }
+)
 
 _RAW_RUNS_CHECKS = (
     (
@@ -72,6 +83,7 @@ _RAW_RUNS_CHECKS = (
     (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
     (FEEDBACK_CHECK, False, "Of each run as many feedback records are archived as it says that it has."),
     (RETENTION_CHECK, False, "LangSmith had not begun to forget the day when it was fetched."),
+    (WITHDRAWAL_CHECK, False, "LangSmith sent last all that it ever sent of the day; what not is kept."),
 )
 """Name, whether it blocks, description."""
 
@@ -81,6 +93,7 @@ _LOOKS_AT_FILES: Mapping[str, Callable[[DayFolder, Examination], Finding]] = {
     PENDING_CHECK: lambda _, found: find_pending_runs(found.counts),
     ATTACHMENTS_CHECK: lambda folder, found: find_missing_attachments(folder, found.counts),
     FEEDBACK_CHECK: lambda _, found: find_short_feedback(found.feedback),
+    WITHDRAWAL_CHECK: lambda _, found: find_withdrawal(found.withdrawal),
 }
 
 BLOCKING_CHECKS = tuple(name for name, blocking, _ in _RAW_RUNS_CHECKS if blocking)

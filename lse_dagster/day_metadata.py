@@ -8,6 +8,7 @@ from typing import Final
 
 import dagster as dg
 
+from lse_dagster.day.overwrite.policy import Replacement
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.tally import Tally
 from lse_dagster.printable import printable
@@ -49,6 +50,23 @@ def numbers_of_day(summary: Summary) -> dict[str, int | str]:
         numbers["unverified"] = summary.unverified.why
     # A restored summary may be anybody's.
     return {name: printable(value) if isinstance(value, str) else value for name, value in numbers.items()}
+
+
+def numbers_of_replacement(replacement: Replacement) -> dict[str, int]:
+    """How a day differs from what was there: what is new, changed, kept (it goes on in the day) or lost."""
+    found = replacement.difference
+    withdrawn = {
+        "runs": found.withdrawn_runs,
+        "attachments": found.withdrawn_attachments,
+        "feedback": found.withdrawn_feedback,
+    }
+    given_up = replacement.given_up
+    return {
+        "runs_added": found.added,
+        "runs_changed": found.changed,
+        **{f"{noun}_kept": 0 if given_up else count for noun, count in withdrawn.items()},
+        **{f"{noun}_lost": count if given_up else 0 for noun, count in withdrawn.items()},
+    }
 
 
 def tables_of_day(tally: Tally) -> dict[str, dg.MarkdownMetadataValue]:

@@ -74,9 +74,7 @@ def _project_definitions(
     )
     return dg.Definitions(
         assets=dg.with_source_code_references(
-            project_assets(
-                project, partitions, owners=settings.owners, now=now, retention_days=rule.retention_days
-            )
+            project_assets(project, partitions, rule, owners=settings.owners, now=now)
         ),
         asset_checks=project_checks(project, partitions, rule),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
@@ -125,8 +123,8 @@ def build_resources(settings: Settings, progress: Progress, retries: Retries) ->
         "progress": progress,
         "retries": retries,
         "day_folder_io": DayFolderIOManager(storage=storage, retries=retries),
-        "day_zip_io": DayZipIOManager(storage=storage, progress=progress, retries=retries),
-        "drive_io": DriveIOManager(drive=drive, progress=progress, retries=retries),
+        "day_zip_io": DayZipIOManager(storage=storage, drive=drive, progress=progress, retries=retries),
+        "drive_io": DriveIOManager(storage=storage, drive=drive, progress=progress, retries=retries),
     }
 
 

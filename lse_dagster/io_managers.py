@@ -7,19 +7,22 @@ in its place under the overwrite policy, and hands out the handle to what reads 
 import time
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from lse_dagster.day.drive_copy import upload_copy
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
+from lse_dagster.day_metadata import numbers_of_replacement
 from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.printable import printable
 from lse_dagster.progress import Progress, amounts
 from lse_dagster.resources import DriveResource, LocalStorage
+from lse_dagster.steps.upload import upload_day
+from lse_dagster.steps.zip import zip_day
 from lse_dagster.zip_record import SHA256_METADATA
 
 PROJECT_METADATA = "langsmith_project"
@@ -63,6 +66,11 @@ def _attempt(context: dg.OutputContext) -> int:
     return context.step_context.previous_attempt_count
 
 
+def _set_aside(path: Path | None) -> dict[str, Any]:
+    """Where that lies now which could not be read whole."""
+    return {"set_aside": dg.MetadataValue.path(str(path.absolute()))} if path is not None else {}
+
+
 class DayFolderIOManager(dg.ConfigurableIOManager):
     """Day folders below the data directory."""
 
@@ -78,13 +86,8 @@ class DayFolderIOManager(dg.ConfigurableIOManager):
             "action": published.action,
         }
         if published.replaced is not None:
-            metadata |= {
-                "runs_added": published.replaced.added,
-                "runs_lost": published.replaced.lost,
-                "attachments_lost": published.replaced.lost_attachments,
-                "feedback_lost": published.replaced.lost_feedback,
-            }
-        context.add_output_metadata(metadata)
+            metadata |= numbers_of_replacement(published.replaced)
+        context.add_output_metadata(metadata | _set_aside(published.set_aside))
 
     def load_input(self, context: dg.InputContext) -> DayFolder:
         """The published day of the partition."""
@@ -96,20 +99,17 @@ class DayZipIOManager(dg.ConfigurableIOManager):
     """Day zips in the archives directory."""
 
     storage: LocalStorage
+    drive: DriveResource
     progress: Progress
     retries: Retries
 
     def handle_output(self, context: dg.OutputContext, obj: DayToZip) -> None:
-        """Zip the day to its place. The day's lock keeps it from being replaced meanwhile."""
+        """Zip the day to its place."""
         started = time.monotonic()
         listener = self.progress.listener(context.log)
-        with (
-            self.retries.archive_errors(_attempt(context)),
-            self.storage.days.locked(obj.day.project, obj.day.date),
-        ):
-            archived = self.storage.zips.archive(
-                obj.day, obj.overwrite, on_progress=amounts(listener, "zipping")
-            )
+        with self.retries.archive_errors(_attempt(context)):
+            places = self.storage.places(self.drive, context.log)
+            archived = zip_day(places, obj.day, obj.overwrite, on_progress=amounts(listener, "zipping"))
         zipped = archived.zip
         context.add_output_metadata(
             {
@@ -118,6 +118,7 @@ class DayZipIOManager(dg.ConfigurableIOManager):
                 "bytes": zipped.bytes,
                 SHA256_METADATA: archived.sha256,
                 "seconds": time.monotonic() - started,
+                **_set_aside(archived.set_aside),
             }
         )
 
@@ -130,6 +131,7 @@ class DayZipIOManager(dg.ConfigurableIOManager):
 class DriveIOManager(dg.ConfigurableIOManager):
     """Day zips in the project's folder on Drive."""
 
+    storage: LocalStorage
     drive: DriveResource
     progress: Progress
     retries: Retries
@@ -139,13 +141,16 @@ class DriveIOManager(dg.ConfigurableIOManager):
         started = time.monotonic()
         listener = self.progress.listener(context.log)
         with self.retries.archive_errors(_attempt(context)), self.drive.connect(context.log) as drive:
-            uploaded = upload_copy(
+            places = self.storage.places(self.drive, context.log)
+            sent = upload_day(
                 drive,
+                places,
                 obj.zipped,
                 obj.overwrite,
                 recorded=obj.recorded,
                 on_progress=amounts(listener, "uploading"),
             )
+        uploaded = sent.uploaded
         context.log.info(
             f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"
         )
@@ -165,6 +170,7 @@ class DriveIOManager(dg.ConfigurableIOManager):
                 "requests": uploaded.requests,
                 "retries": uploaded.retries,
                 "seconds": time.monotonic() - started,
+                **({"set_aside": sent.set_aside} if sent.set_aside is not None else {}),
             }
         )
 

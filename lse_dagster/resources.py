@@ -4,6 +4,8 @@ A resource holds configuration and connects on use; it never connects while defi
 given as `EnvVar`, so that no run, snapshot or page of the UI holds their values.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -13,11 +15,16 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.retry import Backoff
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.settings import AuthType, MissingSetting
+from lse_dagster.steps.places import Places
 from lse_dagster.waiting import Log, warn_of_retries
+
+_IN_PASSING = Backoff(tries=3, patience=15.0)
+"""For a look at Drive without which a step can do."""
 
 
 class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -58,7 +65,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     endpoint: str | None = None
     memory_dir: str | None = None
 
-    def connect(self, log: Log) -> DriveArchive:
+    def connect(self, log: Log, *, backoff: Backoff | None = None) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
 
         Raises `MissingSetting` and Drive's errors.
@@ -78,8 +85,13 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 memory=Path(self.memory_dir) if self.memory_dir else None,
                 endpoint=self.endpoint,
             ),
+            backoff=backoff,
             on_retry=warn_of_retries(log),
         )
+
+    def opener(self, log: Log) -> Callable[[], DriveArchive] | None:
+        """How what Drive has of a day is looked at, where Drive is set up: without much patience."""
+        return partial(self.connect, log, backoff=_IN_PASSING) if self.folder_url is not None else None
 
 
 class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -98,3 +110,7 @@ class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
     def zips(self) -> ZipStore:
         """The day zips."""
         return ZipStore(Path(self.archives_dir), level=self.zip_level)
+
+    def places(self, drive: DriveResource, log: Log) -> Places:
+        """All the places where a day may lie; the log hears what could not be looked at."""
+        return Places(self.days, self.zips, drive.opener(log), log.warning)

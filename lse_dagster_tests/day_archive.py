@@ -27,6 +27,7 @@ RAW_RUNS_CHECKS = {
     "no_pending_runs",
     "langsmith_still_had_the_day",
     "attachments_are_complete",
+    "nothing_was_withdrawn",
     "feedback_is_complete",
 }
 ALL_CHECKS = RAW_RUNS_CHECKS | {"zip_matches_day", "drive_copy_matches_zip"}

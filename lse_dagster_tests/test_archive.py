@@ -10,7 +10,6 @@ import dagster as dg
 import langsmith
 import pytest
 
-from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.trace import trace_conversations
 from lse_dagster_tests.day.staged import content
 from lse_dagster_tests.day_archive import (
@@ -89,23 +88,6 @@ def test_archiving_an_unchanged_day_again_sends_nothing(archive: DayArchive) -> 
     (event,) = result.get_asset_materialization_events()
     assert event.materialization.metadata["action"].value == "unchanged"
     assert event.materialization.metadata["bytes_sent"].value == 0
-
-
-def test_a_fuller_copy_on_drive_is_not_replaced_by_an_emptier_day(
-    archive: DayArchive, langsmith_sandbox: ControlClient
-) -> None:
-    runs = archive.api.add_runs(3)
-    archive.materialize()
-    shutil.rmtree(archive.days.day_path(archive.project, DATE))
-    archive.zips.zip_path(archive.project, DATE).unlink()
-    langsmith_sandbox.settings(delete_runs=runs[:1])
-
-    result = archive.materialize()
-
-    assert "1 runs that the new one lacks" in (failure(result, "drive_archive").description or "")
-    shutil.rmtree(archive.days.day_path(archive.project, DATE))
-    assert archive.run("restore").success
-    assert archive.days.load(archive.project, DATE).run_ids() == set(runs)
 
 
 def test_overwrite_never_refuses_an_existing_day_with_the_reason(archive: DayArchive) -> None:

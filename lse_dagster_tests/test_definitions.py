@@ -58,6 +58,7 @@ def test_every_asset_has_its_checks_and_the_blocking_ones_block(defs: dg.Definit
         ("raw_runs", "no_pending_runs"): False,
         ("raw_runs", "langsmith_still_had_the_day"): False,
         ("raw_runs", "attachments_are_complete"): False,
+        ("raw_runs", "nothing_was_withdrawn"): False,
         ("raw_runs", "feedback_is_complete"): False,
         ("day_zip", "zip_matches_day"): True,
         ("drive_archive", "drive_copy_matches_zip"): False,

@@ -146,6 +146,7 @@ def unattended_settings(environment: Mapping[str, str], folder: Path, **variable
             "LSE_DATA_DIR": str(folder / "data"),
             "LSE_ARCHIVES_DIR": str(folder / "archives"),
             "LSE_SCHEDULES": "on",
+            "LSE_RETENTION_DAYS": "14",
             **variables,
         }
     )

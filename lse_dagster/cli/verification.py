@@ -20,6 +20,7 @@ from lse_dagster.checks import (
     FILES_CHECK,
     PENDING_CHECK,
     RETENTION_CHECK,
+    WITHDRAWAL_CHECK,
 )
 from lse_dagster.cli.errors import REPORT_IT
 from lse_dagster.cli.interrupts import remembered_interrupts
@@ -43,6 +44,7 @@ _ON_THIS_DISK = (
     ("raw_runs", ATTACHMENTS_CHECK),
     ("raw_runs", FEEDBACK_CHECK),
     ("raw_runs", RETENTION_CHECK),
+    ("raw_runs", WITHDRAWAL_CHECK),
     ("day_zip", "zip_matches_day"),
 )
 

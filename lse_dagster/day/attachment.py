@@ -1,7 +1,8 @@
 """The files of a day that are no traces: attachments, and fields that LangSmith keeps outside their run.
 
 Only names and records are here, no network. Every such file lies flat beside the traces, named by its run:
-`<run id>.attachment.<name>`, `<run id>.inputs.json`, `<run id>.outputs.json`, `<run id>.field.<name>`.
+`<run id>.attachment.<name>`, `<run id>.inputs.json`, `<run id>.outputs.json`, `<run id>.field.<name>`; and
+what LangSmith sends no more, or otherwise now: `<run id>.kept.<hash>.<the rest of the name it had>`.
 """
 
 import re
@@ -20,6 +21,10 @@ WHOLE_FIELD = "ROOT"
 _LONGEST_RUN = 72
 _LONGEST_NAME = 150
 _LONGEST_SUFFIX = 16
+_LONGEST_KEPT = 140
+_KEPT_DIGITS = 32
+_KEPT = re.compile(rf"(?P<run>[^.]+)\.kept\.[0-9a-f]{{{_KEPT_DIGITS}}}\.(?P<rest>.+)", re.DOTALL)
+_CUT = re.compile(r"(attachment|field|inputs|outputs)\.%~[0-9a-f]{16}")
 
 
 class MissingAttachment(msgspec.Struct, frozen=True):
@@ -37,17 +42,49 @@ def attachment_file_name(run_id: str, kind: Kind, name: str) -> str:
     The run's id ends at the first dot. A name that is too long, or that some file system takes for another
     one because it ignores case, carries a hash; its true name is in the run.
     """
-    run, part = _run_part(run_id), _name_part(name)
+    run, part = run_part(run_id), _name_part(name)
     if kind in {"attachment", "field"}:
         return f"{run}.{kind}.{part}"
     return f"{run}.{kind}.json" if name == WHOLE_FIELD else f"{run}.{kind}.{part}.json"
 
 
+def kept_file_name(name: str, sha256: str) -> str:
+    """What a file of a day is called once LangSmith sends it no more. A kept file stays what it is."""
+    if is_kept_file_name(name):
+        return name
+    run, _, rest = name.partition(".")
+    if len(rest.encode()) > _LONGEST_KEPT:
+        rest = f"{rest.partition('.')[0]}.{hash_mark(rest)}"
+    return f"{run}.kept.{sha256[:_KEPT_DIGITS]}.{rest}"
+
+
+def is_kept_file_name(name: str) -> bool:
+    """Whether a file of a day is one that LangSmith sends no more."""
+    return name.partition(".")[2].startswith("kept.")
+
+
+def name_before_kept(name: str) -> str:
+    """What a kept file was called before, as far as its name says; another file's name as it is."""
+    found = _KEPT.fullmatch(name)
+    return f"{found['run']}.{found['rest']}" if found is not None else name
+
+
 def is_attachment_file_name(name: str) -> bool:
-    """Whether a name is one that `attachment_file_name` can have made: nothing else is taken from a zip."""
+    """Whether a name is one that is made here: nothing else is taken from a zip."""
+    if is_kept_file_name(name):
+        found = _KEPT.fullmatch(name)
+        if found is None or not may_be_made_by(run_part, found["run"]):
+            return False
+        if _CUT.fullmatch(found["rest"]):
+            return True
+        return len(found["rest"].encode()) <= _LONGEST_KEPT and _is_sent_file_name(name_before_kept(name))
+    return _is_sent_file_name(name)
+
+
+def _is_sent_file_name(name: str) -> bool:
     run, _, rest = name.partition(".")
     kind, _, part = rest.partition(".")
-    if kind not in get_args(Kind) or not may_be_made_by(_run_part, run):
+    if kind not in get_args(Kind) or not may_be_made_by(run_part, run):
         return False
     if kind in {"attachment", "field"}:
         return may_be_made_by(_name_part, part)
@@ -62,7 +99,8 @@ def is_day_file_name(name: str) -> bool:
     return is_trace_file_name(name) or is_attachment_file_name(name)
 
 
-def _run_part(run_id: str) -> str:
+def run_part(run_id: str) -> str:
+    """What the names of all files of a run begin with, up to the first dot."""
     # A dot in the id would let it run into the kind.
     return _told_apart(escape_name(run_id).replace(".", "%2E"), run_id, _LONGEST_RUN)
 

@@ -35,6 +35,7 @@ _NOUNS: Final = {
     "kept_runs": "runs that LangSmith sends no more",
     "kept_feedback": "feedback records that LangSmith sends no more",
     "kept_attachments": "attachments that LangSmith sends no more",
+    "kept_traces": "traces of which LangSmith sends nothing any more",
 }
 _OF_DAY_1: Final = ("traces", "pending_runs", "feedback", "attachments")
 """What `lse.day/1` counted by the rules of today. Which run is a root, and on which side of midnight a run
@@ -60,7 +61,7 @@ class Census:
 
     def add(self, name: str, trace: TraceFile, runs: Sequence[RunIdentity]) -> None:
         """Count one trace file; `runs` are those of the trace. Raises `msgspec.MsgspecError`."""
-        self._counted["traces"] += 1
+        self._counted["traces" if trace.runs else "kept_traces"] += 1
         self._counted["feedback"] += len(trace.feedback)
         carried_over = bool(runs) and trace_start(map(_begin, runs)) < self._interval.start
         for run in runs:

@@ -5,13 +5,15 @@ missing otherwise LangSmith does not have either, as counts and ids have shown: 
 died, or sampling left it out), or deleted. Fetching again cannot mend that, so it keeps no day from Drive.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.run import RunIdentity, plain_id
+from lse_dagster.day.kept import KeptRun, read_entry
+from lse_dagster.day.run import RunIdentity, plain_id, read_identity
+from lse_dagster.day.trace_file import TraceFile
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,17 @@ def _missing_parents(day: DayFolder, apart: list[tuple[str, str]]) -> Iterable[t
     if not apart:
         return ()
     wanted = {plain_id(parent) for _, parent in apart}
-    elsewhere = {run_id for run in day.identities() if (run_id := plain_id(run.id)) in wanted}
+    met = (plain_id(run_id) for trace in day.traces() for run_id in _ids(trace))
+    elsewhere = {run_id for run_id in met if run_id in wanted}
     return ((run, parent) for run, parent in apart if plain_id(parent) not in elsewhere)
+
+
+def _ids(trace: TraceFile) -> Iterator[str]:
+    """The runs of a trace, with those that LangSmith sends no more."""
+    yield from (read_identity(raw).id for raw in trace.runs)
+    for entry in map(read_entry, trace.kept):
+        if isinstance(entry, KeptRun):
+            yield read_identity(entry.raw).id
 
 
 def _apart_from_parent(runs: Sequence[RunIdentity], start: datetime) -> Iterable[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -8,15 +8,12 @@ from pathlib import Path
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
 from lse_dagster.day.examination import examine_day
-from lse_dagster.day.first_system_zip import (
-    first_system_holdings,
-    is_first_system_zip,
-    stage_first_system_zip,
-)
-from lse_dagster.day.holdings import Held, Holdings
+from lse_dagster.day.first_system_zip import is_first_system_zip, stage_first_system_zip
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import day_zip_name, project_path_part
-from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite.decision import may_replace as may_take_its_place
+from lse_dagster.day.overwrite.old_zip import SCRATCH, open_old_zip
+from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing
 from lse_dagster.day.scratch import remove_abandoned, scratch_folder
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
@@ -24,7 +21,7 @@ from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.tally import Tally
 from lse_dagster.day.unzip import extract_zip
 from lse_dagster.day.zip_directory import broken_zip
-from lse_dagster.day.zip_file import DayZip, read_zip
+from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day.zip_proof import PROVED, prove_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
@@ -32,8 +29,17 @@ from lse_dagster.drive.session import Progress
 from lse_dagster.drive.upload import Uploaded
 from lse_dagster.errors import ArchiveError
 
-_COMPARED = ".compare-"
-"""What the folders are called in which a copy from Drive lies while it is compared."""
+
+class UnreadableCopy(ArchiveError):
+    """The copy on Drive cannot be read whole, so nobody can tell all that it holds."""
+
+    def __init__(self, what: str, file: DriveFile, why: str) -> None:
+        super().__init__(
+            what,
+            f"The copy on Drive cannot be read whole: {why}",
+            f"Give it another name on Drive, then run this again: {file.web_view_link}",
+        )
+        self.file = file
 
 
 class NotOnDrive(ArchiveError):
@@ -93,7 +99,7 @@ def upload_copy(
     """
     project, day = zipped.project, zipped.date
     proved = prove_zip(zipped.path, project=project, day=day, recorded=recorded)
-    remove_abandoned(zipped.path.parent, _COMPARED)
+    remove_abandoned(zipped.path.parent, SCRATCH)
     return drive.upload(
         zipped.path,
         folder=project_path_part(project),
@@ -167,33 +173,27 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
     return RestoredDay(staged, found.tally)
 
 
-def _holdings(copy: Path, zipped: DayZip) -> Iterator[Held]:
-    """What the copy holds, read as it is taken. Raises `BrokenZip`, `InvalidSummary`."""
-    if is_first_system_zip(copy):
-        return first_system_holdings(copy)
-    return read_zip(copy, project=zipped.project, day=zipped.date).holdings()
-
-
 def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
     what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
 
     def may_replace(existing: DriveFile) -> None:
         if overwrite == "always":
             return
+        where = existing.web_view_link
         if overwrite == "never":
-            raise refuse_existing(what, existing.web_view_link)
+            raise refuse_existing(what, where)
         try:
-            with scratch_folder(zipped.path.parent, _COMPARED) as folder:
+            with scratch_folder(zipped.path.parent, SCRATCH) as folder:
                 copy = folder / "drive.zip"
                 drive.download(existing, copy)
-                old = Holdings(_holdings(copy, zipped))
+                with open_old_zip(copy, project=zipped.project, day=zipped.date, where=where) as old:
+                    may_take_its_place(zipped, old, what=what)
+                    damaged = old.damaged
         except (BrokenZip, InvalidSummary) as error:
-            raise refuse_unreadable(what, existing.web_view_link, error) from error
+            raise UnreadableCopy(what, existing, error.why) from error
         except OSError as error:
             raise DiskError(what, error) from error
-        with old:
-            replacement = old.replaced_by(zipped)
-        if replacement.loses_anything:
-            raise refuse_loss(what, existing.web_view_link, replacement)
+        if damaged:
+            raise UnreadableCopy(what, existing, damaged[0])
 
     return may_replace

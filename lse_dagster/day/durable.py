@@ -36,6 +36,16 @@ def write_new_file(path: Path, content: bytes | bytearray) -> None:
         os.close(descriptor)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the disk has no links. Raises `OSError`."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}:
+            raise
+        shutil.copyfile(source, target)
+
+
 def flush_files(paths: Iterable[Path]) -> None:
     """Flush the content of files to disk.
 

@@ -13,6 +13,7 @@ from lse_dagster.day.completeness import Completeness, TraceExamination
 from lse_dagster.day.feedback_examination import FeedbackExamination, FeedbackFound
 from lse_dagster.day.folder import DayFolder, file_sha256
 from lse_dagster.day.names import is_trace_file_name
+from lse_dagster.day.overwrite.withdrawal import Withdrawal
 from lse_dagster.day.run import InvalidRun, read_identity
 from lse_dagster.day.summary import Counts
 from lse_dagster.day.tally import Tally
@@ -27,6 +28,7 @@ class Examination:
     tally: Tally
     traces: Completeness
     feedback: FeedbackFound
+    withdrawal: Withdrawal
     differences: list[str]
     """What the summary says otherwise: of hashes, then of counts, projects and dates."""
     foreign: list[str]
@@ -37,6 +39,7 @@ def examine_day(day: DayFolder) -> Examination:
     """Read every file of a day once. Raises `BrokenDay` where one is missing or cannot be read."""
     foreign = day.verify_names()
     census, traces, feedback = Census(day), TraceExamination(day), FeedbackExamination(day.summary)
+    withdrawal = Withdrawal(day.summary)
     changed = []
     for name, entry in day.summary.files.items():
         is_as_written = True
@@ -49,6 +52,7 @@ def examine_day(day: DayFolder) -> Examination:
                 census.add(name, trace, runs)
                 traces.add(runs)
                 feedback.add(trace, runs)
+                withdrawal.add(trace)
             else:
                 is_as_written = file_sha256(day.path / name) == entry.sha256
         except (OSError, InvalidRun, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -58,7 +62,15 @@ def examine_day(day: DayFolder) -> Examination:
         if not is_as_written:
             changed.append(_differs(name))
     differences = changed + census.differences
-    return Examination(census.counts, census.tally, traces.finish(), feedback.finish(), differences, foreign)
+    return Examination(
+        census.counts,
+        census.tally,
+        traces.finish(),
+        feedback.finish(),
+        withdrawal,
+        differences,
+        foreign,
+    )
 
 
 def _differs(name: str) -> str:

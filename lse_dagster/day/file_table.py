@@ -84,6 +84,13 @@ class FileTable(Mapping[str, FileEntry]):
         found = bisect_left(range(len(self)), name, key=self.name)
         return found if found < len(self) and self.name(found) == name else -1
 
+    def beginning_with(self, prefix: str) -> Iterator[str]:
+        """The names that begin so, in their order."""
+        position = bisect_left(range(len(self)), prefix, key=self.name)
+        while position < len(self) and (name := self.name(position)).startswith(prefix):
+            yield name
+            position += 1
+
     def name(self, position: int) -> str:
         """The name of a file."""
         begin = self._ends[position - 1] if position else 0

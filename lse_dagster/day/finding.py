@@ -12,6 +12,7 @@ from lse_dagster.day.feedback_examination import FeedbackFound
 from lse_dagster.day.folder import REPAIR, DayFolder
 from lse_dagster.day.foreign import name_some
 from lse_dagster.day.interval import DayInterval, iso_z
+from lse_dagster.day.overwrite.withdrawal import Withdrawal
 from lse_dagster.day.proof import Verdict
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.summary import Counts
@@ -100,6 +101,13 @@ def find_short_feedback(found: FeedbackFound) -> Finding:
     }
     good = f"All the feedback that runs speak of is there: {found.records:,} records."
     return finding_of_differences(problems, good=good, numbers=numbers)
+
+
+def find_withdrawal(found: Withdrawal) -> Finding:
+    """Whether LangSmith sent last all that it ever sent of the day."""
+    why = found.why()
+    good = "LangSmith sent last all that it ever sent of the day."
+    return Finding(Verdict(not why, why or good), found.numbers)
 
 
 def find_forgotten_part(folder: DayFolder, rule: Rule) -> Finding:

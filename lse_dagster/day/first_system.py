@@ -114,7 +114,11 @@ def read_run_files(folder: Path) -> Iterator[FirstSystemRun]:
 
 
 def stage_runs(
-    staging: Staging, runs: Iterable[FirstSystemRun], *, original_summary: str | None = None
+    staging: Staging,
+    runs: Iterable[FirstSystemRun],
+    *,
+    original_summary: str | None = None,
+    leave_out_others: bool = False,
 ) -> StagedDay:
     """A day of ours from runs of the first system, in any order; `store.publish` puts it in its place.
 
@@ -125,6 +129,8 @@ def stage_runs(
     collected = _Collected(staging)
     for run in runs:
         collected.add(run)
+    if not leave_out_others:
+        collected.refuse_others()
     return collected.finish(original_summary)
 
 
@@ -155,13 +161,15 @@ class _Collected:
         # The bytes are on the disk by now.
         self._latest[run_id] = replace(run, raw=b"")
 
-    def finish(self, original_summary: str | None) -> StagedDay:
+    def refuse_others(self) -> None:
         for trace in self._writer.traces_after_the_day():
             began = trace.told_start_us
             if began is None or from_microseconds(began) not in DayInterval.of(self._staging.date):
                 self._others[from_microseconds(trace.start_us).date()] += trace.runs
         if self._others:
             raise self._other_days()
+
+    def finish(self, original_summary: str | None) -> StagedDay:
         runs = self._latest.values()
         moments = [moment for run in runs if (moment := parse_time(run.extracted_at)) is not None]
         imported = Imported(

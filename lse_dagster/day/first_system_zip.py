@@ -7,7 +7,6 @@ from typing import Final
 
 from lse_dagster.day.first_system import FirstSystemRun, is_run_file_name, read_run_file, stage_runs
 from lse_dagster.day.foreign_files import is_foreign_file
-from lse_dagster.day.holdings import Held
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.parallel import batches, in_order, worker_threads
 from lse_dagster.day.run import InvalidRun
@@ -27,7 +26,11 @@ def is_first_system_zip(path: Path) -> bool:
 
 
 def stage_first_system_zip(
-    path: Path, staging: Staging, *, on_progress: OnProgress | None = None
+    path: Path,
+    staging: Staging,
+    *,
+    on_progress: OnProgress | None = None,
+    leave_out_others: bool = False,
 ) -> StagedDay:
     """A day of ours from a zip of the first system, marked as unverified; every CRC is checked.
 
@@ -40,17 +43,22 @@ def stage_first_system_zip(
             raise archive.broken(why)
         try:
             original = b"".join(read_summary(archive)).decode() if SUMMARY in names else None
-            staged = stage_runs(staging, _runs(archive, on_progress), original_summary=original)
+            staged = stage_runs(
+                staging,
+                _runs(archive, on_progress),
+                original_summary=original,
+                leave_out_others=leave_out_others,
+            )
         except (InvalidRun, UnicodeDecodeError) as error:
             raise archive.broken(str(error)) from error
     return staged
 
 
-def first_system_holdings(path: Path) -> Iterator[Held]:
-    """What replacing such a zip could lose. Raises `BrokenZip`, `DiskError`."""
+def first_system_runs(path: Path) -> Iterator[FirstSystemRun]:
+    """Every run of such a zip, its CRC checked. Raises `BrokenZip`, `DiskError`."""
     with ZipDirectory(path) as archive:
         try:
-            yield from (Held("run", run.identity.id) for run in _runs(archive, None))
+            yield from _runs(archive, None)
         except InvalidRun as error:
             raise archive.broken(str(error)) from error
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,6 @@ import msgspec
 
 from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.foreign import holds_day_files
-from lse_dagster.day.holdings import Held, read_holdings
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.summary import InvalidSummary, Summary, decode_summary
@@ -57,11 +57,18 @@ class DayFolder:
 
     def traces(self) -> Iterator[TraceFile]:
         """Every trace, one in memory at a time. Raises `BrokenDay` for a file that cannot be read."""
-        for name in self.summary.trace_names():
-            try:
-                yield read_trace_file(self.path / name)
-            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise self.broken(f"{name} cannot be read: {error}") from error
+        return map(itemgetter(1), self.named_traces())
+
+    def named_traces(self) -> Iterator[tuple[str, TraceFile]]:
+        """Every trace with the name of its file, as `traces`."""
+        return ((name, self.read_trace(name)) for name in self.summary.trace_names())
+
+    def read_trace(self, name: str) -> TraceFile:
+        """The trace in one file. Raises `BrokenDay`."""
+        try:
+            return read_trace_file(self.path / name)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self.broken(f"{name} cannot be read: {error}") from error
 
     def identities(self) -> Iterator[RunIdentity]:
         """The identity of every run. Raises `BrokenDay` as `traces` does."""
@@ -79,13 +86,6 @@ class DayFolder:
     def run_ids(self) -> set[str]:
         """The ids of all runs."""
         return {run.id for run in self.identities()}
-
-    def holdings(self) -> Iterator[Held]:
-        """What replacing this day could lose. Raises `BrokenDay` as `traces` does."""
-        try:
-            yield from read_holdings(self.traces(), self.summary)
-        except (InvalidRun, msgspec.MsgspecError) as error:
-            raise self.broken(str(error)) from error
 
     def verify_files(self) -> None:
         """Compare every file with its hash in the summary. Raises `BrokenDay` with the first difference."""

@@ -39,7 +39,8 @@ class SummaryHead(msgspec.Struct, frozen=True):
     @property
     def files(self) -> int:
         """How many files the day has, the summary left out."""
-        return self.counts.traces + self.counts.attachments + self.counts.kept_attachments
+        counts = self.counts
+        return counts.traces + counts.kept_traces + counts.attachments + counts.kept_attachments
 
 
 @dataclass(frozen=True)

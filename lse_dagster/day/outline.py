@@ -71,7 +71,7 @@ def outlines_of_zip(zipped: DayZip) -> dict[str, int]:
     try:
         return _by_id(zipped.traces(), zipped.summary)
     except (InvalidRun, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise zipped.broken(error) from error
+        raise zipped.broken(str(error)) from error
 
 
 def _by_id(traces: Iterable[TraceFile], summary: Summary) -> dict[str, int]:

@@ -118,7 +118,6 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
         raise InvalidRun(f"run {head.id} has neither a trace id and start time nor a dotted order")
     trace_id = plain_id(trace_id)
     is_root = _is_root(head, len(parts) if own else None, trace_id)
-    without_status = _UNKNOWN if head.end_time else "pending"
     return RunIdentity(
         id=head.id,
         trace_id=trace_id,
@@ -133,8 +132,13 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
             map(bytes, (head.attachments, head.s3_urls, head.inputs_s3_urls, head.outputs_s3_urls))
         ),
         run_type=(head.run_type or _UNKNOWN).lower(),
-        status=(head.status or without_status).lower(),
+        status=status_of(head.status, head.end_time),
     )
+
+
+def status_of(status: str | None, end_time: str | None) -> str:
+    """A run's status in lower case; what names none is `pending` until it has ended."""
+    return (status or (_UNKNOWN if end_time else "pending")).lower()
 
 
 def plain_id(text: str) -> str:

@@ -12,6 +12,7 @@ from filelock import BaseFileLock
 
 from lse_dagster.day.durable import remove_whatever
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.overwrite.policy import Replacement
 
 
 class Staging:
@@ -31,6 +32,11 @@ class Staging:
     def content(self) -> Path:
         """The folder that becomes the day folder."""
         return self.folder / "day"
+
+    @property
+    def look(self) -> Path:
+        """Where a day waits that was fetched and only adds to the one that is there. Not part of the day."""
+        return self.folder / "look"
 
     @property
     def spool_path(self) -> Path:
@@ -82,3 +88,7 @@ class StagedDay:
     day: DayFolder
     compared: bool = False
     """Whether `DayStore.compared` has seen it; `day` may then be the one in its place, which stays."""
+    replaces: Replacement | None = None
+    """What becomes of the days that were there, where that is decided; the store decides it otherwise."""
+    sets_aside: bool = False
+    """Whether what lies in its place cannot be read whole, and is kept under another name."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -22,17 +23,13 @@ from lse_dagster.day.durable import exchange, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
-from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.interval import InvalidDate, parse_date
 from lse_dagster.day.names import project_path_part
-from lse_dagster.day.overwrite.policy import (
-    NOTHING_REPLACED,
-    Overwrite,
-    Replacement,
-    refuse_existing,
-    refuse_loss,
-)
+from lse_dagster.day.overwrite.decision import difference_of, may_replace
+from lse_dagster.day.overwrite.old_day import OldFolder
+from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing
 from lse_dagster.day.overwrite.same_day import says_the_same
+from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary
 
@@ -45,6 +42,8 @@ class Published:
     replaced: Replacement | None
     action: Literal["written", "kept"] = "written"
     """`kept`: the same day was there, every file compared with its hash. It, its zip and its copy stay."""
+    set_aside: Path | None = None
+    """Where that lies now which lay in its place and could not be read whole."""
 
 
 class DayStore:
@@ -150,21 +149,22 @@ class DayStore:
             if staged.day.path != staging.content:
                 staging.discard()
                 return Published(staged.day, NOTHING_REPLACED, "kept")
-            replaced = self._allowed_replacement(staged, overwrite)
+            staged = self._decided(staged, overwrite)
+            aside = self._path_aside(staging.project, staging.date) if staged.sets_aside else None
             try:
-                self._move_into_place(staging)
+                self._move_into_place(staging, aside)
             except OSError as error:
                 raise DiskError(f"Publishing the day {staging.date} of {staging.project!r}", error) from error
         staging.discard()
         path = self.day_path(staging.project, staging.date)
-        return Published(dataclasses.replace(staged.day, path=path), replaced)
+        return Published(dataclasses.replace(staged.day, path=path), staged.replaces, set_aside=aside)
 
     def compared(self, staged: StagedDay, overwrite: Overwrite) -> StagedDay:
         """This day; under `superset` the one in its place, if that says the same and every file is right."""
         if staged.compared:
             return staged
         same = self._same_day(staged.day) if overwrite == "superset" else None
-        return StagedDay(staged.staging, same or staged.day, compared=True)
+        return dataclasses.replace(staged, day=same or staged.day, compared=True)
 
     def _same_day(self, new: DayFolder) -> DayFolder | None:
         """The day that is there, if it says the same and every file is right."""
@@ -175,34 +175,48 @@ class DayStore:
             if old is None or not says_the_same(old, new):
                 return None
             old.verify_files()
-        except (InvalidSummary, BrokenDay, OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (
+            InvalidSummary,
+            BrokenDay,
+            DiskError,
+            InvalidRun,
+            OSError,
+            msgspec.MsgspecError,
+            UnicodeDecodeError,
+        ):
             return None
         return old
 
-    def _allowed_replacement(self, staged: StagedDay, overwrite: Overwrite) -> Replacement | None:
+    def _decided(self, staged: StagedDay, overwrite: Overwrite) -> StagedDay:
+        """What becomes of the folder in its place, where nobody has decided that yet."""
+        if staged.replaces is not None:
+            return staged
         project, day = staged.staging.project, staged.staging.date
-        what = f"Writing the day {day} of {project!r}"
-        path = self.day_path(project, day)
         self.refuse_if_exists(project, day, overwrite)
         try:
             old = self.find(project, day)
-            if old is None:
-                return None
-            with Holdings(old.holdings()) as held:
-                replacement = held.replaced_by(staged.day)
-        except (InvalidSummary, BrokenDay):
-            # What a broken day held cannot be told, so only `always` removes it.
-            if overwrite == "always":
-                return None
-            raise
-        if replacement.loses_anything and overwrite != "always":
-            raise refuse_loss(what, str(path), replacement)
-        return replacement
+        except (InvalidSummary, DiskError):
+            return dataclasses.replace(staged, replaces=NOTHING_REPLACED, sets_aside=overwrite != "always")
+        if old is None:
+            return staged
+        with OldFolder(old) as beside:
+            what = f"Writing the day {day} of {project!r}"
+            difference = (
+                difference_of(staged.day, [beside])
+                if overwrite == "always"
+                else may_replace(staged.day, beside, what=what)
+            )
+            damaged = bool(beside.damaged) and overwrite != "always"
+        return dataclasses.replace(
+            staged, replaces=Replacement(difference, given_up=overwrite == "always"), sets_aside=damaged
+        )
 
-    def _move_into_place(self, staging: Staging) -> None:
+    def _move_into_place(self, staging: Staging, aside: Path | None) -> None:
         path = self.day_path(staging.project, staging.date)
         if not os.path.lexists(path):
             staging.content.rename(path)
+        elif aside is not None:
+            self._exchange_aside(staging.content, path, aside)
         elif exchange(staging.content, path):
             move_foreign(staging.content, path)
         else:
@@ -213,6 +227,20 @@ class DayStore:
             move_foreign(retired, path)
             remove_whatever(retired)
         flush_folder(path.parent)
+
+    def _exchange_aside(self, new: Path, place: Path, aside: Path) -> None:
+        """Put the new day in its place and what lay there aside; at no moment it lies where it is removed."""
+        new.rename(aside)
+        if not exchange(aside, place):
+            aside.rename(new)
+            place.rename(aside)
+            new.rename(place)
+
+    def _path_aside(self, project: str, day: date) -> Path:
+        """A free name for what cannot be read whole."""
+        place = self.day_path(project, day)
+        names = (f"{place.name}.damaged" + (f"-{number}" if number else "") for number in count())
+        return next(path for name in names if not (path := place.with_name(name)).exists())
 
     def _settle_retired(self, project: str, day: date) -> None:
         """End a replacement that a crash interrupted: the retired day goes back, or goes away."""

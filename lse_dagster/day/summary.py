@@ -53,6 +53,8 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     kept_runs: int = 0
     kept_feedback: int = 0
     kept_attachments: int = 0
+    kept_traces: int = 0
+    """Traces of which LangSmith sends no run any more; they are not among `traces`."""
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -64,6 +66,15 @@ class Unverified(msgspec.Struct, frozen=True):
     source: Literal["first_system"]
     why: str
     original_summary: str | None
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What LangSmith said of a day when it may have begun to forget it: the day only grew by that."""
+
+    at: str
+    langsmith_total: int | None
+    runs: int
+    """How many runs of the day were found."""
 
 
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,6 +102,9 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     unverified: Unverified | None = None
     asked: Asked | None = None
     """Not in days of before November 2026: `fetched_at` is when their fetch began."""
+    forced_at: str | None = None
+    """When somebody had the day replaced as it came. What is older than that protects nothing any more."""
+    looks: list[Look] = []
 
     @property
     def bytes(self) -> int:

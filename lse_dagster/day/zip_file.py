@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,8 @@ import msgspec
 from lse_dagster.day.durable import flush_files, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.holdings import Held, read_holdings
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
-from lse_dagster.day.run import InvalidRun
+from lse_dagster.day.run import read_identity
 from lse_dagster.day.summary import Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
 from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
@@ -60,28 +60,32 @@ class DayZip:
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
-        return {held.id for held in self.holdings() if held.kind == "run"}
-
-    def holdings(self) -> Iterator[Held]:
-        """What replacing this zip could lose. Raises `BrokenZip`."""
-        try:
-            yield from read_holdings(self.traces(), self.summary)
-        except (msgspec.MsgspecError, InvalidRun) as error:
-            raise self.broken(error) from error
+        return {read_identity(raw).id for trace in self.traces() for raw in trace.runs}
 
     def traces(self) -> Iterator[TraceFile]:
         """Every trace, one in memory at a time. Raises `BrokenZip`."""
+        return map(itemgetter(1), self.named_traces())
+
+    def named_traces(self) -> Iterator[tuple[str, TraceFile]]:
+        """Every trace with the name of its file, as `traces`."""
         with ZipDirectory(self.path) as archive:
             for member in self._traces(archive):
-                try:
-                    trace = decode_trace(read_whole(archive, member))
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    raise self.broken(error) from error
-                yield trace
+                yield member.name, self._read(archive, member)
 
-    def broken(self, error: Exception) -> BrokenZip:
+    def read_trace(self, name: str) -> TraceFile:
+        """The trace in one file. Raises `BrokenZip`."""
+        with ZipDirectory(self.path) as archive:
+            return self._read(archive, archive.member(name))
+
+    def _read(self, archive: ZipDirectory, member: Member) -> TraceFile:
+        try:
+            return decode_trace(read_whole(archive, member))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self.broken(f"{member.name}: {error}") from error
+
+    def broken(self, why: str) -> BrokenZip:
         """The error for a zip whose traces are none."""
-        return broken_zip(self.path, f"a trace in it cannot be read: {error}")
+        return broken_zip(self.path, f"a trace in it cannot be read: {why}")
 
     def _traces(self, archive: ZipDirectory) -> Iterator[Member]:
         files = self.summary.files

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from lse_dagster.day.errors import BrokenZip, DiskError
-from lse_dagster.day.first_system_zip import first_system_holdings, is_first_system_zip
+from lse_dagster.day.first_system_zip import first_system_runs, is_first_system_zip
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import refuse_damage
 from lse_dagster.day.zip_directory import ZipDirectory
@@ -72,12 +72,17 @@ def prove_copy(
     return CopyProof(list(_compare(copy, path, sha256)), sha256)
 
 
+def is_copy_of(copy: DriveFile, path: Path) -> bool:
+    """Whether Drive reports the size and checksum of the zip here. Raises `OSError`."""
+    return copy.size == path.stat().st_size and copy.md5 == _hash(path, "md5")
+
+
 def _prove_any(path: Path, project: str, day: date) -> str:
     """The sha256 of a zip of ours, or of the first system, which has no hashes: each member and its CRC."""
     if not is_first_system_zip(path):
         return prove_zip(path, project=project, day=day)
     sha256 = _hash(path, "sha256")
-    for _ in first_system_holdings(path):
+    for _ in first_system_runs(path):
         pass
     return sha256
 

@@ -1,20 +1,21 @@
 """The archives directory: where each day's zip lies, and how a new one takes its place.
 
-A zip is made from a day folder and replaced under the same overwrite policy: a day fetched again after
-LangSmith forgot it must not cost the zip its runs or attachments. A zip that holds the day already is kept.
+A zip is made from a day folder and replaced under the same overwrite policy, only by what holds all of it. A
+zip that holds the day already is kept, one that cannot be read whole is set aside.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from lse_dagster.day.errors import BrokenZip, DiskError, NoSuchZip
-from lse_dagster.day.first_system_zip import first_system_holdings, is_first_system_zip
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.holdings import Holdings
 from lse_dagster.day.names import day_zip_name
-from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing, refuse_loss, refuse_unreadable
+from lse_dagster.day.overwrite.decision import may_replace
+from lse_dagster.day.overwrite.old_zip import open_old_zip
+from lse_dagster.day.overwrite.policy import Difference, Overwrite, refuse_existing
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_file import DayZip, publish_zip, read_zip, write_zip
@@ -31,6 +32,17 @@ class Zipped:
     """`kept`: it was there with the same summary, and every member was inflated and had its CRC and hash."""
     sha256: str
     """Of the file, which is proved."""
+    difference: Difference | None = None
+    """How the day differs from what the zip in its place held."""
+    set_aside: Path | None = None
+    """Where that lies now which lay in its place and could not be read whole."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    difference: Difference | None = None
+    right: DayZip | None = None
+    damaged: bool = False
 
 
 class ZipStore:
@@ -61,41 +73,46 @@ class ZipStore:
         """Zip a day and put the zip in its place. The caller holds the day's lock.
 
         Under `superset` a zip that holds the day already is verified and kept. `on_progress` is told the
-        files done and the files in all. Raises `OverwriteRefused`, `BrokenDay` (a file of the day differs
-        from its summary), `DiskError`.
+        files done and the files in all. Raises `HoldsMore`, `OverwriteRefused`, `BrokenDay` (a file of the
+        day differs from its summary), `DiskError`.
         """
         place = self.zip_path(day.project, day.date)
         part = place.with_name(f".{place.name}.part")
+        found = _Found()
         if overwrite != "always" and place.exists():
-            kept = self._zip_to_keep(place, day, overwrite)
-            if kept is not None:
+            found = self._look_at(place, day, overwrite)
+            if found.right is not None:
                 self._remove(part)
-                return Zipped(kept, "kept", kept.sha256())
+                return Zipped(found.right, "kept", found.right.sha256())
         written = write_zip(day, part, level=self._level, on_progress=on_progress)
         proved = prove_zip(part, project=day.project, day=day.date)
-        return Zipped(publish_zip(written, place), "built", proved)
+        aside = self._set_aside(place) if found.damaged else None
+        return Zipped(publish_zip(written, place), "built", proved, found.difference, aside)
 
-    def _zip_to_keep(self, place: Path, day: DayFolder, overwrite: Overwrite) -> DayZip | None:
-        """The zip there if it is right, or None when it may be replaced. Raises `OverwriteRefused`."""
+    def _look_at(self, place: Path, day: DayFolder, overwrite: Overwrite) -> "_Found":
+        """What lies there. Raises `OverwriteRefused` when it must not be replaced."""
         what = f"Zipping the day {day.date} of {day.project!r}"
         if overwrite == "never":
             raise refuse_existing(what, str(place))
         try:
-            if is_first_system_zip(place):
-                old = first_system_holdings(place)
-            else:
-                zipped = read_zip(place, project=day.project, day=day.date)
-                if zipped.summary == day.summary:
+            with open_old_zip(place, project=day.project, day=day.date) as old:
+                if old.summary == day.summary and not old.damaged:
                     is_right = next(compare_with_day(place, day), None) is None
-                    return zipped if is_right else None
-                old = zipped.holdings()
-            with Holdings(old) as held:
-                replacement = held.replaced_by(day)
-        except (BrokenZip, InvalidSummary) as error:
-            raise refuse_unreadable(what, str(place), error) from error
-        if replacement.loses_anything:
-            raise refuse_loss(what, str(place), replacement)
-        return None
+                    return _Found(right=DayZip(place, day.summary) if is_right else None)
+                difference = may_replace(day, old, what=what)
+                return _Found(difference, damaged=bool(old.damaged))
+        except (BrokenZip, InvalidSummary, DiskError):
+            return _Found(damaged=True)
+
+    def _set_aside(self, place: Path) -> Path:
+        """Keep what cannot be read whole under another name. Raises `DiskError`."""
+        names = (f"{place.stem}.damaged" + (f"-{number}" if number else "") for number in count())
+        aside = next(path for name in names if not (path := place.with_name(name + place.suffix)).exists())
+        try:
+            place.rename(aside)
+        except OSError as error:
+            raise DiskError(f"Setting {place.name} aside", error) from error
+        return aside
 
     def _remove(self, part: Path) -> None:
         """Remove what a run that was killed left behind."""

@@ -12,7 +12,7 @@ from typing import Self
 from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.download import Downloaded, download
 from lse_dagster.drive.file import DriveFile
-from lse_dagster.drive.folder import RootFolder, files_in, folders_named, root_folder
+from lse_dagster.drive.folder import RootFolder, files_in, folders_named, rename, root_folder
 from lse_dagster.drive.folder_url import parse_folder_url
 from lse_dagster.drive.limiter import CreationLimiter, shared_limiter
 from lse_dagster.drive.operation import Operation
@@ -150,6 +150,15 @@ class DriveArchive:
             session_path=session_path,
             on_progress=on_progress,
         )
+
+    def set_aside(self, file: DriveFile) -> str:
+        """Give a file another name, so that it is no copy of a day any more; that name.
+
+        Raises `FileMissing`, `PermissionMissing`; a `PassingFault` when all tries failed.
+        """
+        operation = Operation(self._service, f"Setting {file.name} on Drive aside")
+        stem, dot, suffix = file.name.rpartition(".")
+        return rename(operation, file.id, f"{stem}.damaged{dot}{suffix}")
 
     def download(self, file: DriveFile, to: Path, *, on_progress: Progress | None = None) -> Downloaded:
         """Fetch exactly the content that `file` describes and put it at `to` in one step, over what is there.

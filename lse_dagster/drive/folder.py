@@ -65,6 +65,10 @@ class _Item(msgspec.Struct, frozen=True):
     id: str
 
 
+class _Named(msgspec.Struct):
+    name: str
+
+
 class _Ids(msgspec.Struct, frozen=True):
     ids: Annotated[list[str], msgspec.Meta(min_length=1)]
 
@@ -197,6 +201,14 @@ def new_id(operation: Operation) -> str:
     """An id for a file to be made: a create that is repeated with it answers 409 instead of making a twin."""
     request = operation.service.files.generateIds(count=1, space="drive", type="files")
     return operation.call(request, _Ids).ids[0]
+
+
+def rename(operation: Operation, file_id: str, name: str) -> str:
+    """Give a file or folder another name; the name that it has then. Raises `FileMissing`."""
+    request = operation.service.files.update(
+        fileId=file_id, body={"name": name}, fields="name", supportsAllDrives=True
+    )
+    return operation.call(request, _Named).name
 
 
 def move_to_trash(operation: Operation, file_id: str) -> None:

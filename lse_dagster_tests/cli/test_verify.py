@@ -64,6 +64,7 @@ def test_verify_of_this_disk_alone_asks_nobody(
         "no_pending_runs",
         "langsmith_still_had_the_day",
         "attachments_are_complete",
+        "nothing_was_withdrawn",
         "feedback_is_complete",
         "zip_matches_day",
     }

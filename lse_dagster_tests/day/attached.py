@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,9 +22,10 @@ def stage_with(
     runs: Iterable[bytes],
     attachments: Mapping[str, bytes],
     missing: Iterable[MissingAttachment] = (),
+    **more: Any,
 ) -> StagedDay:
-    """A staged day of these runs and files."""
-    staged = stage(store, runs)
+    """A staged day of these runs and files; `more` as `stage` takes it."""
+    staged = stage(store, runs, **more)
     added = {}
     for name, data in attachments.items():
         assert is_attachment_file_name(name)

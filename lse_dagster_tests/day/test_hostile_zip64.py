@@ -51,7 +51,7 @@ def read(how: str, path: Path, out: Path) -> object:
     """What reads a zip from Drive: a restore, or the comparison before it is replaced."""
     if how == "extract":
         return extract_zip(path, out, project=PROJECT, day=DAY)
-    return list(read_zip(path, project=PROJECT, day=DAY).holdings())
+    return list(read_zip(path, project=PROJECT, day=DAY).traces())
 
 
 def claim(path: Path, name: str, **numbers: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lse_dagster.day.attachment import attachment_file_name
+from lse_dagster.day.overwrite.policy import HoldsMore
 from lse_dagster.day.store import DayStore, Published
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.attached import stage_with
@@ -82,13 +83,11 @@ def test_a_day_that_names_other_files_is_written(other: dict[str, Any], store: D
     assert publish(store, other).action == "written"
 
 
-def test_a_day_whose_attachment_is_another_is_written(store: DayStore) -> None:
+def test_a_day_whose_attachment_is_another_is_not_the_same(store: DayStore) -> None:
     publish(store, FORMS["v2"]("yesterday"))
 
-    again = publish(store, FORMS["v2"]("today"), file=b"another picture")
-
-    assert again.action == "written"
-    assert (again.day.path / FILE).read_bytes() == b"another picture"
+    with pytest.raises(HoldsMore, match="1 attachments"):
+        publish(store, FORMS["v2"]("today"), file=b"another picture")
 
 
 def test_a_day_with_other_feedback_is_written(store: DayStore) -> None:

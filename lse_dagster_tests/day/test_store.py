@@ -9,7 +9,7 @@ import pytest
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, OverwriteRefused
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY, trace_file_name
-from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Overwrite
+from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Difference, Overwrite, Replacement
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip_store import ZipStore
@@ -83,7 +83,7 @@ def test_the_default_replaces_a_day_by_one_that_holds_every_run_and_says_what_is
     published = publish(store, [ONE, TWO])
 
     assert published.replaced is not None
-    assert (published.replaced.added, published.replaced.lost) == (1, 0)
+    assert published.replaced == Replacement(Difference(added=1))
     assert store.load(PROJECT, DAY).summary.counts.runs_started_in_day == 2
 
 
@@ -126,7 +126,7 @@ def test_the_default_refuses_a_day_and_a_zip_that_would_lose_feedback(
 
     again = store.publish(stage(store, runs, feedback=record), "superset")
     assert again.replaced is not None
-    assert not again.replaced.loses_anything
+    assert not again.replaced.difference.withdraws_anything
     assert zips.archive(again.day, "superset").action == "built"
 
 
@@ -160,17 +160,26 @@ def test_a_day_that_comes_again_the_same_takes_the_place_of_one_with_a_wrong_fil
     assert again.day.summary.fetched_at == iso_z(LATER)
 
 
-def test_a_day_that_comes_again_the_same_is_refused_where_the_old_one_cannot_be_read(store: DayStore) -> None:
-    old = publish(store, [ONE]).day
-    file = old.path / next(old.summary.trace_names())
-    file.unlink()
-    file.mkdir()
+def test_an_old_day_that_cannot_be_read_whole_is_set_aside(store: DayStore) -> None:
+    old = publish(store, [ONE, TWO]).day
+    first, second = (old.path / name for name in old.summary.trace_names())
+    for number, damage in enumerate(
+        (b"{}", second.read_bytes().replace(b'"trace_id":"', b'"trace_id":"\xff'))
+    ):
+        first.unlink(missing_ok=True)
+        first.mkdir(exist_ok=True)
+        second.write_bytes(damage)
 
-    with pytest.raises(BrokenDay, match="cannot be read"):
-        store.publish(stage(store, [ONE], fetched_at=LATER), "superset")
+        name = b"name %d" % number
+        published = publish(store, [ONE.replace(b"a run", name), TWO.replace(b"a run", name)])
 
-    assert file.is_dir()
-    assert hidden_folders(store) == []
+        aside = old.path.with_name(f"2025-08-29.damaged{f'-{number}' if number else ''}")
+        assert published.set_aside == aside
+        assert (aside / first.name).is_dir()
+        assert (aside / second.name).read_bytes() == damage
+        published.day.verify_files()
+        assert hidden_folders(store) == []
+        assert store.dates(PROJECT) == [DAY]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +219,7 @@ def test_never_refuses_before_and_at_publishing(store: DayStore) -> None:
         publish(store, [ONE], "never")
 
 
-def test_a_folder_without_a_summary_is_not_a_day_and_is_not_replaced_unasked(store: DayStore) -> None:
+def test_a_folder_without_a_summary_is_not_a_day_and_is_set_aside(store: DayStore) -> None:
     path = store.day_path(PROJECT, DAY)
     path.mkdir(parents=True)
     (path / "mine.txt").write_text("keep")
@@ -218,11 +227,11 @@ def test_a_folder_without_a_summary_is_not_a_day_and_is_not_replaced_unasked(sto
 
     with pytest.raises(InvalidSummary):
         store.load(PROJECT, DAY)
-    with pytest.raises(InvalidSummary):
-        publish(store, [ONE])
 
-    assert (path / "mine.txt").read_text() == "keep"
-    publish(store, [ONE], "always")
+    published = publish(store, [ONE])
+
+    assert published.set_aside is not None
+    assert (published.set_aside / "mine.txt").read_text() == "keep"
     assert store.load(PROJECT, DAY)
 
 
@@ -233,18 +242,6 @@ def test_the_day_of_another_project_under_this_name_is_not_taken_for_ours(store:
 
     with pytest.raises(InvalidSummary, match="'my-project'"):
         store.load("My-Project", DAY)
-
-
-def test_an_old_day_that_cannot_be_read_is_kept_unless_told_otherwise(store: DayStore) -> None:
-    day = publish(store, [ONE]).day
-    (name,) = day.summary.files
-    for damaged in (b"{}", (day.path / name).read_bytes().replace(b'"trace_id":"', b'"trace_id":"\xff')):
-        (day.path / name).write_bytes(damaged)
-
-        with pytest.raises(BrokenDay):
-            publish(store, [ONE, TWO])
-
-        assert (day.path / name).read_bytes() == damaged
 
 
 def test_a_crash_between_the_two_renames_leaves_the_old_day(store: DayStore) -> None:

@@ -1,7 +1,5 @@
 """What is there already, in words, as far as it can be told cheaply: the local day and the copy on Drive."""
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lse_dagster.cli.archive.wording import megabytes, short_path
@@ -24,15 +22,6 @@ def describe_local(day: DayFolder) -> str:
 def describe_copy(file: "DriveFile") -> str:
     """The zip on Drive: how large, from when."""
     return f"{file.name} is on Drive, {megabytes(file.size)}, from {file.modified_time:%Y-%m-%d %H:%M} UTC."
-
-
-def is_same_content(zip_path: Path, file: "DriveFile") -> bool:
-    """Whether Drive has exactly the bytes of the local zip."""
-    if zip_path.stat().st_size != file.size:
-        return False
-    with zip_path.open("rb") as zipped:
-        digest = hashlib.file_digest(zipped, lambda: hashlib.new("md5", usedforsecurity=False))
-    return digest.hexdigest() == file.md5
 
 
 def _minute(text: str) -> str:

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lse_dagster.cli.archive.existing import describe_copy, describe_local, is_same_content
+from lse_dagster.cli.archive.existing import describe_copy, describe_local
 from lse_dagster.cli.archive.outcome import DayPlan
 from lse_dagster.cli.archive.questions import Question, Questioner
 from lse_dagster.cli.errors import Declined
@@ -19,6 +19,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.zip_proof import is_copy_of
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.errors import ArchiveError
 
@@ -83,7 +84,7 @@ class Planner:
         for day in self._partitions(days):
             copy = copies.get(day)
             path = self._zip_path(day)
-            if copy is None or not path.exists() or is_same_content(path, copy):
+            if copy is None or not path.exists() or is_copy_of(copy, path):
                 plans.append(DayPlan(day, {"upload": self._unseen}))
             elif self._may_replace(
                 f"Uploading {self._name(day)}", f"{describe_copy(copy)} Its content is not that of {path}."

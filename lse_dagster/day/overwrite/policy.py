@@ -1,36 +1,52 @@
 """The overwrite policy: three words that hold for a local day, a zip, the Drive copy and a restore.
 
-LangSmith forgets. A day fetched again after its retention ended comes back emptier, so the default replaces
-a day only by one that holds every run, every attachment and every feedback record of the old.
+LangSmith forgets. A day fetched again comes back emptier once its retention has ended, so by default all that
+was there goes on in what takes its place (`carry_over`), and nothing is replaced by what is older or less.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from lse_dagster.day.errors import OverwriteRefused
-from lse_dagster.errors import ArchiveError
 
 Overwrite = Literal["never", "superset", "always"]
 """`never` refuses an existing day, `superset` allows one that loses nothing of it, `always` asks nothing."""
 
 
 @dataclass(frozen=True)
-class Replacement:
-    """What replacing an old day by a new one does: `added` and `lost` count runs."""
+class Difference:
+    """How a new day differs from those that were there."""
 
-    added: int
-    lost: int
-    lost_attachments: int
-    lost_feedback: int
-    lost_examples: tuple[str, ...]
+    added: int = 0
+    """Runs that none of them held."""
+    changed: int = 0
+    """Runs that are there in another form now."""
+    withdrawn_runs: int = 0
+    """Runs, or older forms of them, that hold what the new day lacks."""
+    withdrawn_attachments: int = 0
+    withdrawn_feedback: int = 0
+    examples: tuple[str, ...] = ()
+    """Some of what the new day lacks."""
 
     @property
-    def loses_anything(self) -> bool:
-        """Whether the old day holds what the new one lacks."""
-        return bool(self.lost or self.lost_attachments or self.lost_feedback)
+    def withdraws_anything(self) -> bool:
+        """Whether an old day holds what the new one lacks."""
+        return bool(self.withdrawn_runs or self.withdrawn_attachments or self.withdrawn_feedback)
 
 
-NOTHING_REPLACED: Final = Replacement(0, 0, 0, 0, ())
+@dataclass(frozen=True)
+class Replacement:
+    """What became of the days that were there: all that the new one lacks goes on in it, or is given up."""
+
+    difference: Difference
+    given_up: bool = False
+
+
+NOTHING_REPLACED: Final = Replacement(Difference())
+
+_KEEP: Final = (
+    "Keep what is there; it is worth more. Only to give up what it holds: `overwrite: always` (`--force`)."
+)
 
 
 def refuse_existing(what: str, where: str) -> OverwriteRefused:
@@ -38,31 +54,29 @@ def refuse_existing(what: str, where: str) -> OverwriteRefused:
     return OverwriteRefused(
         what,
         f"There is one already at {where}, and overwrite is `never`.",
-        "Keep it, or run again with `overwrite: superset` (loses no run) or `overwrite: always` (`--force`).",
+        "Keep it, or run again with `overwrite: superset`, which loses nothing.",
     )
 
 
-def refuse_loss(what: str, where: str, replacement: Replacement) -> OverwriteRefused:
+class HoldsMore(OverwriteRefused):
+    """What is there holds what the new day lacks, or was fetched later. A step that can carries it over."""
+
+
+def refuse_loss(what: str, where: str, difference: Difference) -> HoldsMore:
     """The error of `superset` when something would be lost."""
     counts = (
-        (replacement.lost, "runs"),
-        (replacement.lost_attachments, "attachments"),
-        (replacement.lost_feedback, "feedback records"),
+        (difference.withdrawn_runs, "runs"),
+        (difference.withdrawn_attachments, "attachments"),
+        (difference.withdrawn_feedback, "feedback records"),
     )
-    lost = [(count, noun) for count, noun in counts if count]
-    return OverwriteRefused(
+    lost = " and ".join(f"{count:,} {noun}" for count, noun in counts if count)
+    return HoldsMore(
         what,
-        f"{where} holds {' and '.join(f'{count:,} {noun}' for count, noun in lost)} that the new one lacks, "
-        "for example "
-        f"{', '.join(replacement.lost_examples)}. LangSmith may have forgotten them.",
-        f"Keep it. To give these {lost[0][1]} up, run again with `overwrite: always` (`--force`).",
+        f"{where} holds {lost} that the new one lacks, for example {', '.join(difference.examples)}.",
+        _KEEP,
     )
 
 
-def refuse_unreadable(what: str, where: str, error: ArchiveError) -> OverwriteRefused:
-    """The error of `superset` when nobody can tell what would be lost."""
-    return OverwriteRefused(
-        what,
-        f"What is at {where} cannot be read: {error.why}",
-        "Look at it. To replace it all the same, run again with `overwrite: always` (`--force`).",
-    )
+def refuse_older(what: str, where: str, *, there: str, new: str) -> HoldsMore:
+    """The error of `superset` when a day would be replaced by an older one."""
+    return HoldsMore(what, f"{where} was fetched at {there}, later than the new one ({new}).", _KEEP)

@@ -4,26 +4,13 @@ LangSmith signs the addresses of attachments and offloaded fields anew for each 
 within hours and say nothing about the day; what they lead to is compared by its hash.
 """
 
-from typing import Final
-
 import msgspec
 from msgspec.structs import replace
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import is_trace_file_name
+from lse_dagster.day.overwrite.run_form import unsigned
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
-
-_NULL: Final = msgspec.Raw(b"null")
-
-
-class _Addresses(msgspec.Struct):
-    attachments: msgspec.Raw = _NULL
-    s3_urls: msgspec.Raw = _NULL
-    inputs_s3_urls: msgspec.Raw = _NULL
-    outputs_s3_urls: msgspec.Raw = _NULL
-
-
-_DECODER: Final = msgspec.json.Decoder(_Addresses)
 
 
 def says_the_same(old: DayFolder, new: DayFolder) -> bool:
@@ -60,25 +47,4 @@ def _same_runs(some: list[msgspec.Raw], others: list[msgspec.Raw]) -> bool:
     if len(some) != len(others):
         return False
     pairs = ((bytes(one), bytes(other)) for one, other in zip(some, others, strict=True))
-    return all(one == other or _unsigned(one) == _unsigned(other) for one, other in pairs)
-
-
-def _unsigned(run: bytes) -> bytes:
-    """The bytes of a run without its signed addresses; all others as they are."""
-    found = _DECODER.decode(run)
-    for named in (found.attachments, found.s3_urls, found.inputs_s3_urls, found.outputs_s3_urls):
-        run = run.replace(bytes(named), _names(named), 1)
-    return run
-
-
-def _names(named: msgspec.Raw) -> bytes:
-    """`{name: address}` (v2) or `{name: {"presigned_url": address, ...}}` (v1) without the addresses."""
-    found = msgspec.json.decode(named)
-    if not isinstance(found, dict):
-        return bytes(named)
-    for name, value in found.items():
-        if isinstance(value, str):
-            found[name] = ""
-        elif isinstance(value, dict):
-            value.pop("presigned_url", None)
-    return msgspec.json.encode(found)
+    return all(one == other or unsigned(one) == unsigned(other) for one, other in pairs)

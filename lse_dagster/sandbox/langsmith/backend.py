@@ -46,6 +46,7 @@ class Backend(NamedTuple):
             base_url=str(request.base_url).rstrip("/"),
             tenant_id=self.tenant_id,
             numbers_by_project=self.settings.current.numbers_by_project,
+            withheld=self.settings.current.withheld,
         )
 
     def members(self, name: str, items: Sequence[Any]) -> dict[str, Any]:

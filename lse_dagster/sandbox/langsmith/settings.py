@@ -20,6 +20,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Fields that no query returns, whatever it selects, as answers name them: `dotted_order`."""
     delete_runs: list[str] = []
     """Ids of runs to delete for good, at once, as retention does. Not kept: reads as empty."""
+    withheld: list[str] = []
+    """Fields of runs that come empty from now on, as after a redaction: `inputs`, `tags`, `attachments`."""
     v2: bool = True
     """Off: an older server, where `/api/v2` is 404 and `/info` says 0.12.0."""
     min_inclusive: bool = True

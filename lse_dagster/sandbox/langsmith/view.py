@@ -1,5 +1,6 @@
 """A stored run seen through the eyes of the query APIs: what both of them derive from its body."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,7 @@ class RunView:
         presigner: Presigner,
         base_url: str,
         tenant_id: str,
+        withheld: Sequence[str],
     ) -> None:
         self.run = run
         self.feedback = feedback
@@ -38,11 +40,14 @@ class RunView:
             f"/o/{tenant_id}/projects/p/{run.project_id}/r/{run.id}"
             f"?trace_id={run.trace_id}&start_time={times.v1_time(run.start_us)}"
         )
+        self._withheld = withheld
         self._presigner = presigner
         self._base_url = base_url
 
     def sent(self, key: str) -> msgspec.Raw | None:
-        """The bytes of a field as its client sent them; None if it is missing or null."""
+        """The bytes of a field as its client sent them; None if it is missing, null or withheld."""
+        if key in self._withheld:
+            return None
         value = self.run.document.get(key)
         return None if value is None or is_null(value) else value
 
@@ -114,6 +119,7 @@ def view_runs(
     base_url: str,
     tenant_id: str,
     numbers_by_project: bool = False,
+    withheld: Sequence[str] = (),
 ) -> list[RunView]:
     """Views of a page of runs, with two more queries for the whole page."""
     ids = [run.id for run in runs]
@@ -129,10 +135,11 @@ def view_runs(
         RunView(
             run,
             feedback=feedback.get(run.id),
-            attachments=attachments.get(run.id, []),
+            attachments=attachments.get(run.id, []) if "attachments" not in withheld else [],
             presigner=presigner,
             base_url=base_url,
             tenant_id=tenant_id,
+            withheld=withheld,
         )
         for run in runs
     ]

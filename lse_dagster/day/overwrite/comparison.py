@@ -1,0 +1,454 @@
+"""What old days hold that a new one lacks, found by reading them all once, in any order.
+
+Of an older form of a run nothing is lacking where a later form, in whichever of the old days, held all of it.
+What is compared lies in a temporary database, because a day may have a million runs.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
+
+import xxhash
+
+from lse_dagster.day.attachment import (
+    attachment_file_name,
+    is_kept_file_name,
+    kept_file_name,
+)
+from lse_dagster.day.errors import DiskError
+from lse_dagster.day.feedback import read_record
+from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
+from lse_dagster.day.names import is_trace_file_name
+from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.overwrite.policy import Difference
+from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
+from lse_dagster.day.overwrite.run_form import (
+    CONTENT_FIELDS,
+    RunForm,
+    field_of_file,
+    is_held_inline,
+    read_form,
+)
+from lse_dagster.day.private_database import private_database, sqlite_as_os_error
+from lse_dagster.day.run import InvalidRun
+from lse_dagster.day.summary import Summary
+from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.errors import ArchiveError
+
+_CACHE_KIB: Final = 4096
+_EXAMPLES: Final = 3
+_TABLES: Final = """
+    CREATE TABLE run (
+        id TEXT PRIMARY KEY, file INTEGER, held INTEGER, ended INTEGER, digest BLOB, state INTEGER
+    ) WITHOUT ROWID;
+    CREATE TABLE feedback (key TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE trace (id TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
+    CREATE TABLE entry (
+        kind TEXT, key TEXT, digest BLOB PRIMARY KEY, held INTEGER, ended INTEGER, fetched_at TEXT,
+        is_new INTEGER, trace TEXT, start TEXT, api TEXT, raw BLOB, source INTEGER, name TEXT, target TEXT,
+        of_field INTEGER
+    );
+    CREATE INDEX entry_of_key ON entry (kind, key);
+"""
+_NEW, _SAME, _CHANGED = 0, 1, 2
+"""States of a run of the new day: no old day has it, the last one has it so, or otherwise."""
+
+
+class CarriedFile(NamedTuple):
+    """A file that goes on: which of the old days it lies in, its name there, and its name in the new day."""
+
+    old: OldDay
+    name: str
+    target: str
+
+
+class Entry(NamedTuple):
+    """One entry for the `kept` of a trace, or a record for its `first_system`."""
+
+    kind: str
+    key: str
+    digest: bytes
+    raw: bytes
+    file: CarriedFile | None
+
+
+class TraceOfEntries(NamedTuple):
+    """Where entries go on: `name` is the file of their trace in the new day, None if it has none."""
+
+    trace_id: str
+    start: str
+    api: str
+    name: str | None
+    entries: list[Entry]
+
+
+class NewDay(Protocol):
+    """A day folder or a day zip."""
+
+    @property
+    def summary(self) -> Summary:
+        """What it says of itself."""
+
+    def named_traces(self) -> Iterator[tuple[str, TraceFile]]:
+        """Every trace with the name of its file, one in memory at a time. Raises as `broken` makes it."""
+
+    def read_trace(self, name: str) -> TraceFile:
+        """The trace in one file. Raises as `broken` makes it."""
+
+    def broken(self, why: str) -> ArchiveError:
+        """The error for a day whose files are not what its summary says."""
+
+
+Day = TypeVar("Day", bound=NewDay)
+
+
+class Comparison(Generic[Day]):
+    """A new day beside the old ones. A context manager, because it holds a file."""
+
+    def __init__(self, new: Day) -> None:
+        """Read the new day. Raises `DiskError`, and what its methods raise."""
+        self.new = new
+        self._files = new.summary.files
+        self._olds: list[OldDay] = []
+        self._same_files = bytearray(len(self._files))
+        self._missing = {
+            attachment_file_name(lost.run_id, lost.kind, lost.name): lost
+            for lost in new.summary.missing_attachments
+        }
+        self.downloaded_before: dict[str, CarriedFile] = {}
+        """Files that the new day names and could not get, and an old day has."""
+        with _disk_errors():
+            self._database = private_database(None, _TABLES, cache_kib=_CACHE_KIB)
+        try:
+            self._read_new()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def take(self, old: OldDay) -> None:
+        """Read an old day. Raises `DiskError`."""
+        source = len(self._olds)
+        self._olds.append(old)
+        files = old.summary.files
+        other: list[str] = []
+        for name, entry in files.items():
+            position = self._files.position(name)
+            if position >= 0 and self._files.entry(position) == entry:
+                self._same_files[position] = True
+            elif not is_trace_file_name(name) and not is_kept_file_name(name):
+                if position < 0 and name in self._missing and old.is_intact(name):
+                    self._download_before(CarriedFile(old, name, name))
+                else:
+                    other.append(name)
+        taking = _Taking(self, old, source, other)
+        # A file that differs says by its name which run it is of, but only the run says all of its names.
+        for trace in old.traces(None if other else self.new.summary):
+            taking.take(trace)
+        taking.end()
+
+    def _download_before(self, file: CarriedFile) -> None:
+        """With its file the new day holds the field."""
+        self.downloaded_before[file.target] = file
+        if (field := field_of_file(file.name)) in CONTENT_FIELDS:
+            run_id = self._missing[file.name].run_id
+            self._add("UPDATE run SET held = held | ? WHERE id = ?", [(_bits([field]), run_id)])
+
+    def take_all(self, olds: Iterable[OldDay]) -> None:
+        """Read old days; one with the content of another that was read whole is not read again."""
+        whole: set[str] = set()
+        for old in olds:
+            if old.summary.sha256 not in whole:
+                self.take(old)
+                if not old.damaged:
+                    whole.add(old.summary.sha256)
+
+    def difference(self) -> Difference:
+        """How the new day differs from all that were taken."""
+        self._drop_files_of_no_form()
+        same = self._same_files
+        states = dict.fromkeys((_NEW, _SAME, _CHANGED), 0)
+        for file, state, count in self._ask("SELECT file, state, count(*) FROM run GROUP BY file, state"):
+            states[_SAME if same[file] else state] += count
+        counts = dict(self._ask("SELECT kind, count(*) FROM entry WHERE is_new GROUP BY kind"))
+        examples = self._ask(
+            "SELECT DISTINCT key FROM entry WHERE is_new AND kind != 'first' LIMIT ?", _EXAMPLES
+        )
+        return Difference(
+            added=states[_NEW],
+            changed=states[_CHANGED],
+            withdrawn_runs=counts.get("run", 0),
+            withdrawn_attachments=counts.get("attachment", 0),
+            withdrawn_feedback=counts.get("feedback", 0),
+            examples=tuple(key for (key,) in examples),
+        )
+
+    @property
+    def carries_anything(self) -> bool:
+        """Whether anything of the old days is to go on in the new one."""
+        return bool(self.downloaded_before or self._ask("SELECT 1 FROM entry WHERE is_new LIMIT 1"))
+
+    def entries(self) -> Iterator[TraceOfEntries]:
+        """What is to go on, trace by trace."""
+        self._drop_files_of_no_form()
+        traces = self._ask(
+            "SELECT entry.trace, min(start), min(api), name_of.name FROM entry"
+            " LEFT JOIN trace AS name_of ON name_of.id = entry.trace WHERE is_new GROUP BY entry.trace"
+        )
+        for trace_id, start, api, name in traces:
+            rows = self._ask(
+                "SELECT kind, key, digest, raw, source, name, target FROM entry WHERE is_new AND trace = ?"
+                " ORDER BY kind, key, digest",
+                trace_id,
+            )
+            yield TraceOfEntries(trace_id, start, api, name, [self._entry(*row) for row in rows])
+
+    def _entry(
+        self,
+        kind: str,
+        key: str,
+        digest: bytes,
+        raw: bytes,
+        source: int,
+        name: str | None,
+        target: str | None,
+    ) -> Entry:
+        file = CarriedFile(self._olds[source], name, target) if name is not None and target else None
+        return Entry(kind, key, digest, raw, file)
+
+    def _read_new(self) -> None:
+        files = FilesOfRuns(self._files)
+        for name, trace in self.new.named_traces():
+            self._add("INSERT OR REPLACE INTO trace VALUES (?, ?)", [(trace.trace_id, name)])
+            try:
+                forms = [read_form(raw, files.fields) for raw in trace.runs]
+            except InvalidRun as error:
+                raise self.new.broken(f"{name}: {error}") from error
+            position = self._files.position(name)
+            rows = [(form.id, position, _bits(form.held), form.ended, form.digest, _NEW) for form in forms]
+            self._add("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._add(
+                "INSERT OR IGNORE INTO feedback VALUES (?)",
+                [(read_record(raw).id,) for raw in trace.feedback],
+            )
+            self._note_own(trace)
+
+    def _note_own(self, trace: TraceFile) -> None:
+        """What goes on in the new day already."""
+        fields = fields_of_kept_files(trace)
+        for raw in trace.kept:
+            entry = read_entry(raw)
+            if isinstance(entry, KeptRun):
+                form = read_form(entry.raw, fields)
+                self.add_entry(_row("run", form.id, bytes(raw), form=form, fetched_at=entry.fetched_at))
+            elif isinstance(entry, KeptFeedback):
+                self.add_entry(_row("feedback", read_record(entry.raw).id, bytes(raw)))
+            else:
+                self.add_entry(_row("attachment", entry.run_id, bytes(raw)))
+        for raw in trace.first_system:
+            self.add_entry(_row("first", "", bytes(raw)))
+
+    def new_form(self, run_id: str) -> RunForm | None:
+        """The run in the new day."""
+        found = self._ask("SELECT held, ended, digest FROM run WHERE id = ?", run_id)
+        return _form(run_id, *found[0]) if found else None
+
+    def holds_inline(self, run_id: str, file: str) -> bool:
+        """Whether the run in the new day holds the field of a file itself."""
+        found = self._ask("SELECT file FROM run WHERE id = ?", run_id)
+        if not found:
+            return False
+        trace = self.new.read_trace(self._files.name(found[0][0]))
+        return any(is_held_inline(raw, run_id, file) for raw in trace.runs)
+
+    def has_feedback(self, key: str) -> bool:
+        """Whether the new day has the record."""
+        return bool(self._ask("SELECT 1 FROM feedback WHERE key = ?", key))
+
+    def note_states(self, states: Iterable[tuple[int, str]]) -> None:
+        """How runs of the new day stand to the same runs of the last old day."""
+        self._add("UPDATE run SET state = ? WHERE id = ?", states)
+
+    def replaces_forms(self, form: RunForm, fetched_at: str) -> bool:
+        """Forget earlier forms of a run of which this one holds all; False if a later one holds all of it."""
+        found = self._ask(
+            "SELECT digest, held, ended, fetched_at, is_new FROM entry WHERE kind = 'run' AND key = ?",
+            form.id,
+        )
+        forms = [
+            (digest, _form(form.id, held, ended, digest), at, new) for digest, held, ended, at, new in found
+        ]
+        if any(at >= fetched_at and not other.lacks(form) for _, other, at, _ in forms):
+            return False
+        covered = [
+            digest for digest, other, at, new in forms if new and at <= fetched_at and not form.lacks(other)
+        ]
+        self._add("DELETE FROM entry WHERE digest = ?", ((digest,) for digest in covered))
+        return True
+
+    def has_entry(self, kind: str, key: str) -> bool:
+        """Whether something of this key is to go on already."""
+        return bool(self._ask("SELECT 1 FROM entry WHERE kind = ? AND key = ?", kind, key))
+
+    def add_entry(self, row: tuple[object, ...]) -> None:
+        """Let something go on that does not yet."""
+        self._add("INSERT OR IGNORE INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", [row])
+
+    def _drop_files_of_no_form(self) -> None:
+        """A field in a file of its own goes on with the form of its run, not by itself."""
+        self._ask(
+            "DELETE FROM entry WHERE is_new AND of_field"
+            " AND key NOT IN (SELECT key FROM entry WHERE kind = 'run' AND is_new)"
+        )
+
+    def _add(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        with _disk_errors():
+            self._database.executemany(statement, rows)
+
+    def _ask(self, query: str, *parameters: object) -> list[Any]:
+        with _disk_errors():
+            return self._database.execute(query, parameters).fetchall()
+
+
+class _Taking:
+    """One old day while it is read."""
+
+    def __init__(self, to: Comparison[Any], old: OldDay, source: int, other_files: Iterable[str]) -> None:
+        self._to = to
+        self._old = old
+        self._source = source
+        self._others = set(other_files)
+        """Files of the old day that the new one has not, or has otherwise, and whose run was not met yet."""
+        self._files = FilesOfRuns(old.summary.files)
+
+    def take(self, trace: TraceFile) -> None:
+        """Compare one trace with the new day."""
+        fields = fields_of_kept_files(trace)
+        for entry in map(read_entry, trace.kept):
+            if isinstance(entry, KeptRun):
+                self._offer(trace, entry, read_form(entry.raw, fields))
+            elif isinstance(entry, KeptFeedback):
+                self._offer_feedback(trace, entry)
+            else:
+                self._offer_kept_file(trace, entry)
+        self._take_runs(trace)
+        for raw in trace.feedback:
+            self._offer_feedback(trace, KeptFeedback(trace.api, self._old.summary.fetched_at, raw))
+        for raw in trace.first_system:
+            self._keep(trace, "first", "", bytes(raw))
+
+    def end(self) -> None:
+        """Keep the files whose run was not met: its trace cannot be read."""
+        start = f"{self._old.summary.date}T00:00:00.000000Z"
+        for name in sorted(self._others):
+            run, _, rest = name.partition(".")
+            self._keep_file(
+                TraceFile("lse.trace/2", "", run, start, self._old.summary.api, [], []), run, rest, name
+            )
+
+    def _take_runs(self, trace: TraceFile) -> None:
+        states = []
+        for raw in trace.runs:
+            form = read_form(raw, self._files.fields)
+            now = self._to.new_form(form.id)
+            if now is not None:
+                states.append((_SAME if now.digest == form.digest else _CHANGED, form.id))
+            goes_on = self._offer(trace, KeptRun(trace.api, self._old.summary.fetched_at, raw), form)
+            self._take_files(trace, form, form_goes_on=goes_on)
+        self._to.note_states(states)
+
+    def _offer(self, trace: TraceFile, entry: KeptRun, form: RunForm) -> bool:
+        """Whether a form of a run goes on: something that it holds is nowhere else."""
+        now = self._to.new_form(form.id)
+        if not self._to.replaces_forms(form, entry.fetched_at):
+            return False
+        if now is not None and not now.lacks(form):
+            return False
+        self._keep(trace, "run", form.id, encode_entry(entry), form=form, fetched_at=entry.fetched_at)
+        return True
+
+    def _take_files(self, trace: TraceFile, form: RunForm, *, form_goes_on: bool) -> None:
+        names = {attachment_file_name(form.id, "attachment", name): name for name in form.attachments}
+        for file in self._files.of_run(form.id):
+            other = file in self._others
+            self._others.discard(file)
+            field = field_of_file(file)
+            if field in CONTENT_FIELDS:
+                goes_on = form_goes_on
+            else:
+                goes_on = other and not (field is not None and self._to.holds_inline(form.id, file))
+            if goes_on:
+                self._keep_file(trace, form.id, names.get(file) or file.partition(".")[2], file)
+
+    def _offer_kept_file(self, trace: TraceFile, entry: KeptAttachment) -> None:
+        sent = self._to.new.summary.files.get(attachment_file_name(entry.run_id, "attachment", entry.name))
+        kept = self._old.summary.files.get(entry.file)
+        if kept is not None and (field_of_file(entry.file) or sent is None or sent.sha256 != kept.sha256):
+            self._keep_file(trace, entry.run_id, entry.name, entry.file)
+
+    def _offer_feedback(self, trace: TraceFile, entry: KeptFeedback) -> None:
+        key = read_record(entry.raw).id
+        if not self._to.has_feedback(key) and not self._to.has_entry("feedback", key):
+            self._keep(trace, "feedback", key, encode_entry(entry))
+
+    def _keep_file(self, trace: TraceFile, run_id: str, name: str, file: str) -> None:
+        if not self._old.is_intact(file):
+            return
+        target = kept_file_name(file, self._old.summary.files[file].sha256)
+        raw = encode_entry(KeptAttachment(run_id, name, target))
+        self._keep(trace, "attachment", run_id, raw, file=file, target=target)
+
+    def _keep(
+        self,
+        trace: TraceFile,
+        kind: str,
+        key: str,
+        raw: bytes,
+        *,
+        form: RunForm | None = None,
+        fetched_at: str = "",
+        file: str | None = None,
+        target: str | None = None,
+    ) -> None:
+        row = _row(kind, key, raw, form=form, fetched_at=fetched_at)
+        of_field = file is not None and field_of_file(file) in CONTENT_FIELDS
+        where = (True, trace.trace_id, trace.start_time, trace.api, raw, self._source, file, target, of_field)
+        self._to.add_entry((*row[: -len(where)], *where))
+
+
+def _row(
+    kind: str, key: str, raw: bytes, *, form: RunForm | None = None, fetched_at: str = ""
+) -> tuple[object, ...]:
+    """A row of what goes on in the new day already."""
+    held, ended = (_bits(form.held), form.ended) if form is not None else (0, False)
+    return kind, key, _digest(raw), held, ended, fetched_at, False, *(None,) * 8
+
+
+def _form(run_id: str, held: int, ended: int, digest: bytes) -> RunForm:
+    fields = frozenset(field for bit, field in enumerate(CONTENT_FIELDS) if held >> bit & 1)
+    return RunForm(run_id, fields, bool(ended), digest, ())
+
+
+def _bits(held: Iterable[str]) -> int:
+    return sum(1 << CONTENT_FIELDS.index(field) for field in held)
+
+
+def _digest(raw: bytes) -> bytes:
+    return xxhash.xxh3_128_digest(raw)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        with sqlite_as_os_error("used"):
+            yield
+    except OSError as error:
+        raise DiskError("Comparing the new day with the old one", error) from error

@@ -1,0 +1,32 @@
+"""Whether a new day may take the place of an old one as it is, without anything carried over."""
+
+from collections.abc import Iterable
+
+from lse_dagster.day.overwrite.comparison import Comparison, NewDay
+from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.overwrite.policy import Difference, refuse_loss, refuse_older
+from lse_dagster.day.summary import Summary
+
+
+def may_replace(new: NewDay, old: OldDay, *, what: str) -> Difference:
+    """How a new day differs from an old one whose place it may take. Raises `HoldsMore`, `DiskError`."""
+    if old.summary.sha256 == new.summary.sha256 or not counts_beside(old.summary, new.summary.forced_at):
+        return Difference()
+    found = difference_of(new, [old])
+    if found.withdraws_anything:
+        raise refuse_loss(what, old.where, found)
+    if old.summary.fetched_at > new.summary.fetched_at and (found.added or found.changed):
+        raise refuse_older(what, old.where, there=old.summary.fetched_at, new=new.summary.fetched_at)
+    return found
+
+
+def difference_of(new: NewDay, olds: Iterable[OldDay]) -> Difference:
+    """How a new day differs from old ones. Raises `DiskError`, and as the new day's methods do."""
+    with Comparison(new) as compared:
+        compared.take_all(olds)
+        return compared.difference()
+
+
+def counts_beside(summary: Summary, forced_at: str | None) -> bool:
+    """Whether a day protects and contributes anything: not if another one was forced into place after it."""
+    return forced_at is None or max(summary.fetched_at, summary.forced_at or "") >= forced_at

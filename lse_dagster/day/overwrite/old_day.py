@@ -1,0 +1,200 @@
+"""An old day, in a folder or in a zip: what its hashes prove of it, and what else was found.
+
+Nothing here raises because an old day is damaged: what cannot be read is named, and the rest goes on.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from lse_dagster.day.durable import link_or_copy
+from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.interval import parse_time
+from lse_dagster.day.names import SUMMARY, is_trace_file_name
+from lse_dagster.day.summary import InvalidSummary, Summary
+from lse_dagster.day.trace_file import TraceFile, decode_trace
+from lse_dagster.day.unzip import extract_zip
+from lse_dagster.day.zip_directory import ZipDirectory
+from lse_dagster.day.zip_file import DayZip
+from lse_dagster.day.zip_member import read_pieces, read_whole
+
+_PIECE: Final = 1 << 20
+_UNREADABLE: Final = (OSError, BrokenZip, DiskError, msgspec.MsgspecError, UnicodeDecodeError)
+
+Read = Callable[[], bytes | bytearray]
+
+
+class OldDay(ABC):
+    """A day that is there already. A context manager, because it may hold a file."""
+
+    def __init__(self, summary: Summary, where: str) -> None:
+        self.summary = summary
+        self.where = where
+        """Where it lies, in words for a log."""
+        self.damaged: list[str] = []
+        """What was found missing or changed so far."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def fetched_at(self) -> datetime:
+        """When it was fetched; one that does not say was fetched before all others."""
+        return parse_time(self.summary.fetched_at) or datetime.min.replace(tzinfo=UTC)
+
+    def traces(self, known: Summary | None = None) -> Iterator[TraceFile]:
+        """Its traces, but for those whose file `known` lists with the same hash; one in memory at a time."""
+        for name, read in self._files():
+            entry = self.summary.files[name]
+            if not is_trace_file_name(name) or (known is not None and known.files.get(name) == entry):
+                continue
+            try:
+                content = read()
+                if hashlib.sha256(content).hexdigest() == entry.sha256:
+                    trace = decode_trace(content)
+                else:
+                    self.damaged.append(f"{name} differs from its hash")
+                    continue
+            except _UNREADABLE as error:
+                self.damaged.append(f"{name}: {error}")
+                continue
+            yield trace
+
+    def is_intact(self, name: str) -> bool:
+        """Whether one of its files is there as it was promised."""
+        digest = hashlib.sha256()
+        for piece in self._readable_pieces(name):
+            digest.update(piece)
+        intact = digest.hexdigest() == self.summary.files[name].sha256
+        if not intact:
+            self.damaged.append(f"{name} differs from its hash")
+        return intact
+
+    def copy_file(self, name: str, to: Path) -> bool:
+        """Put one of its files at a new path. False, and nothing left there, if it is not as promised.
+
+        Raises `OSError` when it cannot be written.
+        """
+        digest = hashlib.sha256()
+        with to.open("xb") as file:
+            for piece in self._readable_pieces(name):
+                digest.update(piece)
+                file.write(piece)
+        if digest.hexdigest() == self.summary.files[name].sha256:
+            return True
+        self.damaged.append(f"{name} differs from its hash")
+        to.unlink()
+        return False
+
+    @abstractmethod
+    def write_into(self, folder: Path) -> DayFolder | None:
+        """The whole day in an empty folder, every hash verified and not yet flushed.
+
+        None, with the reason in `damaged`, if it is not whole. Raises `DiskError`, `OSError`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is open."""
+
+    @abstractmethod
+    def _files(self) -> Iterator[tuple[str, Read]]:
+        """Each file that the summary names and that is there, and how to read it."""
+
+    @abstractmethod
+    def _pieces(self, name: str) -> Iterator[bytes | bytearray]:
+        """One of the files that the summary names."""
+
+    def _readable_pieces(self, name: str) -> Iterator[bytes | bytearray]:
+        try:
+            yield from self._pieces(name)
+        except _UNREADABLE as error:
+            self.damaged.append(f"{name}: {error}")
+
+
+class OldFolder(OldDay):
+    """A day folder."""
+
+    def __init__(self, day: DayFolder, *, where: str | None = None) -> None:
+        super().__init__(day.summary, where or str(day.path))
+        self._day = day
+
+    def write_into(self, folder: Path) -> DayFolder | None:
+        """The whole day, as `OldDay` says; the same files where the disk can link them."""
+        try:
+            self._day.verify_files()
+        except (BrokenDay, OSError) as error:
+            self.damaged.append(error.why if isinstance(error, BrokenDay) else str(error))
+            return None
+        for name in (*self.summary.files, SUMMARY):
+            link_or_copy(self._day.path / name, folder / name)
+        return replace(self._day, path=folder)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _files(self) -> Iterator[tuple[str, Read]]:
+        for name in self.summary.files:
+            yield name, (self._day.path / name).read_bytes
+
+    def _pieces(self, name: str) -> Iterator[bytes]:
+        with (self._day.path / name).open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+
+class OldZip(OldDay):
+    """A day zip, of this disk or a copy of it."""
+
+    def __init__(self, zipped: DayZip, *, where: str | None = None) -> None:
+        """Raises `BrokenZip`, `DiskError`."""
+        super().__init__(zipped.summary, where or str(zipped.path))
+        self._zip = zipped
+        self._archive = ZipDirectory(zipped.path)
+
+    def write_into(self, folder: Path) -> DayFolder | None:
+        """The whole day, as `OldDay` says."""
+        try:
+            return extract_zip(self._zip.path, folder, project=self._zip.project, day=self._zip.date)
+        except (BrokenZip, InvalidSummary) as error:
+            self.damaged.append(error.why)
+            return None
+
+    def close(self) -> None:
+        """Close the zip."""
+        self._archive.close()
+
+    def _files(self) -> Iterator[tuple[str, Read]]:
+        files = self.summary.files
+        met = bytearray(len(files))
+        try:
+            for member in self._archive.members():
+                position = files.position(member.name)
+                if position >= 0 and not met[position]:
+                    met[position] = True
+                    if member.size == files.entry(position).bytes:
+                        yield member.name, partial(read_whole, self._archive, member)
+                    else:
+                        self.damaged.append(f"{member.name} has another size than the summary says")
+        except BrokenZip as error:
+            self.damaged.append(error.why)
+        for name, was_met in zip(files, met, strict=True):
+            if not was_met:
+                self.damaged.append(f"{name} is missing")
+
+    def _pieces(self, name: str) -> Iterator[bytes | bytearray]:
+        yield from read_pieces(self._archive, self._archive.member(name))

@@ -1,0 +1,148 @@
+"""One form of a run, and whether a later form holds all that an earlier one held.
+
+A run is patched, and LangSmith gives up fields before it gives up runs. So forms are compared by what their
+content fields hold, by meaning across both API generations; that a field holds other content now is a change,
+no loss.
+"""
+
+from collections.abc import Callable, Container, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+import xxhash
+
+from lse_dagster.day.attachment import attachment_file_name, name_before_kept
+from lse_dagster.day.raw_json import RawDecoder, is_nothing
+from lse_dagster.day.run import decode_run, status_of
+
+CONTENT_FIELDS: Final = ("inputs", "outputs", "error", "events", "extra", "tags", "manifest")
+"""What a run holds beside its identity. v1 calls the manifest `serialized`; v2 gives what v1 has in
+`extra.metadata` as `metadata` too."""
+
+_OTHER_NAMES: Final = {"manifest": ("serialized",), "extra": ("metadata",)}
+_ADDRESSES: Final = ("attachments", "s3_urls", "inputs_s3_urls", "outputs_s3_urls")
+_ATTACHMENT: Final = "attachment."
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class _Run(msgspec.Struct):
+    id: str
+    status: str | None = None
+    end_time: str | None = None
+    inputs: msgspec.Raw = _NULL
+    outputs: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
+    events: msgspec.Raw = _NULL
+    extra: msgspec.Raw = _NULL
+    metadata: msgspec.Raw = _NULL
+    tags: msgspec.Raw = _NULL
+    manifest: msgspec.Raw = _NULL
+    serialized: msgspec.Raw = _NULL
+    attachments: msgspec.Raw = _NULL
+    s3_urls: msgspec.Raw = _NULL
+    inputs_s3_urls: msgspec.Raw = _NULL
+    outputs_s3_urls: msgspec.Raw = _NULL
+
+
+_DECODER: Final = RawDecoder(_Run)
+_FIELDS: Final = RawDecoder(dict[str, msgspec.Raw])
+
+
+class RunForm(NamedTuple):
+    """What one form of a run holds."""
+
+    id: str
+    held: frozenset[str]
+    """Those of `CONTENT_FIELDS` that hold something, in the run or in a file of their own."""
+    ended: bool
+    digest: bytes
+    """Of the run's bytes without signed addresses, which LangSmith makes anew for each answer."""
+    attachments: tuple[str, ...]
+    """The names of the attachments that it names."""
+
+    def lacks(self, older: "RunForm") -> frozenset[str]:
+        """What an older form held and this one does not: content fields, and `end` if it is pending again."""
+        gone = older.held - self.held
+        return gone | {"end"} if older.ended and not self.ended else gone
+
+
+def read_form(raw: bytes | msgspec.Raw, fields_in_files: Callable[[str], Container[str]]) -> RunForm:
+    """What a run holds; by its id it is asked which content fields lie in files of their own.
+
+    Raises `InvalidRun` for what is no run.
+    """
+    run = decode_run(_DECODER, raw)
+    files = fields_in_files(run.id)
+    held = frozenset(field for field in CONTENT_FIELDS if field in files or _is_held(run, field))
+    return RunForm(
+        run.id,
+        held,
+        status_of(run.status, run.end_time) != "pending",
+        xxhash.xxh3_128_digest(_without_addresses(run, bytes(raw))),
+        tuple(_attachments(run)),
+    )
+
+
+def unsigned(raw: bytes) -> bytes:
+    """The bytes of a run without its signed addresses. Raises `InvalidRun`."""
+    return _without_addresses(decode_run(_DECODER, raw), raw)
+
+
+def _is_held(run: _Run, field: str) -> bool:
+    return any(not is_nothing(getattr(run, name)) for name in (field, *_OTHER_NAMES.get(field, ())))
+
+
+def _attachments(run: _Run) -> Iterator[str]:
+    yield from _names(run.attachments)
+    for name in _names(run.s3_urls):
+        if name.startswith(_ATTACHMENT):
+            yield name.removeprefix(_ATTACHMENT)
+
+
+def _names(named: msgspec.Raw) -> Iterator[str]:
+    found = msgspec.json.decode(named) if not is_nothing(named) else None
+    if isinstance(found, dict):
+        yield from found
+
+
+def _without_addresses(run: _Run, raw: bytes) -> bytes:
+    for field in _ADDRESSES:
+        named: msgspec.Raw = getattr(run, field)
+        if not is_nothing(named):
+            raw = raw.replace(bytes(named), _without_values(named), 1)
+    return raw
+
+
+def _without_values(named: msgspec.Raw) -> bytes:
+    """`{name: address}` (v2) or `{name: {"presigned_url": address, ...}}` (v1) without the addresses."""
+    found = msgspec.json.decode(named)
+    if not isinstance(found, dict):
+        return bytes(named)
+    for name, value in found.items():
+        if isinstance(value, str):
+            found[name] = ""
+        elif isinstance(value, dict):
+            value.pop("presigned_url", None)
+    return msgspec.json.encode(found)
+
+
+def field_of_file(name: str) -> str | None:
+    """The field that a file of a run holds, one of `CONTENT_FIELDS` or another; None for an attachment.
+
+    LangSmith may give a part of a field a file of its own: `inputs.messages`, `events.0`.
+    """
+    parts = name_before_kept(name).split(".")
+    kind = parts[1]
+    if kind == "attachment":
+        return None
+    field = parts[2] if kind == "field" else kind
+    return next((main for main, others in _OTHER_NAMES.items() if field in others), field)
+
+
+def is_held_inline(raw: msgspec.Raw, run_id: str, file: str) -> bool:
+    """Whether a run is this one, and holds the field of a file of it. Raises `InvalidRun`."""
+    fields = decode_run(_FIELDS, raw)
+    return fields.get("id") == msgspec.Raw(msgspec.json.encode(run_id)) and any(
+        f"{file}.".startswith(f"{attachment_file_name(run_id, 'field', name)}.") and not is_nothing(value)
+        for name, value in fields.items()
+    )

@@ -1,0 +1,107 @@
+"""The places where a day may lie: as a folder, as a zip, as a copy on Drive."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from lse_dagster.day.drive_copy import find_copy
+from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
+from lse_dagster.day.overwrite.old_zip import SCRATCH, open_old_zip
+from lse_dagster.day.scratch import remove_abandoned, scratch_folder
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.zip_proof import is_copy_of
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.errors import ArchiveError
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the days of one installation lie."""
+
+    days: DayStore
+    zips: ZipStore
+    drive: Callable[[], DriveArchive] | None
+    """Opens a connection to be used as a context manager; None where Drive is not set up, or not wanted."""
+    tell: Callable[[str], object]
+    """Hears what could not be looked at."""
+
+    @contextmanager
+    def old_days(self, project: str, day: date) -> Iterator["OldDays"]:
+        """What can be read of the day, wherever it lies. Raises `DiskError`."""
+        with ExitStack() as stack:
+            found: list[OldDay] = []
+            folder, unreadable = self._folder(project, day)
+            found += [folder] if folder is not None else []
+            for opened in (self._zip, self._copy):
+                old = opened(stack, project, day)
+                found += [old] if old is not None else []
+            yield OldDays(folder, unreadable, found)
+
+    def _folder(self, project: str, day: date) -> tuple[OldFolder | None, bool]:
+        """The day folder, and whether one is there that cannot be read."""
+        try:
+            folder = self.days.find(project, day)
+        except (InvalidSummary, DiskError) as error:
+            self.tell(f"The day folder that is there cannot be read: {error.why}")
+            return None, True
+        return (OldFolder(folder) if folder is not None else None), False
+
+    def _zip(self, stack: ExitStack, project: str, day: date) -> OldDay | None:
+        path = self.zips.zip_path(project, day)
+        if not path.exists():
+            return None
+        try:
+            return stack.enter_context(open_old_zip(path, project=project, day=day))
+        except (BrokenZip, InvalidSummary, DiskError) as error:
+            self.tell(f"The zip that is there cannot be read: {error.why}")
+            return None
+
+    def _copy(self, stack: ExitStack, project: str, day: date) -> OldDay | None:
+        """The copy on Drive, unless it is the zip that is here."""
+        if self.drive is None:
+            return None
+        try:
+            with self.drive() as drive:
+                file = find_copy(drive, project, day)
+                path = self.zips.zip_path(project, day)
+                if file is None or (path.is_file() and is_copy_of(file, path)):
+                    return None
+                self.zips.root.mkdir(parents=True, exist_ok=True)
+                remove_abandoned(self.zips.root, SCRATCH)
+                folder = stack.enter_context(scratch_folder(self.zips.root, SCRATCH))
+                drive.download(file, folder / "drive.zip")
+            where = file.web_view_link
+            return stack.enter_context(
+                open_old_zip(folder / "drive.zip", project=project, day=day, where=where)
+            )
+        except (ArchiveError, OSError) as error:
+            self.tell(f"What Drive has of the day could not be read, and is not looked at: {_why(error)}")
+            return None
+
+
+@dataclass(frozen=True)
+class OldDays:
+    """A day in all the places where it lies and can be read."""
+
+    folder: OldFolder | None
+    folder_is_unreadable: bool
+    """Whether something lies in the folder's place that is no day."""
+    all: list[OldDay]
+
+    @property
+    def forced_at(self) -> str | None:
+        """When one of them was forced into place last."""
+        return max((old.summary.forced_at for old in self.all if old.summary.forced_at), default=None)
+
+    @property
+    def folder_is_damaged(self) -> bool:
+        """Whether the folder's place holds what cannot be read whole, as far as it was read."""
+        return self.folder_is_unreadable or (self.folder is not None and bool(self.folder.damaged))
+
+
+def _why(error: Exception) -> str:
+    return error.why if isinstance(error, ArchiveError) else str(error)

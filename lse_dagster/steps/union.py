@@ -1,0 +1,125 @@
+"""One day of all that is there: what LangSmith sends now, or sent last, and all that it sent before.
+
+A fetch ends here, and a zip or an upload that finds more at its place than it brings. Only what somebody
+forces into place gives anything up.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from lse_dagster.day.durable import flush_files, flush_folder
+from lse_dagster.day.errors import BrokenDay, DiskError
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.interval import iso_z
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.overwrite.carry_over import carry_over, with_summary
+from lse_dagster.day.overwrite.comparison import Comparison
+from lse_dagster.day.overwrite.decision import counts_beside, difference_of
+from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
+from lse_dagster.day.overwrite.policy import Overwrite, Replacement
+from lse_dagster.day.staging import StagedDay, Staging
+from lse_dagster.day.store import Published
+from lse_dagster.day.summary import Look
+from lse_dagster.steps.places import OldDays, Places
+
+
+def keep_what_was_there(
+    staged: StagedDay, places: Places, overwrite: Overwrite, *, forgotten_from: datetime, now: datetime
+) -> StagedDay:
+    """A fetched day, with all that the places hold of it and it lacks; `store.publish` puts it in its place.
+
+    From the moment on at which LangSmith may have begun to forget the day, a fetch only adds to the last one.
+    Under `always` it stays as it came. Raises `DiskError`; the staging is gone then.
+    """
+    with staged.staging as staging, places.old_days(staging.project, staging.date) as olds:
+        if overwrite == "always":
+            return _forced(staged, olds, now)
+        summary = staged.day.summary
+        until = summary.asked.until if summary.asked is not None else summary.fetched_at
+        late = datetime.fromisoformat(until) >= forgotten_from
+        base = _newest(staging, olds, look=staged.day) if late else None
+        if base is not None:
+            look = Look(summary.fetched_at, summary.langsmith_total, summary.counts.runs_started_in_day)
+            fetched = OldFolder(dataclasses.replace(staged.day, path=staging.look), where="LangSmith")
+            return _merged(dataclasses.replace(staged, day=base), olds, [fetched], look)
+        return _merged(staged, olds)
+
+
+def unite(places: Places, project: str, day: date) -> Published:
+    """Make the day of all that the places hold of it the day folder. What is the latest is the day.
+
+    Raises `BrokenDay` when it can be read whole nowhere, `DayIsBusy`, `DiskError`.
+    """
+    with places.days.stage(project, day, keeps=lambda _: True) as staging:
+        with places.old_days(project, day) as olds:
+            base = _newest(staging, olds)
+            if base is None:
+                why = "; ".join(f"{old.where}: {old.damaged[0]}" for old in olds.all if old.damaged)
+                raise BrokenDay(
+                    f"Bringing together what is there of the day {day} of {project!r}",
+                    f"It can be read whole nowhere. {why}",
+                    "Fetch it again while LangSmith has it: "
+                    f"lse archive fetch --project {project!r} --date {day}",
+                )
+            staged = _merged(StagedDay(staging, base), olds)
+        return places.days.publish(staged, "superset")
+
+
+def _merged(
+    staged: StagedDay, olds: OldDays, more: Sequence[OldDay] = (), look: Look | None = None
+) -> StagedDay:
+    forced_at = max(filter(None, (olds.forced_at, staged.day.summary.forced_at)), default=None)
+    beside = [old for old in (*olds.all, *more) if counts_beside(old.summary, forced_at)]
+    with Comparison(staged.day) as compared:
+        compared.take_all(beside)
+        difference = compared.difference()
+        day = carry_over(compared, forced_at=forced_at, look=look)
+    return dataclasses.replace(
+        staged,
+        day=day,
+        replaces=Replacement(difference) if beside or olds.folder_is_damaged else None,
+        sets_aside=olds.folder_is_damaged,
+    )
+
+
+def _forced(staged: StagedDay, olds: OldDays, now: datetime) -> StagedDay:
+    day = staged.day
+    difference = difference_of(day, [olds.folder]) if olds.folder is not None else None
+    try:
+        forced = with_summary(day, msgspec.structs.replace(day.summary, forced_at=iso_z(now)))
+    except OSError as error:
+        raise DiskError(f"Writing the day {day.date} of {day.project!r}", error) from error
+    replaces = Replacement(difference, given_up=True) if difference is not None else None
+    return dataclasses.replace(staged, day=forced, replaces=replaces)
+
+
+def _newest(staging: Staging, olds: OldDays, *, look: DayFolder | None = None) -> DayFolder | None:
+    """The old day that was fetched last and is whole, in the staging; what waits there steps aside for it.
+
+    None, and the staging as it was, where there is none.
+    """
+    forced_at = olds.forced_at
+    candidates = [old for old in olds.all if counts_beside(old.summary, forced_at)]
+    if not candidates:
+        return None
+    try:
+        if look is not None:
+            shutil.rmtree(staging.look, ignore_errors=True)  # of a process that was killed
+            staging.content.rename(staging.look)
+        for old in sorted(candidates, key=lambda old: old.fetched_at, reverse=True):
+            staging.empty_content()
+            base = old.write_into(staging.content)
+            if base is not None:
+                flush_files(base.path / name for name in (*base.summary.files, SUMMARY))
+                flush_folder(base.path)
+                return base
+        if look is not None:
+            shutil.rmtree(staging.content)
+            staging.look.rename(staging.content)
+    except OSError as error:
+        raise DiskError(f"Writing the day {staging.date} of {staging.project!r}", error) from error
+    return None
