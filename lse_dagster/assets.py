@@ -29,7 +29,7 @@ from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
-from lse_dagster.steps.union import keep_what_was_there
+from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 from lse_dagster.zip_record import recorded_sha256
 
 LANGSMITH_POOL = "langsmith"
@@ -112,6 +112,8 @@ def _raw_runs(
             source = _source(context, project, config)
             if source == "drive":
                 staged, found = _restore(context, name, day, drive, storage, listener, config.overwrite)
+                here = storage.places(None, context.log)
+                staged = take_as_it_is(staged, here, config.overwrite, now=now())
             else:
                 try:
                     staged, found = _fetch(

@@ -111,6 +111,6 @@ class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The day zips."""
         return ZipStore(Path(self.archives_dir), level=self.zip_level)
 
-    def places(self, drive: DriveResource, log: Log) -> Places:
+    def places(self, drive: DriveResource | None, log: Log) -> Places:
         """All the places where a day may lie; the log hears what could not be looked at."""
-        return Places(self.days, self.zips, drive.opener(log), log.warning)
+        return Places(self.days, self.zips, drive.opener(log) if drive is not None else None, log.warning)

@@ -1,11 +1,19 @@
 """`lse migrate`: the data directory of the first system, brought into days of ours; the old files stay."""
 
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from lse_dagster.cli.console import say
 from lse_dagster.cli.options import quiet_option
 from lse_dagster.cli.project import project_option
+
+if TYPE_CHECKING:
+    from lse_dagster.settings import Settings
+    from lse_dagster.steps.places import Places
 
 
 @click.command()
@@ -46,15 +54,32 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     from lse_dagster.cli.migrate_report import MigrateReport
     from lse_dagster.cli.project import choose_project
     from lse_dagster.day.migration import migrate_day, plan_migration
-    from lse_dagster.day.store import DayStore
+    from lse_dagster.steps.union import take_as_it_is
 
     name, settings = choose_project(load_settings(), project)
-    store = DayStore(settings.data_dir)
+    places = _places(settings)
+    store = places.days
     report = MigrateReport(dry_run=dry_run, as_json=as_json, quiet=quiet)
     plan = plan_migration(source or settings.data_dir, store, name)
     report.begin(plan)
     for day in () if dry_run else plan.files:
-        report.day(migrate_day(plan, store, day))
+        allow = partial(take_as_it_is, places=places, overwrite="superset", now=datetime.now(UTC))
+        report.day(migrate_day(plan, store, day, allow=allow))
     report.end(plan)
     if report.something_left:
         raise StepsFailed
+
+
+def _places(settings: "Settings") -> "Places":
+    """Where a day may lie already; what could not be looked at is told."""
+    from lse_dagster.day.store import DayStore
+    from lse_dagster.day.zip_store import ZipStore
+    from lse_dagster.drive import Backoff, DriveArchive
+    from lse_dagster.steps.places import Places
+
+    drive = None
+    if settings.drive_folder_url is not None:
+        drive = partial(DriveArchive.connect, settings.drive(), backoff=Backoff(tries=3, patience=20))
+    return Places(
+        DayStore(settings.data_dir), ZipStore(settings.archives_dir), drive, partial(say, error=True)
+    )

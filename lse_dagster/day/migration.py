@@ -5,7 +5,7 @@ ourselves has LangSmith's own bytes and count, so it stays, and what only the ol
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from lse_dagster.day.names import SUMMARY, project_path_part
 from lse_dagster.day.run import InvalidRun, RunIdentity, trace_start
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.errors import ArchiveError
 
 Result = Literal["written", "unchanged", "kept"]
@@ -97,17 +98,26 @@ def plan_migration(source: Path, store: DayStore, project: str) -> Plan:
     return Plan(project, dict(sorted(scan.files.items())), tuple(scan.unusable))
 
 
-def migrate_day(plan: Plan, store: DayStore, day: date) -> Migrated:
+def migrate_day(
+    plan: Plan,
+    store: DayStore,
+    day: date,
+    *,
+    allow: Callable[[StagedDay], StagedDay] = lambda staged: staged,
+) -> Migrated:
     """Make a day of ours from its old files, and put it in its place if that loses nothing.
 
-    Raises `DayIsBusy`, `DiskError`, `OldDataChanged`, `InvalidSummary` (a broken day of ours is in its
-    place).
+    `allow` knows the other places where the day may lie, and raises `OverwriteRefused`. Raises `DayIsBusy`,
+    `DiskError`, `OldDataChanged`.
     """
-    existing = store.find(plan.project, day)
+    try:
+        existing = store.find(plan.project, day)
+    except InvalidSummary:
+        existing = None  # it is set aside
     with store.stage(plan.project, day) as staging:
         staged = stage_runs(staging, _runs(plan, day))
         found = examine_traces(staged.day)
-        result, only_old, why = _settle(store, staged, existing)
+        result, only_old, why = _settle(store, staged, existing, allow)
         if result != "written":
             staging.discard()
     counts = staged.day.summary.counts
@@ -122,7 +132,12 @@ def migrate_day(plan: Plan, store: DayStore, day: date) -> Migrated:
     )
 
 
-def _settle(store: DayStore, staged: StagedDay, existing: DayFolder | None) -> tuple[Result, int, str]:
+def _settle(
+    store: DayStore,
+    staged: StagedDay,
+    existing: DayFolder | None,
+    allow: Callable[[StagedDay], StagedDay],
+) -> tuple[Result, int, str]:
     """Publish the staged day, or say why not and how many runs only it has."""
     only_old = 0
     if existing is not None:
@@ -132,7 +147,7 @@ def _settle(store: DayStore, staged: StagedDay, existing: DayFolder | None) -> t
         if existing.summary.unverified is None and existing.summary.files:
             return "kept", only_old, "The day that is there was fetched by this system."
     try:
-        store.publish(staged, "superset")
+        store.publish(allow(staged), "superset")
     except OverwriteRefused as error:
         return "kept", only_old, error.why
     return "written", 0, ""

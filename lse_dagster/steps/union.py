@@ -8,6 +8,7 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Final
 
 import msgspec
 
@@ -18,13 +19,18 @@ from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite.carry_over import carry_over, with_summary
 from lse_dagster.day.overwrite.comparison import Comparison
-from lse_dagster.day.overwrite.decision import counts_beside, difference_of
+from lse_dagster.day.overwrite.decision import counts_beside, difference_of, may_replace
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
-from lse_dagster.day.overwrite.policy import Overwrite, Replacement
+from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite, Replacement
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
 from lse_dagster.steps.places import OldDays, Places
+
+_KEEP: Final = (
+    "Keep what is here: it is worth more. Bring it to Drive: lse archive zip --project {0!r} --date {1}, "
+    "then lse archive upload --project {0!r} --date {1}."
+)
 
 
 def keep_what_was_there(
@@ -47,6 +53,28 @@ def keep_what_was_there(
             fetched = OldFolder(dataclasses.replace(staged.day, path=staging.look), where="LangSmith")
             return _merged(dataclasses.replace(staged, day=base), olds, [fetched], look)
         return _merged(staged, olds)
+
+
+def take_as_it_is(staged: StagedDay, places: Places, overwrite: Overwrite, *, now: datetime) -> StagedDay:
+    """A day that was restored or brought over, if it may take the place of what is there.
+
+    Not if that holds more, or was fetched later and differs. What cannot be read whole stands in nobody's
+    way: what its hashes prove is carried over. Under `always` a day that would be refused is marked as forced.
+    Raises `HoldsMore`, `DiskError`; the staging is gone then.
+    """
+    with staged.staging as staging, places.old_days(staging.project, staging.date) as olds:
+        day = staged.day
+        damaged = []
+        for old in olds.all:
+            try:
+                may_replace(day, old, what=f"Writing the day {day.date} of {day.project!r}")
+            except HoldsMore as more:
+                if overwrite == "always":
+                    return _forced(staged, olds, now)
+                if not old.damaged:
+                    raise HoldsMore(more.what, more.why, _KEEP.format(day.project, day.date)) from None
+                damaged.append(old)
+        return _merged(staged, dataclasses.replace(olds, all=damaged))
 
 
 def unite(places: Places, project: str, day: date) -> Published:

@@ -33,7 +33,8 @@ def upload_day(
 ) -> Sent:
     """Put the day's zip on Drive, verified; `recorded` is the sha256 of one that is proved.
 
-    Raises `BrokenZip`, `InvalidSummary`, `OverwriteRefused` (under `never`), `BrokenDay`, `DayIsBusy`, `DiskError`, and Drive's errors.
+    Raises `BrokenZip`, `InvalidSummary`, `OverwriteRefused` (under `never`), `BrokenDay`, `DayIsBusy`,
+    `DiskError`, and Drive's errors.
     """
     set_aside, united = None, False
     while True:

@@ -92,7 +92,7 @@ def test_a_yes_allows_only_what_loses_nothing(desk: Desk, capsys: pytest.Capture
     asked = capsys.readouterr().out
     assert f"1 runs in 1 traces lie in {desk.settings.data_dir / PROJECT / str(DAY)}, fetched 2025-" in asked
     assert f"{day_zip_name(PROJECT, DAY)} is on Drive, 0.0 kB, from 2025-09-01 03:30 UTC" in asked
-    assert "only if no run and no attachment is lost" in asked
+    assert "A yes loses nothing" in asked
 
 
 def test_force_asks_nothing_and_allows_everything(desk: Desk) -> None:

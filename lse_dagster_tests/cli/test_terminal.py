@@ -53,7 +53,7 @@ def test_nothing_is_overwritten_without_a_yes(workplace: Workplace) -> None:
     with workplace.terminal("archive", "fetch", "--date", str(DATE)) as terminal:
         screen = terminal.wait_for("[y/N]")
         assert "2 runs in 2 traces" in screen
-        assert "only if no run and no attachment is lost" in screen
+        assert "A yes loses nothing" in screen
         terminal.type("maybe")
         terminal.wait_for("Please answer yes or no.")
         terminal.type("")

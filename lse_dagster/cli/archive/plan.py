@@ -1,8 +1,8 @@
 """Which days to work on and what each step may overwrite, settled with the person before any work begins.
 
 What was seen decides the policy: where nothing was there, nothing may be overwritten (`never`), so that a day
-that appears meanwhile is safe; a yes allows what loses no run and no attachment (`superset`); only `--force`
-allows everything (`always`).
+that appears meanwhile is safe; a yes allows what loses nothing (`superset`); only `--force` allows everything
+(`always`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Copies = Mapping[date, "DriveFile"]
 """The day zips of the project on Drive, by their date."""
 
-_NOTHING_LOST = "A yes replaces it only if no run and no attachment is lost by it."
+_NOTHING_LOST = "A yes loses nothing: what LangSmith sends no more goes on in the day."
 
 
 class BeforeStartDate(ArchiveError):

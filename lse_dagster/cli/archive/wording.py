@@ -6,6 +6,8 @@ from pathlib import Path
 from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, StepOutcome
 from lse_dagster.cli.metadata import Metadata
 
+_NOUNS = {"runs": "runs", "feedback": "feedback records", "attachments": "attachments"}
+
 
 def describe_step(outcome: StepOutcome) -> str:
     """One line about a step that was done, from the metadata that Dagster keeps."""
@@ -75,6 +77,12 @@ def _day_words(metadata: Metadata) -> list[str]:
         words.append("the same as before, kept")
     if metadata.get("runs_added"):
         words.append(f"{_count(metadata, 'runs_added')} more than before")
+    if metadata.get("runs_changed"):
+        words.append(f"{_count(metadata, 'runs_changed')} changed")
+    kept = [name for name in ("runs", "feedback", "attachments") if metadata.get(f"{name}_kept")]
+    if kept:
+        counts = " and ".join(f"{_count(metadata, f'{name}_kept')} {_NOUNS[name]}" for name in kept)
+        words.append(f"{counts} kept that LangSmith sends no more")
     if metadata.get("runs_lost"):
         words.append(f"{_count(metadata, 'runs_lost')} given up")
     if metadata.get("missing_attachments"):
