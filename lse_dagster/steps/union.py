@@ -59,7 +59,8 @@ def take_as_it_is(staged: StagedDay, places: Places, overwrite: Overwrite, *, no
     """A day that was restored or brought over, if it may take the place of what is there.
 
     Not if that holds more, or was fetched later and differs. What cannot be read whole stands in nobody's
-    way: what its hashes prove is carried over. Under `always` a day that would be refused is marked as forced.
+    way: what its hashes prove is carried over. Under `always` a day that would be refused is marked as
+    forced.
     Raises `HoldsMore`, `DiskError`; the staging is gone then.
     """
     with staged.staging as staging, places.old_days(staging.project, staging.date) as olds:
