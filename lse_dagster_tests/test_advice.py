@@ -24,12 +24,6 @@ REVIEWED: Final = {
     # What discards stands last, after what loses nothing, and says what it gives up.
     "Keep it; or run this in a terminal and answer yes, which loses nothing. `dagster asset materialize` asks "
     "nothing and loses nothing either; --force replaces it whatever the new one holds.": "the day there",
-    "Keep it, or run again with `overwrite: superset` (loses no run) or `overwrite: always` (`--force`).": (
-        "the day there; superset, before it, loses nothing"
-    ),
-    "Keep it (or restore it from Drive). To give these {} up, run again with `overwrite: always` (`--force`).": (
-        "what it names"
-    ),
     "Keep what is there; it is worth more. Only to give up what it holds: `overwrite: always` (`--force`).": (
         "what it holds"
     ),
@@ -57,10 +51,10 @@ REVIEWED: Final = {
 }
 """Texts, and what is lost by following them."""
 REVIEWED_LINES: Final = {
+    "`overwrite`: `never` (refuse), `superset` (the default: all this), `always` (`--force`: as it comes).",
+    "per content; `--force` does not lift that. The copy on Drive is compared with the hash recorded then, so a zip and a",
+    "- A yes never gives anything up; `--force` asks nothing and replaces whatever is there. Without a terminal it",
     "around them. Nothing below loses a day that is on this disk or on Drive, but for `--force`, which replaces",
-    "runs up: `lse archive --date 2025-08-29 --force`.",
-    "- A yes never gives up runs or attachments; `--force` asks nothing and replaces whatever is there. Without a "
-    "terminal it",
     "day or the new one. An interrupted fetch is gone on with by the next one, for a day; `--force` begins anew.",
 }
 """Lines of the documents that speak of `--force`."""
