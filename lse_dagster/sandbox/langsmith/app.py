@@ -81,7 +81,6 @@ def langsmith_environment(directory: Path, base_url: str) -> dict[str, str]:
     return {
         "LANGSMITH_API_KEY": _api_key(directory),
         "LANGSMITH_ENDPOINT": base_url,
-        "LSE_RETENTION_DAYS": "3650",  # the sandbox forgets nothing
         "LSE_PROJECTS": "my-project",
         "LSE_START_DATE": "2025-08-01",
         "LSE_LANGSMITH_RATES": "none",
