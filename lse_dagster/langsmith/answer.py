@@ -20,7 +20,8 @@ from lse_dagster.langsmith.errors import (
 )
 from lse_dagster.net.come_back import ComeBack
 
-_RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_RETRYABLE: Final = frozenset({408, 425, 429})
+"""And every 5xx, also those of the proxies in between (Cloudflare: 520 to 530), but for the next."""
 _NOT_THERE: Final = frozenset({404, 405, 501})
 _PIECE: Final = 1 << 16
 _LONGEST_WAIT: Final = 86_400.0
@@ -29,7 +30,7 @@ _LONGEST_WAIT: Final = 86_400.0
 def error_of(what: str, status: int, content: bytes, key: ApiKey) -> ArchiveError:
     """The error for an answer that is none; `transient` where it may pass."""
     words = _shorten(key.hidden_in(content.decode("utf-8", "replace"))[:2000])
-    if status in _RETRYABLE:
+    if status in _RETRYABLE or (status >= requests.codes.server_error and status not in _NOT_THERE):
         return unavailable(what, f"{status}: {words}")
     if status in {401, 403}:
         return Unauthorized(

@@ -20,7 +20,8 @@ from lse_dagster.net.certificates import CertificateError
 
 Params = Mapping[str, str | int | Sequence[str]]
 
-_MAY_BE_TOO_LARGE: Final = frozenset({413, 502, 503, 504})
+_MAY_BE_TOO_LARGE: Final = frozenset({413, 502, 503, 504, 520, 524})
+"""The last two are Cloudflare's words for 502 and 504."""
 _UNSENDABLE: Final = (
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidSchema,

@@ -40,7 +40,7 @@ def test_retry_after_is_waited_for_exactly_however_long(
     assert transport.counters.seconds_waited == 300.0
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530])
 def test_what_may_pass_is_tried_again_with_growing_pauses(
     status: int, transport: Transport, waits: Waits, langsmith_sandbox: ControlClient
 ) -> None:
