@@ -15,6 +15,7 @@ from pydantic import Field
 
 from lse_dagster.day.drive_copy import stage_from_drive
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.staging import StagedDay
@@ -288,6 +289,8 @@ def _restore(
             on_download=amounts(listener, "downloading"),
             on_extract=amounts(listener, "extracting"),
         )
+    if restored.foreign:
+        context.log.info(left_out(restored.foreign))
     return restored.staged, {**tables_of_day(restored.tally)}
 
 

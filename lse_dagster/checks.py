@@ -28,8 +28,10 @@ from lse_dagster.day.finding import (
     finding_of_differences,
 )
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.foreign import left_out
 from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.unzip import compare_with_day
+from lse_dagster.day.zip_directory import ZipDirectory
 from lse_dagster.day.zip_proof import prove_copy
 from lse_dagster.day_metadata import SOURCE_METADATA
 from lse_dagster.day_results import Service, days_to_check, findings_of, report
@@ -221,13 +223,14 @@ def _zip_check(
             folder = storage.days.load(project.configured_name, day)
             path = storage.zips.existing_path(project.configured_name, day)
             try:
+                with ZipDirectory(path) as archive:
+                    foreign = left_out(archive.foreign_names())
                 differences = list(compare_with_day(path, folder))
             except BrokenZip as error:
-                differences = [error.why]
+                foreign, differences = "", [error.why]
             members = len(folder.summary.files) + 1
-            return finding_of_differences(
-                differences, good=f"All {members:,} members match.", numbers={"members": members}
-            )
+            good = f"All {members:,} members match. {foreign}".rstrip()
+            return finding_of_differences(differences, good=good, numbers={"members": members})
 
         with retries.archive_errors(context.retry_number):
             days = days_to_check(context, storage, project)

@@ -1,5 +1,6 @@
 """The checks of the assets: what stops a day, what is a warning, and what each of them says."""
 
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -320,6 +321,20 @@ def test_a_zip_changed_on_disk_fails_its_check(position: float, archive: DayArch
     found = evaluation(archive.verify(), "zip_matches_day")
 
     assert not found.passed
+
+
+def test_what_a_file_manager_put_into_a_zip_is_left_out_and_named(archive: DayArchive) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    with zipfile.ZipFile(archive.zips.zip_path(archive.project, DATE), "a") as zipped:
+        for name in ("__MACOSX/._one", "__MACOSX/._two", "__MACOSX/._three", ".DS_Store"):
+            zipped.writestr(name, b"Finder's")
+
+    found = evaluation(archive.verify(), "zip_matches_day")
+
+    assert found.passed
+    assert "All 3 members match. Left out" in (found.description or "")
+    assert "'__MACOSX/._one', '__MACOSX/._two', '__MACOSX/._three' and 1 more" in (found.description or "")
 
 
 def test_a_copy_that_drive_lost_or_changed_fails_its_check(archive: DayArchive) -> None:

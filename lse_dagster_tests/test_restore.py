@@ -98,6 +98,15 @@ def unchanged(zipped: bytes) -> bytes:
     return zipped
 
 
+def put_on_drive(archive: DayArchive, sandbox: Sandbox) -> None:
+    """Upload the zip as it lies here."""
+    path = archive.zips.zip_path(archive.project, DATE)
+    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive()) as drive:
+        drive.upload(
+            path, folder=archive.project, name=path.name, may_replace=lambda _: None, session_path=None
+        )
+
+
 @pytest.mark.parametrize("spoil", [cut_in_the_middle, of_another_summary, with_a_hostile_name, unchanged])
 def test_a_refused_restore_leaves_nothing_behind_and_does_not_advise_restoring(
     archive: DayArchive, sandbox: Sandbox, spoil: Callable[[bytes], bytes]
@@ -110,10 +119,7 @@ def test_a_refused_restore_leaves_nothing_behind_and_does_not_advise_restoring(
     before = content(place)
     path = archive.zips.zip_path(archive.project, DATE)
     path.write_bytes(spoil(path.read_bytes()))
-    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive()) as drive:
-        drive.upload(
-            path, folder=archive.project, name=path.name, may_replace=lambda _: None, session_path=None
-        )
+    put_on_drive(archive, sandbox)
 
     refused = failure(archive.run("restore"), "raw_runs")
 
@@ -123,6 +129,25 @@ def test_a_refused_restore_leaves_nothing_behind_and_does_not_advise_restoring(
     assert not parts["what to do next"].startswith("Restore")
     assert "or restore" not in parts["what to do next"]
     assert "\x1b" not in str(refused.description)
+
+
+def test_what_a_file_manager_put_into_the_copy_is_left_out_and_named_in_the_log(
+    archive: DayArchive, sandbox: Sandbox
+) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    before = content(archive.days.day_path(archive.project, DATE))
+    shutil.rmtree(archive.days.day_path(archive.project, DATE))
+    path = archive.zips.zip_path(archive.project, DATE)
+    with zipfile.ZipFile(path, "a") as zipped:
+        zipped.writestr("__MACOSX/._one", b"Finder's")
+    put_on_drive(archive, sandbox)
+
+    restored = archive.run("restore")
+
+    assert content(archive.days.day_path(archive.project, DATE)) == before
+    logged = [entry.user_message for entry in archive.instance.all_logs(restored.run_id)]
+    assert "Left out, because it is not of the day: '__MACOSX/._one'." in logged
 
 
 def test_restoring_identical_bytes_keeps_what_is_downstream_fresh(archive: DayArchive) -> None:

@@ -20,7 +20,7 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.tally import Tally
 from lse_dagster.day.unzip import extract_zip
-from lse_dagster.day.zip_directory import broken_zip
+from lse_dagster.day.zip_directory import ZipDirectory, broken_zip
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day.zip_proof import PROVED, prove_zip
 from lse_dagster.drive.archive import DriveArchive
@@ -59,6 +59,8 @@ class RestoredDay:
 
     staged: StagedDay
     tally: Tally
+    foreign: list[str]
+    """What a file manager had put into the zip, which is left out."""
 
 
 def find_copy(drive: DriveArchive, project: str, day: date) -> DriveFile | None:
@@ -159,6 +161,8 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
         else:
             extracted = extract_zip(path, staging.content, project=project, day=day, on_progress=on_extract)
             staged = StagedDay(staging, extracted)
+        with ZipDirectory(path) as archive:
+            foreign = archive.foreign_names()
         found = examine_day(staged.day)
         for difference in found.differences:
             raise broken_zip(path, difference)
@@ -170,7 +174,7 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
             "where the day is still on this disk and `lse verify` finds it right: give that file another "
             f"name on Drive, then lse archive upload --project {project!r} --date {day}.",
         ) from error
-    return RestoredDay(staged, found.tally)
+    return RestoredDay(staged, found.tally, foreign)
 
 
 def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:

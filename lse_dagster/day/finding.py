@@ -10,7 +10,7 @@ from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.examination import Examination
 from lse_dagster.day.feedback_examination import FeedbackFound
 from lse_dagster.day.folder import REPAIR, DayFolder
-from lse_dagster.day.foreign import name_some
+from lse_dagster.day.foreign import left_out
 from lse_dagster.day.interval import DayInterval, iso_z
 from lse_dagster.day.overwrite.withdrawal import Withdrawal
 from lse_dagster.day.proof import Verdict
@@ -56,9 +56,7 @@ def find_changed_files(folder: DayFolder, examined: Examination) -> Finding:
     good = f"All {files:,} files are as they were written, and hold what their summary says."
     found = finding_of_differences(examined.differences, good=good, numbers=numbers)
     why = good if found.verdict.passed else f"{found.verdict.why}. {REPAIR}"
-    if foreign:
-        why = f"{why} Left out, because it is not of the day: {name_some(foreign)}."
-    return replace(found, verdict=Verdict(found.verdict.passed, why))
+    return replace(found, verdict=Verdict(found.verdict.passed, f"{why} {left_out(foreign)}".rstrip()))
 
 
 def find_incomplete_traces(found: Completeness) -> Finding:

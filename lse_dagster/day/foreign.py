@@ -36,10 +36,12 @@ def move_foreign(old: Path, new: Path) -> None:
         (old / name).rename(new / name)
 
 
-def name_some(names: list[str]) -> str:
-    """The first few of these names, and how many more there are."""
+def left_out(names: list[str]) -> str:
+    """What is said of files that are not ours, with the first few of their names; of none, nothing."""
+    if not names:
+        return ""
     more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
-    return ", ".join(map(repr, names[:_TOLD])) + more
+    return f"Left out, because it is not of the day: {', '.join(map(repr, names[:_TOLD]))}{more}."
 
 
 def _is_ours(name: str) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 import struct
+import unicodedata
 from collections.abc import Iterator
 from io import BufferedIOBase, BufferedReader, RawIOBase
 from pathlib import Path
@@ -45,6 +46,7 @@ _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _DESCRIPTOR: Final = 0x8
 _KNOWN_FLAGS: Final = 0x6 | _DESCRIPTOR | FLAG_UTF8  # 0x6: how hard the compressor tried
 _LONGEST_COMMENT: Final = 0xFFFF
+_COUNTED: Final = 1 << 16
 _FOLDER: Final = 0x10  # of DOS
 _LIKELY_HEADER: Final = 128
 """Bytes. The local header of a trace file fits, its name and Zip64 part included."""
@@ -132,6 +134,10 @@ class ZipDirectory:
         if records.read(1):
             raise self.broken("its directory holds more than its members")
 
+    def foreign_names(self) -> list[str]:
+        """What a file manager has put in, which is left out. Raises `BrokenZip`."""
+        return [member.name for member in self.members() if is_foreign_file(member.name)]
+
     def member(self, name: str) -> Member:
         """The first member of a name. Raises `BrokenZip`."""
         found = next((member for member in self.members() if member.name == name), None)
@@ -208,13 +214,29 @@ class ZipDirectory:
         if len(tail) != at + END.size + comment or disk or first_disk or here != count:
             raise self.broken("its end is damaged")
         end = self._size - length + at
+        end64 = None
         if count == COUNT_NEEDS_64 or NEEDS_64 in {size, begin}:
-            count, size, begin, end = self._read_end64(end) or (count, size, begin, end)
+            end64 = self._read_end64(end)
+        if end64 is not None:
+            count, size, begin, end = end64
         if begin + size != end:
             raise self.broken("its directory is not where its end says")
         if count * CENTRAL.size > size:
             raise self.broken("its directory ends too early")
-        return count, begin, size
+        return count if end64 is not None else self._count_anew(count, begin, size), begin, size
+
+    def _count_anew(self, count: int, begin: int, size: int) -> int:
+        """How many members a directory has whose end has 16 bits for the number.
+
+        Finder writes no Zip64 end: of more than 65,535 members it tells what 16 bits hold.
+        """
+        if size < (count + _COUNTED) * CENTRAL.size:
+            return count
+        found, records = 0, BufferedReader(_Part(self, begin, size), _READ_AT_ONCE)
+        while records.peek(1):
+            self._parse(records)
+            found += 1
+        return found if found % _COUNTED == count else count
 
     def _read_end64(self, end: int) -> tuple[int, int, int, int] | None:
         """The same from the Zip64 end, and where that lies; None when there is none."""
@@ -270,12 +292,15 @@ class ZipDirectory:
         raise self.broken("a Zip64 part of its directory is missing")
 
     def _decode(self, name: bytes, flags: int) -> str:
+        """The name in NFC, as ours are. Finder writes UTF-8 without saying so, and in NFD."""
+        if name.isascii():
+            return name.decode("ascii")
         try:
-            if name.isascii():
-                return name.decode("ascii")
-            return name.decode("utf-8" if flags & FLAG_UTF8 else "cp437")
+            return unicodedata.normalize("NFC", name.decode("utf-8"))
         except UnicodeDecodeError:
-            raise self.broken(f"the name {name!r} is not UTF-8") from None
+            if flags & FLAG_UTF8:
+                raise self.broken(f"the name {name!r} is not UTF-8") from None
+            return name.decode("cp437")
 
 
 class _Part(RawIOBase):

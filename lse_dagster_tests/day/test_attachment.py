@@ -101,6 +101,7 @@ def test_a_file_name_is_one_flat_visible_name_that_is_safe_everywhere(file: tupl
     assert name != SUMMARY
     assert is_attachment_file_name(name)
     assert not is_trace_file_name(name)
+    assert unicodedata.is_normalized("NFC", name)  # readers of a zip made elsewhere rest on it
 
 
 @given(files, files)

@@ -1,23 +1,27 @@
 """Zips that somebody made with a file manager of the files of a day: what it adds is left out."""
 
 import io
+import unicodedata
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.attachment import is_day_file_name
+from lse_dagster.day.attachment import attachment_file_name, is_day_file_name
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign_files import is_foreign_file
+from lse_dagster.day.store import DayStore
 from lse_dagster.day.unzip import compare_with_day, extract_zip
 from lse_dagster.day.zip_file import read_zip
 from lse_dagster.day.zip_proof import prove_zip
+from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
+from lse_dagster_tests.day.staged import DAY, PROJECT, content
+from lse_dagster_tests.day.zip_bytes import ZipBytes
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07" + bytes(116)
 
@@ -37,8 +41,10 @@ class OneWay(io.RawIOBase):
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> DayFolder:
-    runs = [root(at("10:00:00")).raw(), root(at("11:00:00")).raw()]
-    return published_day(tmp_path_factory.mktemp("data"), runs)
+    first, second = root(at("10:00:00")), root(at("11:00:00"))
+    store = DayStore(tmp_path_factory.mktemp("data"))
+    photo = attachment_file_name(first.id, "attachment", "Würzburg.png")
+    return store.publish(stage_with(store, [first.raw(), second.raw()], {photo: b"photo"}), "superset").day
 
 
 def made_by_finder(day: DayFolder, path: Path, *, folder: str = "", extra: tuple[str, ...] = ()) -> Path:
@@ -67,6 +73,38 @@ def test_what_a_file_manager_adds_is_left_out(day: DayFolder, tmp_path: Path, ex
     assert list(compare_with_day(path, day)) == []
     assert prove_zip(path, project=PROJECT, day=DAY)
     assert len(read_zip(path, project=PROJECT, day=DAY).run_ids()) == 2
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("says_so", [True, False])
+def test_names_in_utf8_are_read_in_either_form_also_where_nothing_says_that_they_are(
+    form: Literal["NFC", "NFD"], says_so: bool, day: DayFolder, tmp_path: Path
+) -> None:
+    """Finder writes NFD, and does not set the flag (seen in zips of macOS, by several readers of zips)."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in sorted(day.path.iterdir()):
+            archive.write(source, unicodedata.normalize(form, source.name))
+    made = ZipBytes(path)
+    for name in made.names():
+        made.set(name, "flags", 0x800 if says_so and not name.isascii() else 0)
+    made.save()
+    (out := tmp_path / "out").mkdir()
+
+    extract_zip(path, out, project=PROJECT, day=DAY)
+
+    assert content(out) == content(day.path)
+    assert list(compare_with_day(path, day)) == []
+
+
+def test_one_name_in_two_forms_is_there_twice(day: DayFolder, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in sorted(day.path.iterdir()):
+            for name in {unicodedata.normalize(form, source.name) for form in ("NFC", "NFD")}:
+                archive.write(source, name)
+
+    assert any("more than once" in found for found in compare_with_day(path, day))
 
 
 def test_a_zip_of_the_folder_is_told_what_it_is(day: DayFolder, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.attachment import attachment_file_name
+from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_directory import ZipDirectory
@@ -242,6 +243,27 @@ def test_a_zip_with_as_many_members_as_fit_without_zip64_is_read(tmp_path: Path)
 
     with ZipDirectory(path) as ours:
         assert len(ours) == 65_535
+
+
+@pytest.mark.parametrize("told", [70_000 % 0x10000, 70_000 % 0x10000 + 1])
+def test_a_zip_whose_end_cannot_tell_how_many_members_it_has_is_counted(told: int, tmp_path: Path) -> None:
+    """Finder writes no Zip64 end, only what 16 bits hold of the number. Another number is a lie."""
+    path = tmp_path / "many.zip"
+    build(path, 70_000, "{:06}.json".format)
+    with zipfile.ZipFile(path) as archive:
+        begin = archive.start_dir
+    whole = path.read_bytes()
+    end64 = whole.rindex(b"PK\x06\x06")
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, told, told, end64 - begin, begin, 0)
+    path.write_bytes(whole[:end64] + end)
+
+    with ZipDirectory(path) as ours:
+        if told == 70_000 % 0x10000:
+            assert len(ours) == sum(1 for _ in ours.members()) == 70_000
+            assert list(ours.check()) == []
+        else:
+            with pytest.raises(BrokenZip, match="more than its members"):
+                list(ours.members())
 
 
 @pytest.mark.parametrize("size", [0, 1, 0xFEFF_FFFE, 0xFEFF_FFFF, 0xFFFF_FFFF, 1 << 33])
