@@ -80,7 +80,11 @@ _RAW_RUNS_CHECKS = (
         True,
         "Every file has the hash that the summary promises, none is extra, and they hold what it counts.",
     ),
-    (COMPLETENESS_CHECK, False, "Every parent is there and every identity agrees with `dotted_order`."),
+    (
+        COMPLETENESS_CHECK,
+        False,
+        "Every run is in its trace's file, every parent is there, every identity agrees with `dotted_order`.",
+    ),
     (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
     (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
     (FEEDBACK_CHECK, False, "Of each run as many feedback records are archived as it says that it has."),

@@ -20,6 +20,7 @@ WHOLE_FIELD = "ROOT"
 
 _LONGEST_RUN = 72
 _LONGEST_NAME = 150
+_UNFILED = ".unfiled.json"
 _LONGEST_SUFFIX = 16
 _LONGEST_KEPT = 140
 _KEPT_DIGITS = 32
@@ -77,7 +78,9 @@ def is_attachment_file_name(name: str) -> bool:
             return False
         if _CUT.fullmatch(found["rest"]):
             return True
-        return len(found["rest"].encode()) <= _LONGEST_KEPT and _is_sent_file_name(name_before_kept(name))
+        return len(found["rest"].encode()) <= _LONGEST_KEPT and (
+            _is_sent_file_name(name_before_kept(name)) or is_unfiled_file_name(name_before_kept(name))
+        )
     return _is_sent_file_name(name)
 
 
@@ -94,9 +97,20 @@ def _is_sent_file_name(name: str) -> bool:
     return field != part and field != _name_part(WHOLE_FIELD) and may_be_made_by(_name_part, field)
 
 
+def unfiled_file_name(run_id: str) -> str:
+    """The file of a run that cannot stand in its trace's file: its bytes as they came, maybe no JSON."""
+    return run_part(run_id) + _UNFILED
+
+
+def is_unfiled_file_name(name: str) -> bool:
+    """Whether a name is one that `unfiled_file_name` can have made."""
+    run = name.removesuffix(_UNFILED)
+    return run != name and "." not in run and may_be_made_by(run_part, run)
+
+
 def is_day_file_name(name: str) -> bool:
     """Whether a day may hold a file of this name beside its summary."""
-    return is_trace_file_name(name) or is_attachment_file_name(name)
+    return is_trace_file_name(name) or is_attachment_file_name(name) or is_unfiled_file_name(name)
 
 
 def run_part(run_id: str) -> str:

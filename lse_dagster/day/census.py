@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from lse_dagster.day.attachment import unfiled_file_name
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, parse_time
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
@@ -32,6 +33,7 @@ _NOUNS: Final = {
     "pending_runs": "unfinished runs",
     "feedback": "feedback records",
     "attachments": "attachments",
+    "unfiled_runs": "runs in files of their own",
     "kept_runs": "runs that LangSmith sends no more",
     "kept_feedback": "feedback records that LangSmith sends no more",
     "kept_attachments": "attachments that LangSmith sends no more",
@@ -71,6 +73,17 @@ class Census:
         if (why := next(self._strangeness(name, trace, runs), None)) is not None:
             self._strange.append(f"{name} {why}")
         self._trace_before = trace.trace_id
+
+    def add_unfiled(self, name: str, run: RunIdentity) -> None:
+        """Count a run in a file of its own."""
+        self._counted["unfiled_runs"] += 1
+        self._count(run, carried_over=trace_start([_begin(run)]) < self._interval.start)
+        if name != unfiled_file_name(run.id):
+            self._strange.append(f"{name} holds run {run.id}")
+        elif self._summary.files[name].runs != 1:
+            self._strange.append(f"{name} holds 1 run, the summary says {self._summary.files[name].runs:,}")
+        elif run.start < self._interval.start - _ROUNDING:
+            self._strange.append(f"{name} is from before the day")
 
     def _count(self, run: RunIdentity, *, carried_over: bool) -> None:
         self._counted["pending_runs"] += run.pending

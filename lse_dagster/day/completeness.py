@@ -8,6 +8,7 @@ died, or sampling left it out), or deleted. Fetching again cannot mend that, so 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval
@@ -25,11 +26,13 @@ class Completeness:
     """Pairs of a run and the parent that is not there."""
     inconsistent: tuple[tuple[str, str], ...]
     """Pairs of a run and what its dotted order contradicts."""
+    unfiled: tuple[tuple[str, str], ...] = ()
+    """Pairs of a run in a file of its own and why its trace's file cannot hold it."""
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.missing_parents and not self.inconsistent
+        return not (self.missing_parents or self.inconsistent or self.unfiled)
 
 
 class TraceExamination:
@@ -41,6 +44,7 @@ class TraceExamination:
         self._count = 0
         self._apart: list[tuple[str, str]] = []
         self._inconsistent: list[tuple[str, str]] = []
+        self._unfiled: list[tuple[str, str]] = []
 
     def add(self, runs: Sequence[RunIdentity]) -> None:
         """The runs of the next file."""
@@ -48,10 +52,15 @@ class TraceExamination:
         self._apart += _apart_from_parent(runs, self._start)
         self._inconsistent += ((run.id, why) for run in runs for why in _contradictions(run))
 
+    def add_unfiled(self, run: RunIdentity) -> None:
+        """A run in a file of its own: its trace is not whole without it."""
+        self._count += 1
+        self._unfiled.append((run.id, run.unfiled))
+
     def finish(self) -> Completeness:
         """What is wrong. The day is read again if a parent is not in its child's file. Raises `BrokenDay`."""
         missing = tuple(_missing_parents(self._day, self._apart))
-        return Completeness(self._count, missing, tuple(self._inconsistent))
+        return Completeness(self._count, missing, tuple(self._inconsistent), tuple(self._unfiled))
 
 
 def examine_traces(day: DayFolder) -> Completeness:
@@ -59,6 +68,8 @@ def examine_traces(day: DayFolder) -> Completeness:
     examination = TraceExamination(day)
     for runs in day.identities_by_trace():
         examination.add(runs)
+    for raw in day.unfiled():
+        examination.add_unfiled(read_identity(raw))
     return examination.finish()
 
 
@@ -68,7 +79,8 @@ def _missing_parents(day: DayFolder, apart: list[tuple[str, str]]) -> Iterable[t
         return ()
     wanted = {plain_id(parent) for _, parent in apart}
     met = (plain_id(run_id) for trace in day.traces() for run_id in _ids(trace))
-    elsewhere = {run_id for run_id in met if run_id in wanted}
+    alone = (plain_id(read_identity(raw).id) for raw in day.unfiled())
+    elsewhere = {run_id for run_id in chain(met, alone) if run_id in wanted}
     return ((run, parent) for run, parent in apart if plain_id(parent) not in elsewhere)
 
 

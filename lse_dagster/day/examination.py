@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from lse_dagster.day.attachment import is_unfiled_file_name
 from lse_dagster.day.census import Census
 from lse_dagster.day.completeness import Completeness, TraceExamination
 from lse_dagster.day.feedback_examination import FeedbackExamination, FeedbackFound
@@ -53,6 +54,12 @@ def examine_day(day: DayFolder) -> Examination:
                 traces.add(runs)
                 feedback.add(trace, runs)
                 withdrawal.add(trace)
+            elif is_unfiled_file_name(name):
+                content = (day.path / name).read_bytes()
+                is_as_written = hashlib.sha256(content).hexdigest() == entry.sha256
+                run = read_identity(content)
+                census.add_unfiled(name, run)
+                traces.add_unfiled(run)
             else:
                 is_as_written = file_sha256(day.path / name) == entry.sha256
         except (OSError, InvalidRun, msgspec.MsgspecError, UnicodeDecodeError) as error:

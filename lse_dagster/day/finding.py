@@ -61,12 +61,14 @@ def find_changed_files(folder: DayFolder, examined: Examination) -> Finding:
 
 def find_incomplete_traces(found: Completeness) -> Finding:
     """Whether every parent is there and every identity agrees with `dotted_order`."""
-    problems = [f"run {run}: its parent {parent} is missing" for run, parent in found.missing_parents]
+    problems = [f"run {run} lies in a file of its own: {why}" for run, why in found.unfiled]
+    problems += [f"run {run}: its parent {parent} is missing" for run, parent in found.missing_parents]
     problems += [f"run {run}: {why}" for run, why in found.inconsistent]
     numbers: Numbers = {
         "runs": found.runs,
         "missing_parents": len(found.missing_parents),
         "inconsistent_runs": len(found.inconsistent),
+        "unfiled_runs": len(found.unfiled),
     }
     return finding_of_differences(problems, good=f"All {found.runs:,} runs fit together.", numbers=numbers)
 

@@ -11,17 +11,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.interval import DayInterval, from_microseconds, parse_time
+from lse_dagster.day.raw_json import RawDecoder, why_no_json
 from lse_dagster.day.run import InvalidRun, RunIdentity, read_identity
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import Unverified
 from lse_dagster.day.writer import DayWriter, Imported
 from lse_dagster.errors import ArchiveError
+
+T = TypeVar("T")
 
 NOT_COUNTED: Final = (
     "The first system fetched these runs and did not ask LangSmith how many there were: some may be missing."
@@ -47,6 +50,21 @@ class _Metadata(msgspec.Struct):
 class _Run(msgspec.Struct):
     session_id: str | None = None
     feedback_records: list[msgspec.Raw] | None = None
+
+
+_FILE: Final = RawDecoder(_File, raws=("metadata", "trace"))
+_METADATA: Final = RawDecoder(_Metadata)
+_RUN: Final = RawDecoder(_Run, raws=("feedback_records",))
+
+
+def _decode(decoder: RawDecoder[T], content: bytes | bytearray) -> T:
+    """What Python's `json` wrote may be no JSON: it writes NaN."""
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return decoder.salvage(bytes(content))
 
 
 @dataclass(frozen=True)
@@ -81,12 +99,12 @@ def is_run_file_name(name: str) -> bool:
 def read_run_file(name: str, content: bytes | bytearray) -> FirstSystemRun:
     """Read one run file, in either of its forms. Raises `InvalidRun` with the reason."""
     try:
-        file = msgspec.json.decode(content, type=_File)
-        metadata = msgspec.json.decode(file.metadata, type=_Metadata)
-        run = msgspec.json.decode(file.trace, type=_Run)
+        file = _decode(_FILE, content)
+        metadata = _decode(_METADATA, bytes(file.metadata))
+        run = _decode(_RUN, bytes(file.trace))
         raw = bytes(file.trace)
         identity = read_identity(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRun(f"{name} is no run file of the first system: {error}") from None
     named = _RUN_FILE.fullmatch(name)
     if named is None or named["run"] != identity.id:
@@ -129,8 +147,7 @@ def stage_runs(
     collected = _Collected(staging)
     for run in runs:
         collected.add(run)
-    if not leave_out_others:
-        collected.refuse_others()
+    collected.part_with_others(refuse=not leave_out_others)
     return collected.finish(original_summary)
 
 
@@ -161,13 +178,21 @@ class _Collected:
         # The bytes are on the disk by now.
         self._latest[run_id] = replace(run, raw=b"")
 
-    def refuse_others(self) -> None:
-        for trace in self._writer.traces_after_the_day():
-            began = trace.told_start_us
-            if began is None or from_microseconds(began) not in DayInterval.of(self._staging.date):
-                self._others[from_microseconds(trace.start_us).date()] += trace.runs
-        if self._others:
+    def part_with_others(self, *, refuse: bool) -> None:
+        """Refuse runs of other days, or leave them out: those before the day are, by the writer."""
+        day = DayInterval.of(self._staging.date)
+        later = [
+            trace
+            for trace in self._writer.traces_after_the_day()
+            if trace.told_start_us is None or from_microseconds(trace.told_start_us) not in day
+        ]
+        for trace in later:
+            self._others[from_microseconds(trace.start_us).date()] += trace.runs
+        if refuse and self._others:
             raise self._other_days()
+        self._writer.leave_out([trace.id for trace in later])
+        for run_id in self._writer.lacking(list(self._latest)):
+            del self._latest[run_id]
 
     def finish(self, original_summary: str | None) -> StagedDay:
         runs = self._latest.values()
@@ -188,9 +213,9 @@ class _Collected:
 
     def _record(self, run: FirstSystemRun, *, superseded: bytes | None = None) -> None:
         """What lay beside a run; its present form first, those that it superseded after."""
-        fields = {"file": run.file, "metadata": msgspec.Raw(run.metadata)}
+        fields = {"file": run.file, "metadata": _as_json(run.metadata)}
         if superseded is not None:
-            fields["trace"] = msgspec.Raw(superseded)
+            fields["trace"] = _as_json(superseded)
         records = self._records.setdefault(run.identity.id, [])
         records.insert(0 if superseded is None else len(records), msgspec.json.encode(fields))
 
@@ -202,3 +227,10 @@ class _Collected:
             f"They hold runs of other days ({days}): its older form filed runs under the date of the fetch.",
             "Bring them over with `lse migrate`, which files every run under its own date.",
         )
+
+
+def _as_json(content: bytes) -> msgspec.Raw:
+    """The bytes, or as a text what is no JSON."""
+    if not why_no_json(content):
+        return msgspec.Raw(content)
+    return msgspec.Raw(msgspec.json.encode(content.decode("utf-8", "backslashreplace")))

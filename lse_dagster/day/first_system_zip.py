@@ -42,14 +42,16 @@ def stage_first_system_zip(
         for why in _compare_directory(archive, names):
             raise archive.broken(why)
         try:
-            original = b"".join(read_summary(archive)).decode() if SUMMARY in names else None
+            original = None
+            if SUMMARY in names:
+                original = b"".join(read_summary(archive)).decode("utf-8", "backslashreplace")
             staged = stage_runs(
                 staging,
                 _runs(archive, on_progress),
                 original_summary=original,
                 leave_out_others=leave_out_others,
             )
-        except (InvalidRun, UnicodeDecodeError) as error:
+        except InvalidRun as error:
             raise archive.broken(str(error)) from error
     return staged
 

@@ -72,16 +72,28 @@ class DayFolder:
 
     def identities(self) -> Iterator[RunIdentity]:
         """The identity of every run. Raises `BrokenDay` as `traces` does."""
-        return chain.from_iterable(self.identities_by_trace())
+        yield from chain.from_iterable(self.identities_by_trace())
+        for raw in self.unfiled():
+            yield self._identity(raw)
+
+    def unfiled(self) -> Iterator[bytes]:
+        """The runs in files of their own, which may be no JSON. Raises `BrokenDay` as `traces` does."""
+        for name in self.summary.unfiled_names():
+            try:
+                yield (self.path / name).read_bytes()
+            except OSError as error:
+                raise self.broken(f"{name} cannot be read: {error}") from error
 
     def identities_by_trace(self) -> Iterator[list[RunIdentity]]:
         """The identities of the runs of each trace. Raises `BrokenDay` as `traces` does."""
         for trace in self.traces():
-            try:
-                identities = [read_identity(raw) for raw in trace.runs]
-            except InvalidRun as error:
-                raise self.broken(str(error)) from error
-            yield identities
+            yield [self._identity(raw) for raw in trace.runs]
+
+    def _identity(self, raw: bytes | msgspec.Raw) -> RunIdentity:
+        try:
+            return read_identity(raw)
+        except InvalidRun as error:
+            raise self.broken(str(error)) from error
 
     def run_ids(self) -> set[str]:
         """The ids of all runs."""

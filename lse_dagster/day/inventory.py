@@ -40,7 +40,8 @@ class SummaryHead(msgspec.Struct, frozen=True):
     def files(self) -> int:
         """How many files the day has, the summary left out."""
         counts = self.counts
-        return counts.traces + counts.kept_traces + counts.attachments + counts.kept_attachments
+        beside = counts.attachments + counts.kept_attachments + counts.unfiled_runs
+        return counts.traces + counts.kept_traces + beside
 
 
 @dataclass(frozen=True)

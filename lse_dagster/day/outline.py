@@ -6,6 +6,7 @@ from. Inputs and outputs are not among them: to compare those is to fetch the da
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 import msgspec
 import xxhash
@@ -61,7 +62,7 @@ def read_outline(raw: bytes | msgspec.Raw, records: Mapping[str, int] | None = N
 def outlines_of_folder(day: DayFolder) -> dict[str, int]:
     """The hash of each run of a day, by its id. Raises `BrokenDay`."""
     try:
-        return _by_id(day.traces(), day.summary)
+        return _by_id(day.traces(), day.unfiled(), day.summary)
     except (InvalidRun, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise day.broken(str(error)) from error
 
@@ -69,12 +70,14 @@ def outlines_of_folder(day: DayFolder) -> dict[str, int]:
 def outlines_of_zip(zipped: DayZip) -> dict[str, int]:
     """The same from a day zip. Raises `BrokenZip`."""
     try:
-        return _by_id(zipped.traces(), zipped.summary)
+        return _by_id(zipped.traces(), zipped.unfiled(), zipped.summary)
     except (InvalidRun, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise zipped.broken(str(error)) from error
 
 
-def _by_id(traces: Iterable[TraceFile], summary: Summary) -> dict[str, int]:
+def _by_id(
+    traces: Iterable[TraceFile], unfiled: Iterable[bytes | bytearray], summary: Summary
+) -> dict[str, int]:
     elsewhere = Counter({short.run_id: short.of_other_projects for short in summary.short_feedback})
     found = (
         read_outline(raw, records)
@@ -82,7 +85,8 @@ def _by_id(traces: Iterable[TraceFile], summary: Summary) -> dict[str, int]:
         for records in [count_records(trace.feedback) + elsewhere]
         for raw in trace.runs
     )
-    return {outline.id: outline.digest for outline in found}
+    alone = (read_outline(bytes(raw)) for raw in unfiled)
+    return {outline.id: outline.digest for outline in chain(found, alone)}
 
 
 def _milliseconds(end_time: str | None) -> int | None:

@@ -17,7 +17,7 @@ import msgspec
 from lse_dagster.day.dotted_order import DottedOrder, Segment, parse_dotted_order, parse_segment
 from lse_dagster.day.feedback import count_feedback
 from lse_dagster.day.interval import microseconds, parse_time
-from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.day.raw_json import RawDecoder, expect_utf8, why_no_json
 
 Fields = TypeVar("Fields")
 T = TypeVar("T", datetime, int)
@@ -57,7 +57,7 @@ class RunIdentity(msgspec.Struct, frozen=True):
 
     id: str
     trace_id: str
-    """In its `plain_id` spelling."""
+    """In its `plain_id` spelling; the run's own id where it names none."""
     dotted_order: str
     start: datetime
     """When the run started, to the microsecond where the response holds that."""
@@ -75,6 +75,8 @@ class RunIdentity(msgspec.Struct, frozen=True):
     """Whether it names attachments or fields that LangSmith keeps elsewhere."""
     run_type: str
     """`llm`, `chain`, `tool`, ... in lower case (v2 sends capitals), or `unknown`."""
+    unfiled: str
+    """Why it cannot stand in its trace's file: it is no JSON, or names no trace. Empty for nearly all."""
     status: str
     """`success`, `error` or `pending`, in lower case too; what names none is `pending` until it has ended."""
 
@@ -97,16 +99,26 @@ _DECODER = RawDecoder(_Head)
 
 
 def decode_run(decoder: RawDecoder[Fields], raw: bytes | msgspec.Raw) -> Fields:
-    """Some fields of a run. Raises `InvalidRun` with the reason."""
+    """Some fields of a run; where it is no JSON those that can be read. Raises `InvalidRun`."""
+    return _decode(decoder, raw)[0]
+
+
+def _decode(decoder: RawDecoder[Fields], raw: bytes | msgspec.Raw) -> tuple[Fields, str]:
+    """The fields, and why the run is no JSON. What comes as `Raw` was part of a document, and is UTF-8."""
     try:
-        return decoder.decode(raw)
+        if isinstance(raw, bytes):
+            expect_utf8(raw)
+        return decoder.decode(raw), ""
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRun(f"not a run: {error}") from None
+        try:
+            return decoder.salvage(bytes(raw)), why_no_json(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise InvalidRun(f"not a run: {error}") from None
 
 
 def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
     """Read a run's identity. Raises `InvalidRun` with the reason."""
-    head = decode_run(_DECODER, raw)
+    head, unfiled = _decode(_DECODER, raw)
     # Only the ends of the path: this runs for every run, and traces can be deep.
     parts = head.dotted_order.split(".") if head.dotted_order else []
     root = parse_segment(parts[0]) if parts else None
@@ -114,8 +126,10 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
     above = parse_segment(parts[-2]) if len(parts) > 1 else None
     trace_id = head.trace_id or (root.run_id if root else None)
     start, is_cut = _start(head.start_time or "", own.start if own else None)
-    if trace_id is None or start is None:
-        raise InvalidRun(f"run {head.id} has neither a trace id and start time nor a dotted order")
+    if start is None:
+        raise InvalidRun(f"run {head.id} has neither a start time nor a dotted order")
+    if trace_id is None:
+        trace_id, unfiled = head.id, unfiled or "it names no trace"
     trace_id = plain_id(trace_id)
     is_root = _is_root(head, len(parts) if own else None, trace_id)
     return RunIdentity(
@@ -131,6 +145,7 @@ def read_identity(raw: bytes | msgspec.Raw) -> RunIdentity:
         names_files=not _NOTHING.issuperset(
             map(bytes, (head.attachments, head.s3_urls, head.inputs_s3_urls, head.outputs_s3_urls))
         ),
+        unfiled=unfiled,
         run_type=(head.run_type or _UNKNOWN).lower(),
         status=status_of(head.status, head.end_time),
     )

@@ -25,10 +25,10 @@ _TABLE: Final = """
     CREATE TABLE runs (
         id TEXT PRIMARY KEY, trace_id TEXT, dotted_order TEXT, start_us INTEGER, trace_start_us INTEGER,
         is_root INTEGER, run_type TEXT, status TEXT, feedback INTEGER, names_files INTEGER,
-        offset INTEGER, length INTEGER
+        unfiled INTEGER, offset INTEGER, length INTEGER
     )
 """
-_ROW: Final = "(?,?,?,?,?,?,?,?,?,?,?,?)"
+_ROW: Final = "(?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _ROWS_A_STATEMENT: Final = 250
 """Each statement lets go of the interpreter's lock once; one a row is slow."""
 _ROWS_TO_GATHER: Final = 1_000
@@ -43,6 +43,14 @@ class SpooledRun(msgspec.Struct, frozen=True):
     length: int
 
 
+class UnfiledRun(msgspec.Struct, frozen=True):
+    """A run that its trace's file cannot hold. Times in microseconds; `began_us` is its trace's begin."""
+
+    where: SpooledRun
+    start_us: int
+    began_us: int
+
+
 @dataclass(frozen=True)
 class SpooledTrace:
     """The runs of a trace in `dotted_order` order; those without one come last. Times in microseconds."""
@@ -51,6 +59,7 @@ class SpooledTrace:
     start_us: int
     runs: list[SpooledRun]
     starts_us: list[int]
+    unfiled: list[UnfiledRun]
 
 
 @dataclass(frozen=True)
@@ -136,17 +145,23 @@ class RunIndex:
     def traces(self) -> Iterator[SpooledTrace]:
         """Every trace, one after the other. Only after the last `note`."""
         query = (
-            "SELECT trace_id, is_root, start_us, trace_start_us, id, offset, length FROM runs"
+            "SELECT trace_id, is_root, start_us, trace_start_us, id, offset, length, unfiled FROM runs"
             " ORDER BY trace_id, dotted_order = '', dotted_order, start_us, id"
         )
         with self._up_to_date() as connection:
             for trace_id, group in groupby(connection.execute(query), key=itemgetter(0)):
                 of_trace = list(group)
+                filed = [row for row in of_trace if not row[7]]
                 yield SpooledTrace(
                     trace_id,
-                    trace_start(row[1:4] for row in of_trace),
-                    [SpooledRun(*row[4:]) for row in of_trace],
-                    [row[2] for row in of_trace],
+                    trace_start(row[1:4] for row in filed or of_trace),
+                    [SpooledRun(*row[4:7]) for row in filed],
+                    [row[2] for row in filed],
+                    [
+                        UnfiledRun(SpooledRun(*row[4:7]), row[2], trace_start([row[1:4]]))
+                        for row in of_trace
+                        if row[7]
+                    ],
                 )
 
     def traces_after(self, moment_us: int) -> list[TailTrace]:
@@ -205,6 +220,7 @@ def _row(run: RunIdentity, where: SpooledRun) -> tuple[object, ...]:
         run.status,
         run.feedback,
         run.names_files,
+        bool(run.unfiled),
         where.offset,
         where.length,
     )

@@ -10,7 +10,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.attachment import MissingAttachment, is_attachment_file_name, is_day_file_name
+from lse_dagster.day.attachment import (
+    MissingAttachment,
+    is_attachment_file_name,
+    is_day_file_name,
+    is_unfiled_file_name,
+)
 from lse_dagster.day.feedback import ShortFeedback
 from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
@@ -38,6 +43,8 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     day; `carried_over_runs` are those of `runs_started_in_day` whose trace began earlier. `attachments` are
     the files beside the traces; those that could not be had are in `Summary.missing_attachments`.
 
+    `unfiled_runs` are those of all runs that lie in files of their own: their trace's file cannot hold them.
+
     `kept_*` count what LangSmith sent once and sends no more (`day.kept`); the others leave it out. They are
     not written where they are 0: a count that a later version adds must not change the hash of older days.
     """
@@ -55,6 +62,7 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     kept_attachments: int = 0
     kept_traces: int = 0
     """Traces of which LangSmith sends no run any more; they are not among `traces`."""
+    unfiled_runs: int = 0
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -114,6 +122,10 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     def trace_names(self) -> Iterator[str]:
         """The names of the trace files, sorted."""
         return filter(is_trace_file_name, self.files)
+
+    def unfiled_names(self) -> Iterator[str]:
+        """The names of the files of single runs, sorted."""
+        return filter(is_unfiled_file_name, self.files)
 
     def attachment_names(self) -> Iterator[str]:
         """The names of all other files, sorted."""

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.attachment import MissingAttachment
+from lse_dagster.day.attachment import MissingAttachment, unfiled_file_name
 from lse_dagster.day.durable import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.feedback import ShortFeedback
@@ -24,9 +24,9 @@ from lse_dagster.day.feedback_spool import FeedbackRecord, FeedbackSpool
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, from_microseconds, iso_z, microseconds
-from lse_dagster.day.names import SUMMARY, trace_file_name
+from lse_dagster.day.names import SUMMARY, is_trace_file_name, trace_file_name
 from lse_dagster.day.run import RunIdentity, read_identity
-from lse_dagster.day.run_index import SpooledTrace, TailTrace
+from lse_dagster.day.run_index import SpooledRun, SpooledTrace, TailTrace
 from lse_dagster.day.spool import RunSpool
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import SCHEMA, Counts, Summary, Unverified, content_sha256, encode_summary
@@ -146,7 +146,11 @@ class DayWriter:
 
     def leave_out_later_traces(self) -> None:
         """Drop the traces whose own roots started after the day: the server did not look at the roots."""
-        self._index.forget_traces([trace.id for trace in self.traces_after_the_day() if trace.has_root])
+        self.leave_out([trace.id for trace in self.traces_after_the_day() if trace.has_root])
+
+    def leave_out(self, trace_ids: Sequence[str]) -> None:
+        """Drop traces, as if none of their runs had ever come."""
+        self._index.forget_traces(trace_ids)
 
     def flush(self) -> int:
         """Bring all runs so far to the disk; what to recover them by. Raises `DiskError`."""
@@ -208,9 +212,10 @@ class DayWriter:
         """
         try:
             self._spool.flush()
-            traces, carried_over = self._write_traces(origin)
-            counts = self._counts(len(traces), len(self._feedback), len(attachments or {}), carried_over)
-            files = {**traces, **(attachments or {})}
+            files, carried_over = self._write_runs(origin)
+            traces = sum(map(is_trace_file_name, files))
+            counts = self._counts(traces, len(self._feedback), len(attachments or {}), carried_over)
+            files = {**files, **(attachments or {})}
             counted = totals() if totals is not None else None
             staged = self._write_summary(
                 origin, counted, files, counts, list(missing_attachments), list(short_feedback)
@@ -221,10 +226,11 @@ class DayWriter:
         self._spool.close()
         return staged
 
-    def _write_traces(self, origin: Origin) -> tuple[dict[str, FileEntry], int]:
+    def _write_runs(self, origin: Origin) -> tuple[dict[str, FileEntry], int]:
         """Two at a time: hashing and writing leave the interpreter's lock alone.
 
-        The files, and how many of the day's runs are of traces that began before it.
+        The files of the traces and of the runs that cannot stand in them; and how many of the day's runs are
+        of traces that began before it.
         """
         records = origin.records if isinstance(origin, Imported) else {}
         feedback_of = self._feedback.of_run if len(self._feedback) else _no_feedback
@@ -232,7 +238,16 @@ class DayWriter:
         carried_over = 0
         written: dict[str, FileEntry] = {}
 
+        def beside(trace: SpooledTrace) -> tuple[list[bytes], list[bytes]]:
+            """The feedback records, and what the first system kept."""
+            ids = [run.id for run in (*trace.runs, *(run.where for run in trace.unfiled))]
+            return (
+                [record for run_id in ids for record in feedback_of(run_id)],
+                [record for run_id in ids for record in records.get(run_id, ())],
+            )
+
         def write(trace: SpooledTrace, start: datetime, name: str) -> FileEntry:
+            feedback, first_system = beside(trace)
             return write_trace_file(
                 self._staging.content / name,
                 project=self._staging.project,
@@ -240,13 +255,18 @@ class DayWriter:
                 start=start,
                 api=origin.api,
                 runs=map(self._spool.read, trace.runs),
-                feedback=(record for run in trace.runs for record in feedback_of(run.id)),
-                first_system=(record for run in trace.runs for record in records.get(run.id, ())),
+                feedback=feedback,
+                first_system=first_system,
             )
 
         with ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="trace") as threads:
             under_way: deque[tuple[str, Future[FileEntry]]] = deque()
             for trace in self._index.traces():
+                for run in trace.unfiled:
+                    written[unfiled_file_name(run.where.id)] = self._write_unfiled(run.where)
+                    carried_over += run.began_us < first_us <= run.start_us < end_us
+                if not trace.runs and not any(beside(trace)):
+                    continue
                 if trace.start_us < first_us:
                     carried_over += sum(first_us <= start < end_us for start in trace.starts_us)
                 start = from_microseconds(trace.start_us)
@@ -257,6 +277,11 @@ class DayWriter:
                     written[name] = entry.result()
             written |= ((name, entry.result()) for name, entry in under_way)
         return written, carried_over
+
+    def _write_unfiled(self, run: SpooledRun) -> FileEntry:
+        raw = self._spool.read(run)
+        (self._staging.content / unfiled_file_name(run.id)).write_bytes(raw)
+        return FileEntry(bytes=len(raw), sha256=hashlib.sha256(raw).hexdigest(), runs=1)
 
     def _write_summary(
         self,
@@ -304,6 +329,7 @@ class DayWriter:
             pending_runs=count("status = 'pending'"),
             feedback=feedback,
             attachments=attachments,
+            unfiled_runs=count("unfiled"),
         )
 
     def _disk_error(self, error: OSError) -> DiskError:

@@ -5,16 +5,18 @@ hidden file beside its place, flushed, and renamed; never half there.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from heapq import merge
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from lse_dagster.day.attachment import is_unfiled_file_name
 from lse_dagster.day.durable import flush_files, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
@@ -26,6 +28,7 @@ from lse_dagster.day.zip_directory import Member, ZipDirectory, broken_zip
 from lse_dagster.day.zip_member import read_pieces, read_whole
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL, ChangedFile, FileToPack, OnProgress, pack_files
 
+_Bytes = bytes  # `DayZip.bytes` hides the type
 _WRITE_BYTES: Final = 1 << 20
 _SUMMARY_BASE: Final = 64 << 20
 _SUMMARY_BYTES_PER_MEMBER: Final = 2_048
@@ -60,7 +63,8 @@ class DayZip:
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
-        return {read_identity(raw).id for trace in self.traces() for raw in trace.runs}
+        runs = (raw for trace in self.traces() for raw in trace.runs)
+        return {read_identity(raw).id for raw in chain(runs, self.unfiled())}
 
     def traces(self) -> Iterator[TraceFile]:
         """Every trace, one in memory at a time. Raises `BrokenZip`."""
@@ -69,7 +73,7 @@ class DayZip:
     def named_traces(self) -> Iterator[tuple[str, TraceFile]]:
         """Every trace with the name of its file, as `traces`."""
         with ZipDirectory(self.path) as archive:
-            for member in self._traces(archive):
+            for member in self._members(archive, is_trace_file_name):
                 yield member.name, self._read(archive, member)
 
     def read_trace(self, name: str) -> TraceFile:
@@ -83,23 +87,29 @@ class DayZip:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self.broken(f"{member.name}: {error}") from error
 
+    def unfiled(self) -> Iterator[_Bytes]:
+        """The runs in files of their own. Raises `BrokenZip`."""
+        with ZipDirectory(self.path) as archive:
+            for member in self._members(archive, is_unfiled_file_name):
+                yield _Bytes(read_whole(archive, member))
+
     def broken(self, why: str) -> BrokenZip:
         """The error for a zip whose traces are none."""
         return broken_zip(self.path, f"a trace in it cannot be read: {why}")
 
-    def _traces(self, archive: ZipDirectory) -> Iterator[Member]:
+    def _members(self, archive: ZipDirectory, wanted: Callable[[str], bool]) -> Iterator[Member]:
         files = self.summary.files
         met = bytearray(len(files))
         for member in archive.members():
             position = files.position(member.name)
-            if position < 0 or met[position] or not is_trace_file_name(member.name):
+            if position < 0 or met[position] or not wanted(member.name):
                 continue
             met[position] = True
             if member.size != files.entry(position).bytes:
                 raise archive.broken(f"{member.name!r} has another size than the summary says")
             yield member
         for name, was_met in zip(files, met, strict=True):
-            if not was_met and is_trace_file_name(name):
+            if not was_met and wanted(name):
                 raise archive.broken(f"{name!r} is missing")
 
 

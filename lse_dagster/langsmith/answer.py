@@ -1,6 +1,5 @@
-"""What an answer of LangSmith means: which error it is, how long to wait, whether it is text at all."""
+"""What an answer of LangSmith means: which error it is, how long to wait."""
 
-import codecs
 import email.utils
 import time
 from collections.abc import Mapping
@@ -23,7 +22,6 @@ from lse_dagster.net.come_back import ComeBack
 _RETRYABLE: Final = frozenset({408, 425, 429})
 """And every 5xx, also those of the proxies in between (Cloudflare: 520 to 530), but for the next."""
 _NOT_THERE: Final = frozenset({404, 405, 501})
-_PIECE: Final = 1 << 16
 _LONGEST_WAIT: Final = 86_400.0
 
 
@@ -78,14 +76,6 @@ def words_of(error: Exception, key: ApiKey) -> str:
 def _shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 300 else line[:300] + " ..."
-
-
-def expect_utf8(content: bytes) -> None:
-    """Raises `UnicodeDecodeError`. msgspec looks only at what it decodes, and runs are kept undecoded."""
-    left = memoryview(b"" if content.isascii() else content)
-    while left:
-        _, decoded = codecs.utf_8_decode(left[:_PIECE], "strict", len(left) <= _PIECE)
-        left = left[decoded:]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lse_dagster.day.attachment import WHOLE_FIELD, Kind
-from lse_dagster.day.raw_json import RawDecoder, is_nothing
-from lse_dagster.day.run import InvalidRun
+from lse_dagster.day.raw_json import RawDecoder, decode_any, is_nothing
+from lse_dagster.day.run import decode_run
 
 _ATTACHMENT = "attachment."
 
@@ -49,14 +49,10 @@ def presigned_downloads(raw: bytes | msgspec.Raw, endpoint: str) -> list[Presign
     `endpoint` is the configured one, with its `/api/v1` if it has that: v1 may give URLs without a host.
     Raises `InvalidRun` for what is no run.
     """
-    try:
-        head = _HEAD.decode(raw)
-        if head.is_whole:
-            return []
-        fields = _FIELDS.decode(raw)
-        named = list(_named(head, fields))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # msgspec lets the latter through
-        raise InvalidRun(f"not a run: {error}") from None
+    head = decode_run(_HEAD, raw)
+    if head.is_whole:
+        return []
+    named = list(_named(head, decode_run(_FIELDS, raw)))
     return [
         PresignedDownload(head.id, kind, name, None if url is None else _absolute(url, endpoint))
         for kind, name, url in named
@@ -80,7 +76,10 @@ def _named(head: _Head, fields: dict[str, msgspec.Raw]) -> Iterator[tuple[Kind, 
 
 def _urls(raw: msgspec.Raw) -> Iterator[tuple[str, str | None]]:
     """`{name: url}` (v2) or `{name: {"presigned_url": url}}` (v1); anything else has no URL."""
-    named = msgspec.json.decode(raw)
+    try:
+        named = decode_any(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        named = True
     if not isinstance(named, dict):
         # Something is there that nobody understands: better a record of it than silence.
         named = {WHOLE_FIELD: None} if named else {}

@@ -121,7 +121,7 @@ class V2Queries(RunQueries):
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._decode = RawDecoder(_V2Answer, raws=("items",)).decode
+        self._decoder = RawDecoder(_V2Answer, raws=("items",))
 
     def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
         body: dict[str, object] = {
@@ -139,10 +139,11 @@ class V2Queries(RunQueries):
 
     def _ask(self, body: dict[str, object], size: PageSize) -> Page:
         attempt = _Attempt(size)
-        counted = _Counting(self._decode)
+        counted = _Counting(self._decoder)
         answer = self._transport.post(
             _V2_PATH,
-            counted,
+            counted.decode,
+            salvage=counted.split,
             body=lambda: {**body, "page_size": attempt.next()},
             kind="v2",
             shrink=attempt.too_large,
@@ -165,7 +166,7 @@ class V1Queries(RunQueries):
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._decode = RawDecoder(_V1Answer, raws=("runs",)).decode
+        self._decoder = RawDecoder(_V1Answer, raws=("runs",))
 
     def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
         body: dict[str, object] = {
@@ -198,10 +199,11 @@ class V1Queries(RunQueries):
 
     def _ask_once(self, body: dict[str, object], size: PageSize) -> tuple[Page, int]:
         attempt = _Attempt(size)
-        counted = _Counting(self._decode)
+        counted = _Counting(self._decoder)
         answer = self._transport.post(
             _V1_PATH,
-            counted,
+            counted.decode,
+            salvage=counted.split,
             body=lambda: {**body, "limit": attempt.next()},
             kind="v1",
             shrink=attempt.too_large,
@@ -278,10 +280,15 @@ class _Attempt:
 class _Counting(Generic[T]):
     """A decoder that remembers how many bytes it was given."""
 
-    def __init__(self, decode: Callable[[bytes], T]) -> None:
-        self._decode = decode
+    def __init__(self, decoder: RawDecoder[T]) -> None:
+        self._decoder = decoder
         self.bytes = 0
 
-    def __call__(self, content: bytes) -> T:
+    def decode(self, content: bytes) -> T:
         self.bytes = len(content)
-        return self._decode(content)
+        return self._decoder.decode(content)
+
+    def split(self, content: bytes) -> T:
+        """What holds runs that are no JSON."""
+        self.bytes = len(content)
+        return self._decoder.split(content)

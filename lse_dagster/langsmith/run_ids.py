@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.day.run import InvalidRun, decode_run
 from lse_dagster.langsmith.errors import InvalidAnswer
 
 
@@ -15,11 +16,11 @@ class _Identified(msgspec.Struct):
 _DECODER = RawDecoder(_Identified)
 
 
-def run_ids(items: Iterable[msgspec.Raw]) -> list[str]:
+def run_ids(items: Iterable[bytes | msgspec.Raw]) -> list[str]:
     """In their order. Raises `InvalidAnswer` for what has none."""
     try:
-        return [_DECODER.decode(item).id for item in items]
-    except msgspec.MsgspecError as error:
+        return [decode_run(_DECODER, item).id for item in items]
+    except InvalidRun as error:
         raise InvalidAnswer(
             "Reading the id of a run that LangSmith sent",
             f"{error}.",

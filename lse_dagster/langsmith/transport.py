@@ -17,8 +17,9 @@ from typing import Self, TypeVar
 import msgspec
 import requests
 
+from lse_dagster.day.raw_json import expect_utf8
 from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
-from lse_dagster.langsmith.answer import come_back_later, expect_utf8, unavailable
+from lse_dagster.langsmith.answer import come_back_later, unavailable
 from lse_dagster.langsmith.api_key import ApiKey, sendable
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
 from lse_dagster.langsmith.attempt import FAULTS, Call, Failed, Params, TooLarge, failed_by, refused
@@ -41,6 +42,8 @@ T = TypeVar("T")
 
 _MOST_INVALID_ANSWERS = 5
 """A cut body is worth another try; a server that keeps answering nonsense is not worth the whole patience."""
+_INVALID_ANSWERS_BEFORE_SALVAGE = 2
+"""A damaged answer comes right the next time."""
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
 _READS_PER_ANSWER = 5
@@ -162,25 +165,31 @@ class Transport:
         body: Callable[[], object] | Mapping[str, object],
         kind: Kind = "other",
         shrink: Callable[[], bool] | None = None,
+        salvage: Callable[[bytes], T] | None = None,
     ) -> T:
         """POST a JSON body to a path below the endpoint and decode the answer.
 
         A callable `body` is asked again for every attempt. `shrink` is called when the answer may have been
-        too large, and says whether the next attempt asks for less.
+        too large, and says whether the next attempt asks for less. `salvage` decodes an answer that was no
+        UTF-8 or JSON the times before, too: then that is what LangSmith holds.
 
         Raises `Unauthorized`, `NoSuchEndpoint`, `RequestRefused`, `PageTooLarge`, `UnusableAddress`,
         `Unavailable`, or `InvalidAnswer` (when the answer keeps being no UTF-8, or `decode` keeps
         raising `msgspec.MsgspecError`).
         """
-        return self._request(Call("POST", path, body=body, kind=kind, shrink=shrink), decode)
+        return self._request(Call("POST", path, body=body, kind=kind, shrink=shrink), decode, salvage)
 
-    def _request(self, call: Call, decode: Callable[[bytes], T]) -> T:
+    def _request(
+        self, call: Call, decode: Callable[[bytes], T], salvage: Callable[[bytes], T] | None = None
+    ) -> T:
         waited = 0.0
         attempt = 0
         invalid_answers = 0
         while True:
             try:
-                return self._attempt(call, decode)
+                if salvage is not None and invalid_answers >= _INVALID_ANSWERS_BEFORE_SALVAGE:
+                    return self._attempt(call, salvage)
+                return self._attempt(call, lambda content: decode(_text(content)))
             except Failed as failed:
                 failure = failed
             invalid_answers += failure.invalid
@@ -212,7 +221,6 @@ class Transport:
         try:
             status, headers, content = self._send(call)
             if status < 300:
-                expect_utf8(content)
                 return decode(content)
         except FAULTS as fault:
             if self._cancelled.is_set():
@@ -273,3 +281,8 @@ class Transport:
             (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
+
+
+def _text(content: bytes) -> bytes:
+    expect_utf8(content)
+    return content

@@ -11,6 +11,7 @@ import pytest
 
 from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.errors import BrokenZip, OverwriteRefused
+from lse_dagster.day.examination import examine_day
 from lse_dagster.day.first_system import RunsOfOtherDays, read_run_files, stage_runs
 from lse_dagster.day.first_system_zip import (
     is_first_system_zip,
@@ -165,12 +166,34 @@ def _of_another_project(name: str, data: bytes) -> tuple[str, bytes]:
     return name, data.replace(PROJECT.encode(), b"another")
 
 
-def _nested(name: str, data: bytes) -> tuple[str, bytes]:
-    return name, data.replace(b'"a run"', b"[" * 100_000 + b"]" * 100_000)
-
-
 def _climbing(name: str, data: bytes) -> tuple[str, bytes]:
     return f"../{name}", data
+
+
+ODD_NAMES = {
+    "half a surrogate": rb'"\ud83d"',
+    "NaN": b"NaN",
+    "100,000 levels": b"[" * 100_000 + b"]" * 100_000,
+    "no UTF-8": b'"\xff"',
+}
+
+
+@pytest.mark.parametrize("odd", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_a_run_file_that_is_no_good_json_keeps_no_day_from_coming_back(
+    odd: bytes, store: DayStore, tmp_path: Path
+) -> None:
+    name, data = run_file(CHILD)
+    odd_file = data.replace(b'"a run"', odd)
+    summary = b'{"note": "\xff"}'
+    path = write_zip_of(tmp_path / "old.zip", {name: odd_file, **dict([run_file(ROOT)]), SUMMARY: summary})
+
+    day = restore(store, path)
+
+    assert day.run_ids() == {ROOT.id, CHILD.id}
+    kept = b"".join(file.read_bytes() for file in day.path.iterdir())
+    assert odd in kept
+    assert examine_day(day).differences == []
+    assert all(json.loads((day.path / name).read_bytes()) for name in day.summary.trace_names())
 
 
 @pytest.mark.parametrize(
@@ -180,7 +203,6 @@ def _climbing(name: str, data: bytes) -> tuple[str, bytes]:
         (_of_another_run, "holds the run"),
         (_with_more_in_it, "no run file"),
         (_of_another_project, "'another'"),
-        (_nested, "no run file"),
         (_climbing, "no file of the first system"),
     ],
 )

@@ -131,7 +131,7 @@ def test_what_cannot_be_brought_over_is_named(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_nested_beyond_all_reason_is_named_and_the_others_come_over(tmp_path: Path) -> None:
+def test_a_run_nested_beyond_all_reason_comes_over_in_a_file_of_its_own(tmp_path: Path) -> None:
     good = root(at("10:00:00"))
     folder = write_old(tmp_path / "old", [good])
     deep = run_file(root(at("11:00:00")), inputs="here")
@@ -139,8 +139,8 @@ def test_a_file_nested_beyond_all_reason_is_named_and_the_others_come_over(tmp_p
 
     plan, (day,) = migrate(tmp_path / "old", DayStore(tmp_path / "data"))
 
-    assert day.runs == 1
-    assert [unusable.path.name for unusable in plan.unusable] == [deep[0]]
+    assert day.runs == 2
+    assert plan.unusable == ()
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"{")], ids=["gone", "broken"])

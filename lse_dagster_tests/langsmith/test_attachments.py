@@ -173,9 +173,7 @@ def test_what_v1_keeps_outside_a_run_is_fetched_only_where_the_run_lacks_it() ->
     }
 
 
-@pytest.mark.parametrize(
-    "raw", [b"<html>", b"[]", b'{"id": "r", "s3_urls": {"\x91": {}}}', b'{"id": "\x91"}']
-)
+@pytest.mark.parametrize("raw", [b"<html>", b"[]", b'{"id": "r", "s3_urls": {"\x91": {}}', b'{"id": "\x91"}'])
 def test_bytes_that_are_no_run_are_refused(raw: bytes) -> None:
     with pytest.raises(InvalidRun):
         presigned_downloads(raw, "")

@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from lse_dagster.day.interval import DayInterval
@@ -81,6 +82,29 @@ def test_attachments_of_a_run_with_a_text_cut_in_an_emoji_are_found() -> None:
 
     assert [(wanted.name, wanted.url) for wanted in presigned_downloads(raw, "")] == [
         ("a", "https://store/a")
+    ]
+
+
+def test_attachments_whose_names_differ_in_half_a_surrogate_are_two(
+    odd: OddServer, downloads: Downloads
+) -> None:
+    odd.script = lambda question: question.answer(404 if "gone" in question.path else 200, b"good")
+    names = {r"a\ud83d": "1", r"a\ud83e": "2", r"a\udc00": "gone", "a": "3"}
+    links = ",".join(f'"{name}":"{odd.url}/{path}"' for name, path in names.items())
+
+    kept = fetch(downloads(), f'{{"id":"r1","attachments":{{{links}}}}}'.encode())
+
+    assert len(kept.files) == 3
+    (lost,) = kept.missing
+    assert msgspec.json.encode(lost)
+
+
+def test_attachments_of_a_run_that_is_no_json_are_found_or_told(odd: OddServer) -> None:
+    raw = b'{"id":"r1","inputs":NaN,"attachments":{"a":"https://store/a"},"s3_urls":{"x":NaN}}'
+
+    assert [(wanted.kind, wanted.name, wanted.url) for wanted in presigned_downloads(raw, "")] == [
+        ("attachment", "a", "https://store/a"),
+        ("field", "ROOT", None),
     ]
 
 

@@ -14,7 +14,9 @@ import xxhash
 from lse_dagster.day.attachment import (
     attachment_file_name,
     is_kept_file_name,
+    is_unfiled_file_name,
     kept_file_name,
+    unfiled_file_name,
 )
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.feedback import read_record
@@ -96,6 +98,9 @@ class NewDay(Protocol):
     def read_trace(self, name: str) -> TraceFile:
         """The trace in one file. Raises as `broken` makes it."""
 
+    def unfiled(self) -> Iterator[bytes]:
+        """The runs in files of their own. Raises as `broken` makes it."""
+
     def broken(self, why: str) -> ArchiveError:
         """The error for a day whose files are not what its summary says."""
 
@@ -153,6 +158,9 @@ class Comparison(Generic[Day]):
         # A file that differs says by its name which run it is of, but only the run says all of its names.
         for trace in old.traces(None if other else self.new.summary):
             taking.take(trace)
+        for name in filter(is_unfiled_file_name, other):
+            if (raw := old.read_file(name)) is not None:
+                taking.take_unfiled(name, raw)
         taking.end()
 
     def _download_before(self, file: CarriedFile) -> None:
@@ -240,6 +248,11 @@ class Comparison(Generic[Day]):
                 [(read_record(raw).id,) for raw in trace.feedback],
             )
             self._note_own(trace)
+        for raw in self.new.unfiled():
+            form = read_form(raw, files.fields)
+            position = self._files.position(unfiled_file_name(form.id))
+            row = (form.id, position, _bits(form.held), form.ended, form.digest, _NEW)
+            self._add("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?)", [row])
 
     def _note_own(self, trace: TraceFile) -> None:
         """What goes on in the new day already."""
@@ -364,6 +377,18 @@ class _Taking:
             goes_on = self._offer(trace, KeptRun(trace.api, self._old.summary.fetched_at, raw), form)
             self._take_files(trace, form, form_goes_on=goes_on)
         self._to.note_states(states)
+
+    def take_unfiled(self, name: str, raw: bytes) -> None:
+        """A run in a file of its own goes on by itself unless the new day holds all of it."""
+        try:
+            form = read_form(raw, self._files.fields)
+        except InvalidRun:
+            return
+        now = self._to.new_form(form.id)
+        if now is not None:
+            self._to.note_states([(_SAME if now.digest == form.digest else _CHANGED, form.id)])
+        if now is not None and not now.lacks(form):
+            self._others.discard(name)
 
     def _offer(self, trace: TraceFile, entry: KeptRun, form: RunForm) -> bool:
         """Whether a form of a run goes on: something that it holds is nowhere else."""

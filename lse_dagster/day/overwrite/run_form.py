@@ -6,13 +6,14 @@ no loss.
 """
 
 from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 import xxhash
 
 from lse_dagster.day.attachment import attachment_file_name, name_before_kept
-from lse_dagster.day.raw_json import RawDecoder, is_nothing
+from lse_dagster.day.raw_json import RawDecoder, decode_any, is_nothing
 from lse_dagster.day.run import decode_run, status_of
 
 CONTENT_FIELDS: Final = ("inputs", "outputs", "error", "events", "extra", "tags", "manifest")
@@ -44,7 +45,7 @@ class _Run(msgspec.Struct):
     outputs_s3_urls: msgspec.Raw = _NULL
 
 
-_DECODER: Final = RawDecoder(_Run)
+_DECODER: Final = RawDecoder(_Run, raws=_ADDRESSES)
 _FIELDS: Final = RawDecoder(dict[str, msgspec.Raw])
 
 
@@ -100,9 +101,15 @@ def _attachments(run: _Run) -> Iterator[str]:
 
 
 def _names(named: msgspec.Raw) -> Iterator[str]:
-    found = msgspec.json.decode(named) if not is_nothing(named) else None
+    found = _decoded(named) if not is_nothing(named) else None
     if isinstance(found, dict):
         yield from found
+
+
+def _decoded(named: msgspec.Raw) -> object:
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        return decode_any(named)
+    return None
 
 
 def _without_addresses(run: _Run, raw: bytes) -> bytes:
@@ -115,7 +122,7 @@ def _without_addresses(run: _Run, raw: bytes) -> bytes:
 
 def _without_values(named: msgspec.Raw) -> bytes:
     """`{name: address}` (v2) or `{name: {"presigned_url": address, ...}}` (v1) without the addresses."""
-    found = msgspec.json.decode(named)
+    found = _decoded(named)
     if not isinstance(found, dict):
         return bytes(named)
     for name, value in found.items():

@@ -100,9 +100,7 @@ class Queries:
         # Several ids in `session` are accepted, but only the first is looked at (seen at the original).
         scope = self._v1_scope(query, sessions=query.session[:1] if query.session else None)
         scope.hide(settings.hidden_runs)
-        selected = (v1.DEFAULT_SELECT if query.select is None else set(query.select)) - {
-            *settings.omitted_fields
-        }
+        selected = v1.DEFAULT_SELECT if query.select is None else set(query.select)
         if selected != {"id"}:
             scope.hide(settings.unsent_runs)
         page = fetch_page(
@@ -116,6 +114,7 @@ class Queries:
             v1.render(view, selected, offload_bytes=settings.offload_bytes)
             for view in self._backend.views(request, page.runs)
         ]
+        _make_odd(runs, settings)
         runs, cursor = _with_page_fault(request, page, runs, query.cursor)
         return self._page({**self._backend.members("runs", runs), "cursors": {"next": cursor, "prev": None}})
 
@@ -127,8 +126,7 @@ class Queries:
             raise ApiError(422, f"page_size must be between 1 and {_V2_MAX_PAGE}, got {query.page_size}")
         if not query.project_ids:
             raise ApiError(422, "exactly one of project_ids and reference_dataset_id must be set")
-        omitted = {field.upper() for field in settings.omitted_fields}
-        selects = [name for name in _known_selects(query.selects) if name not in omitted]
+        selects = _known_selects(query.selects)
         scope = self._v2_scope(query)
         if selects != ["ID"]:
             scope.hide(settings.unsent_runs)
@@ -144,6 +142,7 @@ class Queries:
         if settings.round_times:
             for item, view in zip(items, views, strict=True):
                 item["start_time"] = times.v2_time(view.run.start_us + _HALF_A_MILLISECOND)
+        _make_odd(items, settings)
         items, cursor = _with_page_fault(request, page, items, query.cursor)
         more = {"next_cursor": cursor} if cursor else {}
         return self._page({**self._backend.members("items", items), **more})
@@ -235,6 +234,15 @@ def _known_selects(selects: list[str] | None) -> list[str]:
     if unknown := set(selects or ()) - set(v2.FIELDS):
         raise ApiError(422, f"selects: unknown field: {', '.join(sorted(unknown))}")
     return selects or ["ID"]
+
+
+def _make_odd(runs: list[dict[str, Any]], settings: Settings) -> None:
+    for run in runs:
+        odd = settings.odd_inputs.get(str(run.get("id")))
+        if odd is not None and "inputs" in run:
+            run["inputs"] = msgspec.Raw(odd.encode("latin-1"))
+        for field in settings.omitted_fields:
+            run.pop(field, None)
 
 
 def _with_page_fault(

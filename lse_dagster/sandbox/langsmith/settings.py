@@ -18,6 +18,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Ids of runs that only queries for ids alone return."""
     omitted_fields: list[str] = []
     """Fields that no query returns, whatever it selects, as answers name them: `dotted_order`."""
+    odd_inputs: dict[str, str] = {}
+    """By run id: bytes, as latin-1, in the place of its inputs. They need not be JSON, nor UTF-8."""
     delete_runs: list[str] = []
     """Ids of runs to delete for good, at once, as retention does. Not kept: reads as empty."""
     withheld: list[str] = []
