@@ -61,7 +61,8 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     kept_feedback: int = 0
     kept_attachments: int = 0
     kept_traces: int = 0
-    """Traces of which LangSmith sends no run any more; they are not among `traces`."""
+    """Traces without a run in their file: LangSmith sends none any more, or all lie in files of their own.
+    They are not among `traces`."""
     unfiled_runs: int = 0
 
 

@@ -213,8 +213,8 @@ class DayWriter:
         try:
             self._spool.flush()
             files, carried_over = self._write_runs(origin)
-            traces = sum(map(is_trace_file_name, files))
-            counts = self._counts(traces, len(self._feedback), len(attachments or {}), carried_over)
+            runs_of_traces = [entry.runs for name, entry in files.items() if is_trace_file_name(name)]
+            counts = self._counts(runs_of_traces, len(self._feedback), len(attachments or {}), carried_over)
             files = {**files, **(attachments or {})}
             counted = totals() if totals is not None else None
             staged = self._write_summary(
@@ -317,14 +317,17 @@ class DayWriter:
         flush_folder(staging.content)
         return StagedDay(staging, DayFolder(staging.content, summary, hashlib.sha256(raw).hexdigest()))
 
-    def _counts(self, traces: int, feedback: int, attachments: int, carried_over: int) -> Counts:
+    def _counts(
+        self, runs_of_traces: list[int], feedback: int, attachments: int, carried_over: int
+    ) -> Counts:
         count, bounds = self._index.count, self._bounds
         in_day = count(_IN_DAY, *bounds)
         return Counts(
             runs_started_in_day=in_day,
             tail_runs=len(self) - in_day,
             carried_over_runs=carried_over,
-            traces=traces,
+            traces=sum(map(bool, runs_of_traces)),
+            kept_traces=runs_of_traces.count(0),
             root_runs=count(f"{_IN_DAY} AND is_root", *bounds),
             pending_runs=count("status = 'pending'"),
             feedback=feedback,

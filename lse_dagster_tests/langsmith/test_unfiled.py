@@ -9,13 +9,18 @@ import pytest
 from lse_dagster.day.attachment import unfiled_file_name
 from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.examination import examine_day
+from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.outline import outlines_of_folder, outlines_of_zip
 from lse_dagster.day.unzip import compare_with_day, extract_zip
 from lse_dagster.day.zip_file import write_zip
+from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.recount import count_again
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.places import Places
+from lse_dagster.steps.union import keep_what_was_there
 from lse_dagster_tests.langsmith.archived import DAY, LONG_AFTER, MIDNIGHT, NOON, Archive
 from lse_dagster_tests.langsmith.conftest import TracedProject
 
@@ -97,6 +102,19 @@ def test_a_run_that_is_no_json_is_kept_as_it_came_beside_all_others(
     assert local.summary.files == len(day.summary.files)
 
 
+def _fetch_with_what_was_there(archive: Archive, tmp_path: Path) -> DayFolder:
+    places = Places(archive.store, ZipStore(tmp_path / "zips"), None, lambda _: None)
+    fetched = fetch_day(archive.transport, archive.store, archive.project, DAY, now=lambda: LONG_AFTER)
+    staged = keep_what_was_there(
+        fetched.staged,
+        places,
+        "superset",
+        forgotten_from=LONG_AFTER + timedelta(days=30),
+        now=LONG_AFTER,
+    )
+    return archive.store.publish(staged, "superset").day
+
+
 def _folder(tmp_path: Path) -> Path:
     folder = tmp_path / "extracted"
     folder.mkdir()
@@ -149,6 +167,7 @@ def test_a_run_that_is_no_json_and_is_sent_no_more_goes_on_in_its_day(
     archive: Archive,
     project: TracedProject,
     langsmith_sandbox: ControlClient,
+    tmp_path: Path,
 ) -> None:
     stays, goes = project.root(NOON), project.root(NOON)
     odd({stays.id: ODD["NaN"], goes.id: ODD["NaN"]})
@@ -156,7 +175,7 @@ def test_a_run_that_is_no_json_and_is_sent_no_more_goes_on_in_its_day(
     content = (before.path / unfiled_file_name(goes.id)).read_bytes()
     langsmith_sandbox.settings(delete_runs=[goes.id])
 
-    after = [archive.fetch() for _ in range(2)]
+    after = [_fetch_with_what_was_there(archive, tmp_path) for _ in range(2)]
 
     for day in after:
         assert list(day.summary.unfiled_names()) == [unfiled_file_name(stays.id)]
@@ -166,14 +185,14 @@ def test_a_run_that_is_no_json_and_is_sent_no_more_goes_on_in_its_day(
 
 
 def test_a_run_that_comes_as_json_again_takes_the_place_of_what_was_none(
-    odd: Callable[[dict[str, bytes]], None], archive: Archive, project: TracedProject
+    odd: Callable[[dict[str, bytes]], None], archive: Archive, project: TracedProject, tmp_path: Path
 ) -> None:
     run = project.root(NOON, inputs={"a": 1})
     odd({run.id: ODD["NaN"]})
     archive.fetch()
     odd({})
 
-    day = archive.fetch()
+    day = _fetch_with_what_was_there(archive, tmp_path)
 
     assert list(day.summary.unfiled_names()) == []
     assert day.summary.counts.kept_attachments == 0

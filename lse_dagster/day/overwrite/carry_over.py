@@ -135,7 +135,8 @@ class _Writing:
     def _copy(self, file: CarriedFile) -> bool:
         copied = file.old.copy_file(file.name, self._day.path / file.target)
         if copied:
-            self._written[file.target] = file.old.summary.files[file.name]
+            # A run in a file of its own is none of the day's runs any more.
+            self._written[file.target] = replace(file.old.summary.files[file.name], runs=0)
         return copied
 
 
