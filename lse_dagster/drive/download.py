@@ -83,8 +83,8 @@ def _fetch(operation: Operation, file: DriveFile, stream: "_Stream") -> None:
 
 
 class _Revision(msgspec.Struct, frozen=True, rename="camel"):
-    head_revision_id: str
     md5_checksum: str
+    head_revision_id: str | None = None
 
 
 class _Stream:
@@ -175,10 +175,12 @@ class _Stream:
         fields = "headRevisionId,md5Checksum"
         request = operation.service.files.get(fileId=file.id, fields=fields, supportsAllDrives=True)
         now = operation.attempt(request, _Revision)
-        if (now.head_revision_id, now.md5_checksum.lower()) != (file.head_revision_id, file.md5):
+        md5 = now.md5_checksum.lower()
+        revision = now.head_revision_id or md5
+        if (revision, md5) != (file.head_revision_id, file.md5):
             raise FileReplaced(
                 operation.what,
-                f"The file {file.id} has other content on Drive now: revision {now.head_revision_id} "
+                f"The file {file.id} has other content on Drive now: revision {revision} "
                 f"instead of {file.head_revision_id}.",
                 "run the same step again: it takes the new content",
             )

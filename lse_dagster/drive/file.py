@@ -11,7 +11,8 @@ FIELDS = (
     "id,name,parents,trashed,size,md5Checksum,sha256Checksum,headRevisionId,createdTime,modifiedTime,"
     "webViewLink,appProperties"
 )
-"""What every call asks for. `sha256Checksum` comes "if available"; the rest every binary file has."""
+"""What every call asks for. `sha256Checksum` comes "if available", `headRevisionId` perhaps not to one who may
+only read (users of Google's client report so of revisions); the rest every binary file has."""
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -27,6 +28,7 @@ class DriveFile:
     sha256: str | None
     web_view_link: str
     head_revision_id: str
+    """The md5 where Drive names no revision: it changes with the content as well."""
     created_time: datetime
     modified_time: datetime
     is_trashed: bool
@@ -69,7 +71,6 @@ def drive_file(described: FileDescription) -> DriveFile | None:
     if (
         described.size is None
         or described.md5_checksum is None
-        or described.head_revision_id is None
         or described.created_time is None
         or described.modified_time is None
     ):
@@ -81,7 +82,7 @@ def drive_file(described: FileDescription) -> DriveFile | None:
         md5=described.md5_checksum.lower(),
         sha256=described.sha256_checksum.lower() if described.sha256_checksum else None,
         web_view_link=described.web_view_link,
-        head_revision_id=described.head_revision_id,
+        head_revision_id=described.head_revision_id or described.md5_checksum.lower(),
         created_time=described.created_time,
         modified_time=described.modified_time,
         is_trashed=described.trashed,

@@ -197,6 +197,28 @@ def test_a_file_replaced_before_is_refused(
     assert left_beside(target) == []
 
 
+def test_who_may_only_read_is_told_of_no_revision_and_gets_the_file(
+    drive: DriveArchive,
+    person: Person,
+    stored: DriveFile,
+    folder: str,
+    target: Path,
+    content: bytes,
+    drive_sandbox: ControlClient,
+) -> None:
+    drive_sandbox.settings(service_account_role="reader", omit_revision=True)
+
+    (listed,) = drive.list(folder)
+    found = drive.find(folder, stored.name)
+    drive.download(listed, target)
+    person.replace(stored.id, b"other")
+    with pytest.raises(FileReplaced, match=stored.md5):
+        drive.download(listed, target)
+
+    assert found == listed
+    assert target.read_bytes() == content
+
+
 def test_a_file_replaced_in_the_middle_is_refused_and_not_joined(
     drive: DriveArchive, person: Person, stored: DriveFile, target: Path, drive_sandbox: ControlClient
 ) -> None:

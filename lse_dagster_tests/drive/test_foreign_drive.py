@@ -1,7 +1,6 @@
 """Sign-in, queries and pages against backlot, other people's emulator of Drive. Not our sandbox.
 
-It is read-only, keeps one level of folders, and reports no `headRevisionId`, without which no file counts as
-complete here: so uploads, `find` and downloads stay with the sandbox.
+It is read-only and keeps one level of folders: so uploads, `find` and downloads stay with the sandbox.
 """
 
 import hashlib

@@ -55,6 +55,12 @@ def test_sha256_may_be_missing(robot: DriveClients, drive_sandbox: ControlClient
     assert file["md5Checksum"] == "5d41402abc4b2a76b9719d911017c592"
 
 
+def test_the_head_revision_may_be_missing(robot: DriveClients, drive_sandbox: ControlClient) -> None:
+    drive_sandbox.settings(omit_revision=True)
+
+    assert "headRevisionId" not in robot.upload(robot.archive_folder, b"hello", name="day.zip")
+
+
 def test_a_full_my_drive_takes_no_content(sandbox: Sandbox, drive_sandbox: ControlClient) -> None:
     human = DriveClients(sandbox, person(sandbox))
     drive_sandbox.settings(quota_full=True)

@@ -98,9 +98,9 @@ def _content(drive: Drive, file: File, call: Call) -> dict[str, Any]:
     return {
         **links,
         **checksums,
+        **({} if drive.switches.now.omit_revision else {"headRevisionId": file.revision}),
         "size": str(file.size),
         "quotaBytesUsed": str(file.size),
-        "headRevisionId": file.revision,
         "originalFilename": file.original_name or file.name,
         "fileExtension": extension.rpartition(".")[2],
         "fullFileExtension": extension,

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """New files and folders answer 404 to this many requests that name them by id after they were made."""
     omit_sha256: bool = False
     """Report neither sha1Checksum nor sha256Checksum."""
+    omit_revision: bool = False
+    """Name no head revision, as to somebody who may only read."""
     corrupt_uploads: int = 0
     """Flip a byte of the next so many finished uploads before their checksums are taken."""
     quota_full: bool = False
