@@ -5,8 +5,12 @@ A pool that was never set by name can be overrun once by the first backfill, so 
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock
 
 from lse_dagster.errors import ArchiveError
 
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
 _DEFAULT_HOME = ".dagster_home"
 _PLAIN_SETTINGS = "telemetry:\n  enabled: false\n"
 """For a home made where no dagster.yaml lies: nothing leaves the machine unasked."""
+
+_LOCK: Final = ".opening.lock"
+_PATIENCE: Final = 60.0
+"""Seconds; opening a home takes one or two, also a new one."""
 
 _NO_CAPTURE = {
     "module": "dagster._core.storage.noop_compute_log_manager",
@@ -31,7 +39,8 @@ class UnusableInstance(ArchiveError):
         super().__init__(
             f"Opening the Dagster home {home}",
             f"{type(error).__name__}: {error}",
-            "Check DAGSTER_HOME in .env; `dagster instance migrate` helps after an upgrade of Dagster.",
+            "Check DAGSTER_HOME in .env; `dagster instance migrate` helps after an upgrade of Dagster. A home that "
+            "stays broken can be given another name: a new one is made, and no day of the archive lies in it.",
         )
 
 
@@ -40,7 +49,8 @@ def dagster_home() -> Path:
 
     `.env` must have been loaded (`environment.load_settings`).
     """
-    return Path(os.environ.get("DAGSTER_HOME") or _DEFAULT_HOME).absolute()
+    # As Dagster does it: nobody else writes the home directory into what stands in `.env` as `~`.
+    return Path(os.path.expanduser(os.environ.get("DAGSTER_HOME") or _DEFAULT_HOME)).absolute()  # noqa: PTH111
 
 
 def open_instance() -> "DagsterInstance":
@@ -54,11 +64,12 @@ def open_instance() -> "DagsterInstance":
 
     home = dagster_home()
     try:
-        if not home.exists():
-            prepare_home(home, Path("dagster.yaml"))
-        return DagsterInstance.from_ref(
-            InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_CAPTURE})
-        )
+        with _alone_in(home):
+            if [path.name for path in home.iterdir()] == [_LOCK]:
+                _prepare(home, Path("dagster.yaml"), renew=False)
+            return DagsterInstance.from_ref(
+                InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_CAPTURE})
+            )
     except Exception as error:
         raise UnusableInstance(home, error) from error
 
@@ -68,11 +79,26 @@ def prepare_home(home: Path, dagster_yaml: Path, *, renew: bool = False) -> None
 
     Settings that it has already stay, unless they are ours to `renew`.
     """
+    with _alone_in(home):
+        _prepare(home, dagster_yaml, renew=renew)
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Opening makes and migrates Dagster's databases where they are not there yet.
+
+    Two processes that do so at once leave databases that no later one can open (1.13.27).
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / _LOCK, timeout=_PATIENCE):
+        yield
+
+
+def _prepare(home: Path, dagster_yaml: Path, *, renew: bool) -> None:
     from dagster import DagsterInstance
 
     from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL
 
-    home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if renew or not settings.exists():
         if dagster_yaml.is_file():

@@ -37,7 +37,7 @@ def check_dagster(settings: "Settings") -> list[Finding]:
 
 def _check_place(home: Path) -> Finding:
     configured = os.environ.get("DAGSTER_HOME")
-    if configured and not Path(configured).is_absolute():
+    if configured and not Path(os.path.expanduser(configured)).is_absolute():  # noqa: PTH111  as Dagster does
         text = f"DAGSTER_HOME={configured} is not an absolute path; `dagster` refuses it."
         return problem(_SUBJECT, text, f"Put DAGSTER_HOME={home} into .env.")
     if not home.exists():
