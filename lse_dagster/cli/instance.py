@@ -39,8 +39,8 @@ class UnusableInstance(ArchiveError):
         super().__init__(
             f"Opening the Dagster home {home}",
             f"{type(error).__name__}: {error}",
-            "Check DAGSTER_HOME in .env; `dagster instance migrate` helps after an upgrade of Dagster. A home that "
-            "stays broken can be given another name: a new one is made, and no day of the archive lies in it.",
+            "Check DAGSTER_HOME in .env; `dagster instance migrate` helps after an upgrade of Dagster. "
+            "Give a home that stays broken another name: a new one is made, and no day lies in it.",
         )
 
 

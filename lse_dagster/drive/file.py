@@ -11,8 +11,8 @@ FIELDS = (
     "id,name,parents,trashed,size,md5Checksum,sha256Checksum,headRevisionId,createdTime,modifiedTime,"
     "webViewLink,appProperties"
 )
-"""What every call asks for. `sha256Checksum` comes "if available", `headRevisionId` perhaps not to one who may
-only read (users of Google's client report so of revisions); the rest every binary file has."""
+"""What every call asks for. `sha256Checksum` comes "if available", `headRevisionId` perhaps not to one
+who may only read (users of Google's client report so of revisions); the rest every binary file has."""
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
