@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -18,13 +18,16 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.reconciliation import Rule
+from lse_dagster.day.space import FreeBytes, expect_room
 from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
-from lse_dagster.failure import Retries
+from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.langsmith.web_page import project_page
 from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
@@ -64,17 +67,25 @@ def project_assets(
     *,
     owners: Sequence[str],
     now: Callable[[], datetime],
+    free: FreeBytes,
 ) -> list[dg.AssetsDefinition]:
     """The assets of one project, in the order of the data.
 
-    `rule` says when LangSmith forgets; `now` is the clock of a fetch.
+    `rule` says when LangSmith forgets; `now` and `free` are the clock and the disk of a fetch.
     """
-    fetch = partial(fetch_day, now=now, retention_days=rule.retention_days)
+    fetch = partial(_fetch_where_there_is_room, free, now=now, retention_days=rule.retention_days)
     return [
         _raw_runs(project, partitions, rule, owners, fetch, now),
         _day_zip(project, partitions, owners),
         _drive_archive(project, partitions, owners),
     ]
+
+
+def _fetch_where_there_is_room(
+    free: FreeBytes, transport: Transport, store: DayStore, project: str, day: date, **how: Any
+) -> FetchedDay:
+    expect_room(store, project, f"Fetching {day} of {project!r}", free)
+    return fetch_day(transport, store, project, day, **how)
 
 
 def _raw_runs(
@@ -164,6 +175,7 @@ def _day_zip(
         tags={PROJECT_TAG: project.group},
     )
     def day_zip(config: OverwriteConfig, raw_runs: DayFolder) -> dg.Output[DayToZip]:
+        _expect_right_settings(project)
         return dg.Output(
             DayToZip(raw_runs, config.overwrite),
             data_version=dg.DataVersion(raw_runs.summary.sha256),
@@ -192,6 +204,7 @@ def _drive_archive(
     def drive_archive(
         context: dg.AssetExecutionContext, config: OverwriteConfig, day_zip: DayZip
     ) -> dg.Output[ZipToCopy]:
+        _expect_right_settings(project)
         recorded = recorded_sha256(context.instance, project.key("day_zip"), day_zip.date)
         return dg.Output(
             ZipToCopy(day_zip, config.overwrite, recorded),
@@ -199,6 +212,11 @@ def _drive_archive(
         )
 
     return drive_archive
+
+
+def _expect_right_settings(project: ArchivedProject) -> None:
+    with archive_errors_as_failures():
+        _ = project.configured_name
 
 
 def _source(

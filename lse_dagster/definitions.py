@@ -11,8 +11,10 @@ import dagster as dg
 
 from lse_dagster.assets import project_assets
 from lse_dagster.checks import check_keys, project_checks
+from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.executor import living_in_process_executor
 from lse_dagster.failure import Retries
+from lse_dagster.health import Installation, health_sensor
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
 from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
 from lse_dagster.progress import Progress
@@ -21,7 +23,7 @@ from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.schedules import free_disk_schedule, nightly_schedule, tick_after_midnight
 from lse_dagster.sensors import Reconciliation, alerts_sensor, reconciliation_sensor
 from lse_dagster.settings import Settings
-from lse_dagster.webhook import Webhook
+from lse_dagster.webhook import DeadMansSwitch, Webhook
 
 # Dagster 1.13 marks partitioned checks as preview, data versions and code links as beta. We rely on them
 # knowingly; the warnings would bury what a person looks for in the terminal.
@@ -42,18 +44,20 @@ def build_definitions(
     progress: Progress | None = None,
     retries: Retries | None = None,
     now: Callable[[], datetime] = _utc_now,
+    free: FreeBytes = free_bytes,
 ) -> dg.Definitions:
-    """Everything for the projects of the settings.
+    """Everything for the projects of the settings. What is wrong with these fails each step, in its words.
 
-    `progress` takes the place of lines in the run's log, `now` that of the machine's clock. Without `retries`
-    a step fails at the first error: who runs it in a terminal is told, and decides.
+    `progress` takes the place of lines in the run's log, `now` that of the machine's clock, `free` that of a
+    look at the disk. Without `retries` a step fails at the first error: who runs it in a terminal is told,
+    and decides.
     """
-    for left_out in settings.impossible_projects():
+    for left_out in (*settings.invalid, *settings.impossible_projects()):
         logging.getLogger(__name__).warning(left_out)
-    projects = archived_projects(settings.projects)
+    projects = archived_projects(settings.projects, settings.in_the_way)
     return dg.Definitions.merge(
-        *(_project_definitions(project, settings, now) for project in projects),
-        _alerts(settings, projects),
+        *(_project_definitions(project, settings, now, free) for project in projects),
+        _watch(settings, projects, now, free),
         dg.Definitions(
             resources=build_resources(settings, progress or Progress(), retries or Retries(most=0)),
             executor=living_in_process_executor,
@@ -62,7 +66,7 @@ def build_definitions(
 
 
 def _project_definitions(
-    project: ArchivedProject, settings: Settings, now: Callable[[], datetime]
+    project: ArchivedProject, settings: Settings, now: Callable[[], datetime], free: FreeBytes
 ) -> dg.Definitions:
     partitions = daily_utc(settings.start_date)
     hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
@@ -74,7 +78,7 @@ def _project_definitions(
     )
     return dg.Definitions(
         assets=dg.with_source_code_references(
-            project_assets(project, partitions, rule, owners=settings.owners, now=now)
+            project_assets(project, partitions, rule, owners=settings.owners, now=now, free=free)
         ),
         asset_checks=project_checks(project, partitions, rule),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
@@ -86,12 +90,19 @@ def _project_definitions(
     )
 
 
-def _alerts(settings: Settings, projects: Sequence[ArchivedProject]) -> dg.Definitions:
-    if settings.webhook_url is None:
-        return dg.Definitions()
-    checks = [key for project in projects for key in check_keys(project)]
-    webhook = Webhook(settings.webhook_url)
-    return dg.Definitions(sensors=[alerts_sensor(webhook, projects, checks, ui=settings.dagster_url)])
+def _watch(
+    settings: Settings, projects: Sequence[ArchivedProject], now: Callable[[], datetime], free: FreeBytes
+) -> dg.Definitions:
+    """What looks at the whole, and what tells people."""
+    schedule = tick_after_midnight(settings.schedule_hour_utc)
+    ping = DeadMansSwitch(settings.ping_url).ping if settings.ping_url is not None else None
+    installation = Installation(settings, projects, schedule, now, free)
+    sensors = [health_sensor(installation, ping, on=settings.schedules == "on")]
+    if settings.webhook_url is not None:
+        checks = [key for project in projects for key in check_keys(project)]
+        webhook = Webhook(settings.webhook_url)
+        sensors.append(alerts_sensor(webhook, projects, checks, ui=settings.dagster_url))
+    return dg.Definitions(sensors=sensors)
 
 
 def build_resources(settings: Settings, progress: Progress, retries: Retries) -> dict[str, Any]:
@@ -132,4 +143,4 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-defs = build_definitions(Settings.from_environment(os.environ), retries=Retries())
+defs = build_definitions(Settings.as_far_as_right(os.environ), retries=Retries())

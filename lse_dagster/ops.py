@@ -154,12 +154,12 @@ def free_disk_op(
         context: dg.OpExecutionContext, config: FreeDiskConfig, drive: DriveResource, storage: LocalStorage
     ) -> None:
         with archive_errors_as_failures():
+            name, moment = project.configured_name, now()
             if keep_days is None:
                 raise MissingSetting(
                     "LSE_KEEP_LOCAL_DAYS",
                     "Nothing is removed without it. To keep the last 60 days here: LSE_KEEP_LOCAL_DAYS=60",
                 )
-            name, moment = project.configured_name, now()
             errors: list[ArchiveError] = [*sweep(storage.days, name)]
             days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
             records = Records(context.instance, project)

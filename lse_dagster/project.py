@@ -9,12 +9,13 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
 import dagster as dg
 
+from lse_dagster.errors import ArchiveError
 from lse_dagster.settings import MissingSetting, why_no_project
 
 _LONGEST_SLUG: Final = 63
@@ -36,10 +37,14 @@ class ArchivedProject:
 
     name: str | None
     key_prefix: tuple[str, ...] = ()
+    wrong: ArchiveError | None = field(default=None, compare=False)
+    """A setting that is in the way of every step."""
 
     @property
     def configured_name(self) -> str:
-        """The project's name. Raises `MissingSetting`."""
+        """The project's name, for a step to work by. Raises `MissingSetting`, or what is `wrong`."""
+        if self.wrong is not None:
+            raise self.wrong
         if self.name is None:
             raise MissingSetting(
                 "LSE_PROJECTS", "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
@@ -73,22 +78,22 @@ class ArchivedProject:
         return bool({self.key(asset) for asset in ASSETS} & ({*(run.asset_selection or ())} | checked))
 
 
-def archived_projects(names: Sequence[str]) -> list[ArchivedProject]:
+def archived_projects(names: Sequence[str], wrong: ArchiveError | None = None) -> list[ArchivedProject]:
     """The projects in the order of `LSE_PROJECTS`; one without a name when there are none.
 
     Each has keys of its own. A name that no project can have is left out; the others keep their keys.
     """
     if not names:
-        return [ArchivedProject(None)]
+        return [ArchivedProject(None, wrong=wrong)]
     first, *others = dict.fromkeys(names)
-    found = [] if why_no_project(first) else [ArchivedProject(first)]
+    found = [] if why_no_project(first) else [ArchivedProject(first, wrong=wrong)]
     taken: set[str] = set()
     for name in others:
         if not why_no_project(name):
             # Two names may make one slug: the later one gets another, so that the first keeps its history.
             key = next(one for one in _slugs(name) if one not in taken)
             taken.add(key)
-            found.append(ArchivedProject(name, (key,)))
+            found.append(ArchivedProject(name, (key,), wrong))
     return found
 
 

@@ -64,6 +64,8 @@ def reconciliation_sensor(
         "archives what is missing, late or not on Drive; fails the check of a day that is about to be lost.",
     )
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if project.wrong is not None:
+            raise project.wrong
         if project.name is None:
             return dg.SkipReason("LSE_PROJECTS is not set.")
         for error in reconciliation.left_out:

@@ -1,13 +1,13 @@
 """The environment as typed settings. No other module reads the environment.
 
 Nothing here fails for what is missing: definitions must load without any variable. The step that needs a
-missing one raises `MissingSetting` with its name and how to get it. A value that is there but wrong does
-fail here, at once.
+missing one raises `MissingSetting` with its name and how to get it. A value that is there but wrong fails a
+command at once; a code location loads all the same, so that somebody can be told (`as_far_as_right`).
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -23,6 +23,7 @@ from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, without_user
 
 if TYPE_CHECKING:
     from lse_dagster.drive.settings import DriveSettings
+    from lse_dagster.langsmith.transport import LangSmithSettings
 
 AuthType = Literal["oauth2", "service_account", "adc"]
 RatesName = Literal["us", "eu", "none"]
@@ -30,6 +31,8 @@ Schedules = Literal["on", "nightly", "off"]
 
 _DEFAULT_START = date(2025, 1, 1)
 _DEFAULT_RULE = Rule()
+_ONLY_TELL = frozenset({"LSE_WEBHOOK_URL", "LSE_PING_URL", "LSE_DAGSTER_URL", "LSE_OWNERS"})
+"""Variables that no step works by: days are archived while one of them is wrong."""
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
@@ -38,6 +41,7 @@ class InvalidSetting(ArchiveError):
 
     def __init__(self, name: str, why: str, example: str) -> None:
         super().__init__(f"Reading {name} from the environment", why, f"Set it like this: {name}={example}")
+        self.name = name
 
 
 class MissingSetting(ArchiveError):
@@ -85,7 +89,29 @@ class Settings:
     keep_local_days: int | None = None
     webhook_url: str | None = field(default=None, repr=False)
     dagster_url: str | None = None
+    ping_url: str | None = field(default=None, repr=False)
     owners: tuple[str, ...] = ()
+    invalid: tuple[InvalidSetting, ...] = ()
+    """What is wrong and was left out."""
+
+    @classmethod
+    def as_far_as_right(cls, environment: Mapping[str, str]) -> Self:
+        """Read the variables; one that is wrong counts as not set, and is in `invalid`.
+
+        A wrong LSE_SCHEDULES counts as `on`: sensors that are off could tell nobody. Raises nothing.
+        """
+        wrong: list[InvalidSetting] = []
+        while True:
+            left_out = {error.name: "on" if error.name == "LSE_SCHEDULES" else "" for error in wrong}
+            try:
+                return replace(cls.from_environment({**environment, **left_out}), invalid=tuple(wrong))
+            except InvalidSetting as error:
+                wrong.append(error)
+
+    @property
+    def in_the_way(self) -> InvalidSetting | None:
+        """What is wrong that a step would work by: none is taken before it is right."""
+        return next((error for error in self.invalid if error.name not in _ONLY_TELL), None)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -121,6 +147,7 @@ class Settings:
             keep_local_days=_keep_local_days(text("LSE_KEEP_LOCAL_DAYS")),
             webhook_url=_web_address("LSE_WEBHOOK_URL", text("LSE_WEBHOOK_URL")),
             dagster_url=_web_address("LSE_DAGSTER_URL", text("LSE_DAGSTER_URL")),
+            ping_url=_web_address("LSE_PING_URL", text("LSE_PING_URL")),
             owners=_owners(text("LSE_OWNERS")),
         )
 
@@ -133,6 +160,20 @@ class Settings:
     def drive_memory(self) -> Path:
         """Where the ids of what was made on Drive are kept: with the zips, for all who share them."""
         return self.archives_dir / ".drive"
+
+    def langsmith(self, *, patience: float, read_timeout: float) -> "LangSmithSettings":
+        """The part that `lse_dagster.langsmith` needs, in seconds of patience; the key may be empty."""
+        from lse_dagster.langsmith.limiter import PUBLISHED_RATES
+        from lse_dagster.langsmith.transport import LangSmithSettings  # with it comes requests
+
+        return LangSmithSettings(
+            api_key=self.langsmith_api_key or "",
+            endpoint=self.langsmith_endpoint,
+            workspace_id=self.langsmith_workspace_id,
+            patience=patience,
+            read_timeout=read_timeout,
+            rates=PUBLISHED_RATES[self.langsmith_rates],
+        )
 
     def drive(self) -> "DriveSettings":
         """The part that `lse_dagster.drive` needs; without a folder its URL is empty."""
@@ -215,7 +256,7 @@ def _rule(after_days: str | None, retention_days: str | None) -> Rule:
     name, default = "LSE_RECONCILE_AFTER_DAYS", _DEFAULT_RULE
     retention = _whole_number("LSE_RETENTION_DAYS", retention_days, 2, 100_000, default.retention_days)
     if after_days is None:
-        after = tuple(days for days in default.after_days if days < retention)
+        after = tuple(days for days in default.after_days if days < retention) or (retention - 1,)
     else:
         after = tuple(
             sorted({_whole_number(name, days.strip(), 1, 100_000, 2) for days in after_days.split(",")})

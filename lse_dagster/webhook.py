@@ -1,6 +1,8 @@
 """Telling people: one POST of `{"text": ...}`, which Slack's incoming webhooks and many others take.
 
-The address is a secret: neither it nor an error or a log line that holds it leaves this module.
+And telling a dead man's switch that all is well: there silence is the alarm.
+
+The addresses are secrets: neither they nor an error or a log line that holds one leave this module.
 """
 
 from typing import Final
@@ -34,6 +36,39 @@ class NotDelivered(ArchiveError):
         """Whether the server would hardly take the same message later."""
         self.may_be_the_address = status in _OF_THE_ADDRESS
         """Whether it refuses, perhaps, whatever comes: somebody must change something first."""
+
+
+class NotPinged(ArchiveError):
+    """The dead man's switch was not reached."""
+
+    transient = True
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "Telling LSE_PING_URL that all is well", why, "It is told again. Check the address if this stays."
+        )
+
+
+class DeadMansSwitch:
+    """One address, http or https, that raises the alarm by itself when nobody has asked for it in time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __repr__(self) -> str:
+        return "DeadMansSwitch(...)"
+
+    def ping(self) -> None:
+        """GET the address. Raises `NotPinged`."""
+        try:
+            with unlogged(), Session() as session:
+                status = session.get(self._url, timeout=_TIMEOUT_SECONDS).status_code
+        except CertificateError as error:
+            raise NotPinged(f"{error.why} {error.next_step}") from None
+        except (requests.RequestException, ValueError) as error:
+            raise NotPinged(f"{type(error).__name__}.") from None
+        if status >= 300:
+            raise NotPinged(f"The server answered {status}.")
 
 
 class Webhook:

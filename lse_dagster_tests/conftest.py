@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from langsmith import Client
 
 from lse_dagster.sandbox.client import ControlClient
@@ -72,6 +73,10 @@ def deploy(
     """Deploy the archive of some projects, with a daemon whose clock stands at a moment."""
     monkeypatch.setenv("LANGSMITH_API_KEY", sandbox.env["LANGSMITH_API_KEY"])
     with dg.DagsterInstance.ephemeral() as instance:
+        # It comes without one, and a daemon that fails ticks is to be seen.
+        schedules = SqliteScheduleStorage.from_local(str(tmp_path / "schedules"))
+        schedules.register_instance(instance)
+        instance._schedule_storage = schedules
 
         def begin(apis: Sequence[LangSmithApi], now: datetime, **variables: str) -> Daemon:
             projects = ",".join(api.project for api in apis)

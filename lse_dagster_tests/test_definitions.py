@@ -156,11 +156,11 @@ def test_definitions_load_without_any_variable(tmp_path: Path) -> None:
     assert "Warning" not in finished.stderr
 
 
-def test_a_setting_that_is_wrong_stops_loading_with_its_name(tmp_path: Path) -> None:
+def test_a_setting_that_is_wrong_stops_no_loading_and_is_named(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "LSE_START_DATE": "yesterday"}
 
     finished = subprocess.run(
-        [sys.executable, "-c", "import lse_dagster; lse_dagster.defs"],
+        [sys.executable, "-c", "import lse_dagster as m; print(type(m.defs).__name__)"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -168,6 +168,7 @@ def test_a_setting_that_is_wrong_stops_loading_with_its_name(tmp_path: Path) -> 
         check=False,
     )
 
+    assert finished.stdout == "Definitions\n"
     assert "LSE_START_DATE=2025-08-01" in finished.stderr
 
 

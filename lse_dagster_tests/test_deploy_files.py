@@ -30,7 +30,10 @@ COMPOSE = DEPLOY / "compose" / "docker-compose.yml"
 SYSTEMD = DEPLOY / "systemd"
 UNITS = sorted(path.name for path in SYSTEMD.glob("lse*.*") if path.is_file())
 PROGRAMS = Path(sys.executable).parent
-OUTSIDE_UNITS = ("sysinit", "basic", "shutdown", "multi-user", "network-online", "umount")
+OUTSIDE_UNITS = (
+    *("sysinit", "basic", "shutdown", "multi-user", "network-online", "umount"),
+    *("timers", "time-sync", "time-set"),
+)
 """Targets that systemd itself brings, and that ours name or depend on."""
 
 
@@ -121,7 +124,7 @@ def server(tmp_path: Path) -> Path:
         (units / f"{name}.target").write_text("[Unit]\n")
     programs = tmp_path / "opt/lse/venv/bin"
     programs.mkdir(parents=True)
-    for program in PROGRAMS.glob("dagster*"):
+    for program in [*PROGRAMS.glob("dagster*"), PROGRAMS / "lse"]:
         shutil.copy(program, programs)
     deploy = tmp_path / "opt/lse/deploy"
     deploy.mkdir()

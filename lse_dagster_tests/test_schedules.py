@@ -58,7 +58,7 @@ def test_failures_are_told_as_soon_as_there_is_somewhere_to_tell_them() -> None:
     quiet = {sensor.name for sensor in repository().sensor_defs}
     loud = {sensor.name: sensor for sensor in repository(LSE_WEBHOOK_URL="https://x.example/y").sensor_defs}
 
-    assert quiet == {"reconcile_sensor", "reconcile_two_sensor", "reconcile_three_sensor"}
+    assert quiet == {"health_sensor", "reconcile_sensor", "reconcile_two_sensor", "reconcile_three_sensor"}
     assert loud.keys() - quiet == {"alerts_sensor"}
     assert loud["alerts_sensor"].default_status is dg.DefaultSensorStatus.RUNNING
 

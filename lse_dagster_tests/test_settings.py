@@ -76,6 +76,37 @@ def test_values_become_types() -> None:
     assert settings.drive_auth_type == "oauth2"
 
 
+def test_every_variable_that_is_wrong_is_told_and_the_others_count() -> None:
+    wrong = {
+        "LSE_PROJECTS": "[",
+        "LSE_START_DATE": "soon",
+        "LSE_ZIP_LEVEL": "0",
+        "LSE_SCHEDULES": "yes",
+        "LSE_SCHEDULE_HOUR_UTC": "24",
+        "LSE_RETENTION_DAYS": "14 days",
+        "LSE_RECONCILE_AFTER_DAYS": "never",
+        "LSE_KEEP_LOCAL_DAYS": "0",
+        "LSE_WEBHOOK_URL": "x",
+        "LSE_PING_URL": "x",
+        "LSE_DAGSTER_URL": "x",
+        "LSE_OWNERS": "nobody",
+        "LSE_LANGSMITH_RATES": "fast",
+        "GOOGLE_DRIVE_AUTH_TYPE": "magic",
+    }
+
+    settings = Settings.as_far_as_right({**wrong, "LSE_DATA_DIR": "/days"})
+
+    assert {error.name for error in settings.invalid} == set(wrong)
+    assert settings.in_the_way is not None
+    assert settings.schedules == "on"
+    assert settings.data_dir == Path("/days")
+    assert Settings.as_far_as_right({"LSE_OWNERS": "nobody"}).in_the_way is None
+
+
+def test_the_shortest_retention_is_looked_at_a_day_before_its_end() -> None:
+    assert Settings.from_environment({"LSE_RETENTION_DAYS": "2"}).reconciliation.after_days == (1,)
+
+
 def test_the_key_is_not_in_the_repr() -> None:
     assert "lsv2" not in repr(Settings.from_environment({"LANGSMITH_API_KEY": "lsv2_secret"}))
 

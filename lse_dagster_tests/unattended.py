@@ -4,14 +4,32 @@ It evaluates the real schedules and sensors and executes the runs that they ask 
 run key once, each cursor kept. Time passes nowhere else.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorTick,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.schedules import schedule_execution_time_iterator
+from dagster_shared.error import SerializableErrorInfo
 
+from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.definitions import build_definitions
@@ -37,6 +55,7 @@ class Daemon:
     settings: Settings
     instance: dg.DagsterInstance
     clock: Clock
+    free: FreeBytes = free_bytes
     executed: list[dg.DagsterRun] = field(default_factory=list)
     _cursors: dict[str, str | None] = field(default_factory=dict)
     _run_keys: set[tuple[str, str | None]] = field(default_factory=set)
@@ -55,8 +74,13 @@ class Daemon:
 
     def restart(self) -> None:
         """Load the definitions anew, as a new process does. Ticks of schedules meanwhile are lost."""
-        self.repository = build_definitions(self.settings, now=self.clock).get_repository_def()
+        self.repository = build_definitions(
+            self.settings, now=self.clock, free=self._free
+        ).get_repository_def()
         self._ticked_at = None
+
+    def _free(self, path: Path) -> int:
+        return self.free(path)
 
     def run_until(self, moment: datetime, *, every: timedelta = timedelta(hours=6)) -> None:
         """Let time pass to a moment, with a look of the sensors every so often."""
@@ -84,6 +108,15 @@ class Daemon:
             tags=dict(tags or {}),
             raise_on_error=False,
         )
+
+    def ticks(self, sensor: str) -> list[InstigatorTick]:
+        """What became of a sensor's ticks, the newest first."""
+        states = [one for one in self.instance.all_instigator_state() if one.instigator_name == sensor]
+        return [
+            tick
+            for one in states
+            for tick in self.instance.get_ticks(one.instigator_origin_id, one.selector_id)
+        ]
 
     def runs(self, step: str = "") -> list[dg.DagsterRun]:
         """The runs that sensors asked for by now, for the steps that end like this."""
@@ -115,12 +148,38 @@ class Daemon:
             context = dg.build_sensor_context(
                 self.instance, cursor=self._cursors.get(sensor.name), repository_def=self.repository
             )
-            found = sensor.evaluate_tick(context)
+            try:
+                found = sensor.evaluate_tick(context)
+            except Exception:
+                self._record_tick(sensor, serializable_error_info_from_exc_info(sys.exc_info()))
+                continue  # the cursor stays, as with the daemon
+            self._record_tick(sensor, None)
             self._cursors[sensor.name] = found.cursor
             for event in found.asset_events:
                 self.instance.report_runless_asset_event(event)
             for request in found.run_requests or []:
                 yield request, request.job_name or sensor.job_name or ""
+
+    def _record_tick(self, sensor: dg.SensorDefinition, error: SerializableErrorInfo | None) -> None:
+        """As the daemon does, for the UI and for who looks at it: what became of the tick."""
+        repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("lse_dagster"), "__repository__")
+        origin = RemoteInstigatorOrigin(repository, sensor.name)
+        origin_id, selector_id = origin.get_id(), origin.get_selector().get_id()
+        if self.instance.get_instigator_state(origin_id, selector_id) is None:
+            data = SensorInstigatorData(min_interval=sensor.minimum_interval_seconds)
+            status = InstigatorStatus.DECLARED_IN_CODE
+            self.instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, status, data))
+        self.instance.create_tick(
+            TickData(
+                instigator_origin_id=origin_id,
+                instigator_name=sensor.name,
+                instigator_type=InstigatorType.SENSOR,
+                status=TickStatus.SKIPPED if error is None else TickStatus.FAILURE,
+                timestamp=self.clock.now.timestamp(),
+                error=error,
+                selector_id=selector_id,
+            )
+        )
 
     def _execute(self, request: dg.RunRequest, job: str) -> None:
         selection = list(request.asset_selection) if request.asset_selection else None

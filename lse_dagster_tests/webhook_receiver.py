@@ -16,6 +16,8 @@ class Receiver:
     status: int = 200
     texts: list[str] = field(default_factory=list)
     """The messages that were taken."""
+    pings: int = 0
+    """How often the address was asked for, and answered well."""
     refused: int = 0
     words: dict[str, int] = field(default_factory=dict)
     """The status for messages that hold a word."""
@@ -36,6 +38,11 @@ def running_receiver(secret: str = "T0/B0/s3cr3t") -> Iterator[Receiver]:
             else:
                 receiver.refused += 1
             self.send_response(status)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            receiver.pings += receiver.status == 200
+            self.send_response(receiver.status)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:

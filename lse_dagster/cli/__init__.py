@@ -13,6 +13,7 @@ _COMMANDS = {
     "demo": ("lse_dagster.cli.demo", "Archive a day on the sandbox, restore it, compare: the whole road."),
     "dev": ("lse_dagster.cli.dev", "Open the Dagster UI on your accounts (.env), or on the sandbox."),
     "doctor": ("lse_dagster.cli.doctor", "Show what is configured, what answers and what is missing."),
+    "health": ("lse_dagster.cli.health", "Say in one line whether all is well: for monitoring."),
     "init": ("lse_dagster.cli.init", "Ask for what .env needs, test each answer, write the file."),
     "migrate": ("lse_dagster.cli.migrate", "Bring the data of the first system into day folders."),
     "sandbox": ("lse_dagster.cli.sandbox", "LangSmith and Google Drive on loopback, to try things out."),

@@ -53,6 +53,12 @@ def dagster_home() -> Path:
     return Path(os.path.expanduser(os.environ.get("DAGSTER_HOME") or _DEFAULT_HOME)).absolute()  # noqa: PTH111
 
 
+def code_server() -> tuple[str, int] | None:
+    """Host and port of the code server, where `deploy/` has given it a process of its own."""
+    host, port = os.environ.get("LSE_CODE_SERVER_HOST"), os.environ.get("LSE_CODE_SERVER_PORT", "")
+    return (host, int(port)) if host and port.isdigit() else None
+
+
 def open_instance() -> "DagsterInstance":
     """The instance of `dagster_home`, made if it is not there. Raises `UnusableInstance`.
 

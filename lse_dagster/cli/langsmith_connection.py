@@ -11,16 +11,6 @@ _READ_SECONDS = 10.0
 
 def connect_langsmith(settings: "Settings", *, patience_seconds: float = 10.0) -> "Transport":
     """A connection, to be used as a context manager. Raises `MissingApiKey`."""
-    from lse_dagster.langsmith.limiter import PUBLISHED_RATES
-    from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+    from lse_dagster.langsmith.transport import Transport
 
-    return Transport(
-        LangSmithSettings(
-            api_key=settings.langsmith_api_key or "",
-            endpoint=settings.langsmith_endpoint,
-            workspace_id=settings.langsmith_workspace_id,
-            patience=patience_seconds,
-            read_timeout=_READ_SECONDS,
-            rates=PUBLISHED_RATES[settings.langsmith_rates],
-        )
-    )
+    return Transport(settings.langsmith(patience=patience_seconds, read_timeout=_READ_SECONDS))

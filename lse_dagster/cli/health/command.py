@@ -1,0 +1,68 @@
+"""The command: facts from here or from a webserver, one line, an exit code."""
+
+import json
+import time
+
+import click
+
+from lse_dagster.cli.console import say
+from lse_dagster.cli.doctor.finding import Finding, problem, problem_of
+from lse_dagster.cli.errors import StepsFailed
+from lse_dagster.errors import ArchiveError
+
+
+@click.command()
+@click.option(
+    "--url", help="Ask the Dagster UI at this address, from any machine. Without it: this machine's."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, as described above.")
+def health(url: str | None, as_json: bool) -> None:
+    """Say in one line whether days are archived by themselves: for monitoring.
+
+    Looks at code location, daemon, sensors and schedules (on, looking, not failing), and at what the
+    installation found out itself in the last minutes: settings, disk, clock, keys, last night's days.
+    Changes nothing.
+
+    Example: lse health --url http://127.0.0.1:3000
+
+    \b
+    With --json:
+      {"ok", "problems": [{"subject", "text", "next"}]}
+
+    Exit codes: 0 all is well, 1 something is not.
+    """
+    try:
+        problems = _look(url)
+    except ArchiveError as error:
+        problems = [problem_of("dagster", error)]
+    if as_json:
+        say(_document(problems))
+    elif problems:
+        say("✗ " + " | ".join(" ".join(f"{one.subject}: {one.text}".split()) for one in problems))
+    else:
+        say("✓ code location, daemon, sensors, schedules, settings, disk, clock, keys and last night's days")
+    if problems:
+        raise StepsFailed
+
+
+def _look(url: str | None) -> list[Finding]:
+    from lse_dagster.cli.health.facts import problems_of
+
+    if url is not None:
+        from lse_dagster.cli.health.remote import facts_of_webserver
+
+        return problems_of(facts_of_webserver(url), time.time())
+    from lse_dagster.cli.environment import load_settings_as_far_as_right
+    from lse_dagster.cli.health.here import facts_of_instance
+    from lse_dagster.cli.instance import dagster_home, open_instance
+
+    settings = load_settings_as_far_as_right()
+    if not (home := dagster_home()).exists():  # to open it would make it
+        return [problem("dagster", f"There is no Dagster home at {home}.", "Set DAGSTER_HOME, or use --url.")]
+    with open_instance() as instance:
+        return problems_of(facts_of_instance(instance, settings), time.time())
+
+
+def _document(problems: list[Finding]) -> str:
+    found = [{"subject": one.subject, "text": one.text, "next": one.next_step} for one in problems]
+    return json.dumps({"ok": not problems, "problems": found}, ensure_ascii=False)
