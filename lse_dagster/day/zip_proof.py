@@ -10,14 +10,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.first_system_zip import first_system_runs, is_first_system_zip
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import refuse_damage
 from lse_dagster.day.zip_directory import ZipDirectory
-from lse_dagster.drive.file import DriveFile
+
+if TYPE_CHECKING:  # Google's libraries take half a second to import
+    from lse_dagster.drive.file import DriveFile
 
 PROVED: Final = "lse_proved_sha256"
 """The property of a copy on Drive; with its value 81 bytes. Drive takes 124 (November 2026)."""
@@ -53,7 +55,7 @@ class CopyProof:
 
 
 def prove_copy(
-    copy: DriveFile | None, path: Path, *, project: str, day: date, recorded: str | None = None
+    copy: "DriveFile | None", path: Path, *, project: str, day: date, recorded: str | None = None
 ) -> CopyProof:
     """Compare what Drive reports now with the hash recorded when the zip was proved, and the zip here too.
 
@@ -72,7 +74,7 @@ def prove_copy(
     return CopyProof(list(_compare(copy, path, sha256)), sha256)
 
 
-def is_copy_of(copy: DriveFile, path: Path) -> bool:
+def is_copy_of(copy: "DriveFile", path: Path) -> bool:
     """Whether Drive reports the size and checksum of the zip here. Raises `OSError`."""
     return copy.size == path.stat().st_size and copy.md5 == _hash(path, "md5")
 
@@ -87,7 +89,7 @@ def _prove_any(path: Path, project: str, day: date) -> str:
     return sha256
 
 
-def _rotted(copy: DriveFile | None, path: Path, sha256: str, known: Collection[str]) -> Iterator[str]:
+def _rotted(copy: "DriveFile | None", path: Path, sha256: str, known: Collection[str]) -> Iterator[str]:
     was = " or ".join(sorted(known))
     yield (
         f"{path.name} on this disk is not what was proved: its sha256 is {sha256}, recorded is {was}. "
@@ -99,7 +101,7 @@ def _rotted(copy: DriveFile | None, path: Path, sha256: str, known: Collection[s
         yield f"sha256 {copy.sha256} on Drive, recorded is {was}"
 
 
-def _compare(copy: DriveFile | None, path: Path, sha256: str) -> Iterator[str]:
+def _compare(copy: "DriveFile | None", path: Path, sha256: str) -> Iterator[str]:
     if copy is None:
         yield f"{path.name} is not on Drive"
         return

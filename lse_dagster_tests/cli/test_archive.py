@@ -51,7 +51,10 @@ def test_a_day_archived_here_is_the_same_in_dagster_as_one_that_dagster_material
         expected = materializations(instance, dagster_run.run_id)
         assert expected.keys() == set(ASSETS)
         # A day that replaced another says how they differ; the first one had none to replace.
-        replaced = {"runs_added", "runs_lost", "attachments_lost", "feedback_lost"}
+        kinds = ("runs", "attachments", "feedback")
+        replaced = {"runs_added", "runs_changed"} | {
+            f"{kind}_{fate}" for kind in kinds for fate in ("kept", "lost")
+        }
         assert materializations(instance, lse_run.run_id) == {
             **expected,
             "raw_runs": expected["raw_runs"] | replaced,

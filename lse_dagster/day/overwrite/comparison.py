@@ -52,6 +52,7 @@ _TABLES: Final = """
         of_field INTEGER
     );
     CREATE INDEX entry_of_key ON entry (kind, key);
+    CREATE INDEX entry_of_trace ON entry (trace);
 """
 _NEW, _SAME, _CHANGED = 0, 1, 2
 """States of a run of the new day: no old day has it, the last one has it so, or otherwise."""
