@@ -86,7 +86,12 @@ class DayFolderIOManager(dg.ConfigurableIOManager):
             "action": published.action,
         }
         if published.replaced is not None:
-            metadata |= numbers_of_replacement(published.replaced)
+            numbers = numbers_of_replacement(published.replaced)
+            metadata |= numbers
+            told = ", ".join(
+                f"{name.replace('_', ' ')}: {count:,}" for name, count in numbers.items() if count
+            )
+            context.log.info(f"Beside the day that was there: {told or 'nothing is new, changed or kept'}")
         context.add_output_metadata(metadata | _set_aside(published.set_aside))
 
     def load_input(self, context: dg.InputContext) -> DayFolder:
