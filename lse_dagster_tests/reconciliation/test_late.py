@@ -107,7 +107,7 @@ def test_a_day_that_was_counted_is_compared_in_its_zip_when_its_folder_is_gone(p
     assert is_there(place, root, "feedback")
 
 
-def test_a_day_of_which_langsmith_has_less_by_now_is_told_once_and_counted_instead(
+def test_a_day_of_which_langsmith_has_less_by_now_keeps_the_rest_and_needs_nobody(
     place: Place, receiver: Receiver
 ) -> None:
     kept, deleted = place.api.add_run(at(1, 12)), place.api.add_run(at(1, 13))
@@ -117,15 +117,13 @@ def test_a_day_of_which_langsmith_has_less_by_now_is_told_once_and_counted_inste
     place.skip_to(at(3))
     place.daemon.run_until(at(5, 12))
 
-    assert place.steps(DAY) == ["fetch", "count"]
-    (told,) = told_of_the_first_day(place, receiver)
-    assert "holds 1 runs that the new one lacks" in told
-    assert place.on_drive().run_ids() == {kept, deleted}
+    assert place.steps(DAY) == ["fetch"]
+    assert told_of_the_first_day(place, receiver) == []
+    assert place.on_drive().run_ids() == {kept}
+    assert place.on_drive().summary.counts.kept_runs == 1
 
 
-def test_feedback_that_somebody_takes_away_is_kept_and_told_once_when_the_day_is_due(
-    place: Place, receiver: Receiver
-) -> None:
+def test_feedback_that_somebody_takes_away_is_kept(place: Place, receiver: Receiver) -> None:
     place.give_feedback(place.api.add_run(at(1, 12)), id=FEEDBACK)
     place.daemon.run_until(at(2, 12))
     place.give_feedback(place.api.add_run(at(20)), id=FEEDBACK)  # it is that run's now
@@ -133,9 +131,10 @@ def test_feedback_that_somebody_takes_away_is_kept_and_told_once_when_the_day_is
     place.skip_to(at(3))
     place.daemon.run_until(at(5, 12))
 
-    assert place.steps(DAY) == ["fetch", "count"]
-    assert len(told_of_the_first_day(place, receiver)) == 1
-    assert place.on_drive().summary.counts.feedback == 1
+    assert place.steps(DAY) == ["fetch"]
+    assert told_of_the_first_day(place, receiver) == []
+    counts = place.on_drive().summary.counts
+    assert (counts.feedback, counts.kept_feedback) == (0, 1)
 
 
 def test_a_fetch_that_is_due_is_tried_until_langsmith_gives_the_day(place: Place) -> None:
