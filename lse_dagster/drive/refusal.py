@@ -56,6 +56,10 @@ _DISABLED_REASONS = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 
 CONSENT_AGAIN = f"sign in again: `lse auth login`; with GOOGLE_DRIVE_AUTH_TYPE=adc {DEFAULT_LOGIN}"
 _WAIT = "run the same step again later"
+_WAIT_LONGER = (
+    f"{_WAIT}, or with fewer at a time. Where it stays so for hours, the account has sent the 750 GB that "
+    "Drive takes in a day (it may say nothing else then): run again tomorrow"
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def explain(answer: Answer, *, what: str, account: str, now: float) -> DriveErro
 def _passing(answer: Answer, what: str, now: float) -> PassingFault | None:
     retry_after = _retry_after(answer.headers.get("retry-after"), now)
     if answer.status == 429 or (answer.status == 403 and answer.reasons & _RATE_REASONS):
-        return RateLimited(what, answer.words, _WAIT + ", or with fewer at a time", retry_after=retry_after)
+        return RateLimited(what, answer.words, _WAIT_LONGER, retry_after=retry_after)
     if answer.status >= 500 or answer.status == 408:
         return DriveUnavailable(what, answer.words, _WAIT, retry_after=retry_after)
     return None

@@ -48,7 +48,7 @@ class Refusal(NamedTuple):
 TABLE = [
     Refusal(400, "badRequest", RequestRefused, "report the answer"),
     Refusal(401, "authError", AccessTokenRefused, "fresh access token"),
-    Refusal(403, "userRateLimitExceeded", RateLimited, "fewer at a time"),
+    Refusal(403, "userRateLimitExceeded", RateLimited, "750 GB"),
     Refusal(403, "rateLimitExceeded", RateLimited, "fewer at a time"),
     Refusal(403, "sharingRateLimitExceeded", RateLimited, "fewer at a time"),
     Refusal(403, "RATE_LIMIT_EXCEEDED", RateLimited, "fewer at a time"),
