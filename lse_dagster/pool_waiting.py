@@ -5,14 +5,17 @@ Dagster only says that a step is blocked. A thread looks, while the step's own s
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from lse_dagster.living_runs import HOST_TAG, PID_TAG, end_killed_runs, state_of, why_killed
+
+if TYPE_CHECKING:
+    from dagster._utils.concurrency import ConcurrencyKeyInfo
 
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
 _SECONDS_UNTIL_FREED: Final = 60.0
@@ -58,7 +61,11 @@ class PoolWait:
     def _look(self) -> None:
         for run in end_killed_runs(self._instance):
             self._say_once(f"Run {_name(run)} no longer keeps its place in a pool. {why_killed(run)}")
-        for pool, run_id in self._holders():
+        waited_for = list(self._waited_for())
+        for info in waited_for:
+            if info.limit == 0:
+                self._say_once(describe_closed(info.concurrency_key))
+        for pool, run_id in _holders(waited_for):
             record = self._instance.get_run_record_by_id(run_id)
             if record is None or _ended_long_ago(record):
                 self._instance.event_log_storage.free_concurrency_slots_for_run(run_id)
@@ -70,14 +77,13 @@ class PoolWait:
             self._said.add(text)
             self._say(text)
 
-    def _holders(self) -> Iterator[tuple[str, str]]:
-        """The pools in which the run waits, each with the runs that have its places."""
+    def _waited_for(self) -> Iterator["ConcurrencyKeyInfo"]:
+        """The pools in which the run waits."""
         storage = self._instance.event_log_storage
         for pool in storage.get_concurrency_keys():
             info = storage.get_concurrency_info(pool)
             if self._run_id in info.pending_run_ids:
-                for run_id in sorted(info.active_run_ids | info.assigned_run_ids):
-                    yield pool, run_id
+                yield info
 
 
 @contextmanager
@@ -88,6 +94,14 @@ def told_while_waiting(instance: dg.DagsterInstance, run_id: str, say: Say) -> I
         yield wait
     finally:
         wait.end()
+
+
+def describe_closed(pool: str) -> str:
+    """What is said of a pool without any place, which somebody has set so."""
+    return (
+        f"The pool {pool} is closed: its limit is 0, and nothing in it begins. "
+        f"To open it: dagster instance concurrency set {pool} 1"
+    )
 
 
 def describe_holder(instance: dg.DagsterInstance, record: dg.RunRecord, pool: str) -> str:
@@ -106,6 +120,13 @@ def describe_holder(instance: dg.DagsterInstance, record: dg.RunRecord, pool: st
             f"{ui} > Force termination; its place is free a minute later."
         )
     return f"Waits for run {_name(run)}, which has the place in the pool {pool}{since}: {where}. {how}"
+
+
+def _holders(pools: "Iterable[ConcurrencyKeyInfo]") -> Iterator[tuple[str, str]]:
+    """Each pool with each run that has a place in it."""
+    for info in pools:
+        for run_id in sorted(info.active_run_ids | info.assigned_run_ids):
+            yield info.concurrency_key, run_id
 
 
 def _ended_long_ago(record: dg.RunRecord) -> bool:

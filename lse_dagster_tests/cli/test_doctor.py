@@ -177,3 +177,13 @@ def test_a_name_that_no_project_can_have_is_told_and_hides_no_other_project(work
     assert problem["what"] == "Defining the project 'x\\x00y'"
     assert archived.returncode == 1
     assert "Next:  Correct LSE_PROJECTS" in archived.stderr
+
+
+def test_a_closed_pool_is_told(workplace: Workplace) -> None:
+    with workplace.instance() as instance:
+        instance.event_log_storage.set_concurrency_slots("langsmith", 0)
+
+    found = findings(workplace)["pools"]
+
+    assert found["level"] == "warning"
+    assert found["next"] == "dagster instance concurrency set langsmith 1"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -231,3 +232,17 @@ def test_the_next_run_of_a_day_goes_on_where_a_killed_one_stopped(
     assert workplace.zips.load(workplace.project, DATE).summary.counts.traces == 3
     with workplace.instance() as instance:
         assert sorted(run.status.value for run in instance.get_runs()) == ["FAILURE", "SUCCESS"]
+
+
+def test_who_waits_in_a_closed_pool_is_told_how_to_open_it(instance: dg.DagsterInstance) -> None:
+    waits = create_run_for_test(instance, job_name="archive", status=dg.DagsterRunStatus.STARTED)
+    storage, said = instance.event_log_storage, queue.Queue[str]()
+    storage.set_concurrency_slots(LANGSMITH_POOL, 0)
+    assert not storage.claim_concurrency_slot(LANGSMITH_POOL, waits.run_id, "raw_runs").is_claimed
+
+    with told_while_waiting(instance, waits.run_id, said.put) as wait:
+        wait.begin()
+        told = said.get(timeout=20)
+
+    assert f"dagster instance concurrency set {LANGSMITH_POOL} 1" in told
+    storage.set_concurrency_slots(LANGSMITH_POOL, 1)

@@ -62,7 +62,7 @@ class LogLines(Silence):
 
     def wait_for_others(self, step: Step) -> None:
         """Say so."""
-        self._say(f"{step} waits for its turn: another run uses the same pool")
+        self._say(f"{step} waits for its turn in a pool")
 
     def begin_step(self, step: Step) -> None:
         """Say so."""

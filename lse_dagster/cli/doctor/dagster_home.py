@@ -63,6 +63,9 @@ def _check_pools(instance: "DagsterInstance") -> Finding:
         # The default limit does not hold for the first backfill of a pool that was never set.
         commands = " && ".join(f"dagster instance concurrency set {pool} 1" for pool in missing)
         return warning("pools", f"Not set by name: {', '.join(missing)}.", commands)
+    if closed := [pool for pool in (LANGSMITH_POOL, DRIVE_POOL) if limits[pool] == 0]:
+        commands = " && ".join(f"dagster instance concurrency set {pool} 1" for pool in closed)
+        return warning("pools", f"Closed, as the limit is 0: {', '.join(closed)}. Every run waits.", commands)
     return good("pools", ", ".join(f"{name} {limit}" for name, limit in sorted(limits.items())))
 
 
