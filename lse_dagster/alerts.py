@@ -5,7 +5,7 @@ once, with the check that failed it; a check is told by itself when no run faile
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import dagster as dg
@@ -23,10 +23,12 @@ _RUNS_AT_ONCE: Final = 100
 
 @dataclass(frozen=True)
 class Position:
-    """How far the records were read: the ids of the last run's and the last check's event."""
+    """How far the records were read: the ids of the last failed run's, check's and ended run's event."""
 
     run_event: int
     check_event: int
+    danger_event: int = -1
+    """-1: a cursor of before dangers were read by themselves. What was found until then was told."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,45 @@ class Alerts:
         return Position(
             runs[0].storage_id if runs else 0,
             max((info.latest_check_event_storage_id for info in infos), default=0),
+            self.last_ended_run(),
         )
 
+    def last_ended_run(self) -> int:
+        """The id of the last event of a run that ended well."""
+        ended = self._instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=1).records
+        return ended[0].storage_id if ended else 0
+
     def since(self, position: Position) -> Iterator[Alert]:
-        """What happened after a position, failed runs first, each kind in its order."""
-        for alert in self._failed_runs(position):
-            yield alert
-            position = alert.position
-        yield from self._failed_checks(position)
+        """What happened after a position: dangers first, then failed checks, then runs, each in its order."""
+        for kind in (self._dangers, self._failed_checks, self._failed_runs):
+            for alert in kind(position):
+                yield alert
+                position = alert.position
+
+    def _dangers(self, position: Position) -> Iterator[Alert]:
+        """What `expiry` runs reported, from their logs: a check's state may be the next attempt's by now."""
+        ended = self._instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(
+                event_type=dg.DagsterEventType.RUN_SUCCESS, after_storage_id=position.danger_event
+            ),
+            limit=_RUNS_AT_ONCE,
+            ascending=True,
+        )
+        jobs = {project.job_name("expiry") for project in self._projects}
+        for record in ended.records:
+            reported = record.event_log_entry.job_name in jobs
+            yield Alert(
+                record.storage_id,
+                self._reported(record.run_id) if reported else None,
+                replace(position, danger_event=record.storage_id),
+            )
+
+    def _reported(self, run_id: str) -> Message | None:
+        events = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        for event in events:
+            if event.dagster_event is not None:
+                return self._message_of_check(event.dagster_event.asset_check_evaluation_data)
+        return None
 
     def _failed_runs(self, position: Position) -> Iterator[Alert]:
         failures = self._instance.fetch_run_status_changes(
@@ -109,7 +142,7 @@ class Alerts:
             run = self._instance.get_run_by_id(record.run_id)
             ended = record.event_log_entry.user_message
             message = self._message_of_run(run, ended) if run is not None else None
-            yield Alert(record.storage_id, message, Position(record.storage_id, position.check_event))
+            yield Alert(record.storage_id, message, replace(position, run_event=record.storage_id))
 
     def _failed_checks(self, position: Position) -> Iterator[Alert]:
         infos = self._instance.event_log_storage.get_asset_check_partition_info(
@@ -120,7 +153,7 @@ class Alerts:
             evaluation = self._evaluation(info.check_key, info.partition_key) if failed else None
             event = info.latest_check_event_storage_id
             message = self._message_of_check(evaluation) if evaluation is not None else None
-            yield Alert(event, message, Position(position.run_event, event))
+            yield Alert(event, message, replace(position, check_event=event))
 
     def _evaluation(self, key: dg.AssetCheckKey, partition: str | None) -> dg.AssetCheckEvaluation | None:
         """The failed result, unless it is a warning, or a run has failed because of it and was told."""
@@ -132,6 +165,8 @@ class Alerts:
             return None
         evaluation = event.dagster_event.asset_check_evaluation_data
         run = self._instance.get_run_by_id(event.run_id)
+        if run is not None and run.job_name in {project.job_name("expiry") for project in self._projects}:
+            return None  # a danger, told as such
         failed_its_run = run is not None and run.status is dg.DagsterRunStatus.FAILURE
         told = failed_its_run or evaluation.blocking
         return None if told or evaluation.severity is dg.AssetCheckSeverity.WARN else evaluation

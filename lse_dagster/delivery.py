@@ -5,6 +5,7 @@ for long: it is shortened, and at last stepped over, with its words in the log.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,7 +15,8 @@ from lse_dagster.printable import printable
 from lse_dagster.webhook import NotDelivered, Webhook
 
 _AT_ONCE: Final = 5
-"""A tick must end within a minute, and each message may take ten seconds."""
+_BEGIN_WITHIN: Final = 15.0
+"""Seconds. A tick must end within a minute, and the message that is begun last may take half of one."""
 _WHOLE_TRIES: Final = 3
 
 
@@ -28,7 +30,12 @@ class Told(Position):
     def after(self, alert: Alert) -> "Told":
         """The alert was told, or is nothing to tell."""
         position = alert.position
-        return replace(self, run_event=position.run_event, check_event=position.check_event)
+        return replace(
+            self,
+            run_event=position.run_event,
+            check_event=position.check_event,
+            danger_event=position.danger_event,
+        )
 
     def refused(self, alert: Alert) -> "Told":
         """The alert's message was refused once more."""
@@ -42,7 +49,14 @@ class Told(Position):
 class Delivery:
     """One tick's messages. `remember` is given each new position at once: what was told is not told again."""
 
-    def __init__(self, webhook: Webhook, log: logging.Logger, remember: Callable[[Told], object]) -> None:
+    def __init__(
+        self,
+        webhook: Webhook,
+        log: logging.Logger,
+        remember: Callable[[Told], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._webhook = webhook
         self._log = log
         self._remember = remember
@@ -50,9 +64,10 @@ class Delivery:
     def deliver(self, alerts: Iterable[Alert], told: Told) -> int:
         """Send a few messages, until one cannot be; how many were."""
         sent = attempts = 0
+        began = self._clock()
         for alert in alerts:
             if alert.message is not None:
-                if attempts == _AT_ONCE:
+                if attempts == _AT_ONCE or self._clock() - began > _BEGIN_WITHIN:
                     break
                 attempts += 1
                 try:

@@ -3,7 +3,8 @@
 The reconciliation remembers nothing itself; what was done, and when, is read here. Nothing is judged here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -17,7 +18,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from lse_dagster.assets import RUN_COUNT_CHECK
 from lse_dagster.checks import BLOCKING_CHECKS
 from lse_dagster.day.errors import OverwriteRefused
-from lse_dagster.day.interval import iso_z, parse_time
+from lse_dagster.day.interval import InvalidDate, iso_z, parse_date, parse_time
 from lse_dagster.day.reconciliation import KnownDay, Need
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, SOURCE_METADATA
 from lse_dagster.day_results import error_of_result
@@ -73,16 +74,12 @@ class Records:
     def archived_days(self) -> set[date]:
         """Every day that was ever copied to Drive."""
         keys = self._instance.get_materialized_partitions(self._project.key("drive_archive"))
-        return {date.fromisoformat(key) for key in keys}
+        return set(_dates(keys))
 
     def busy_days(self) -> set[date]:
         """The days on which a run of the project works, or waits for its turn."""
         runs = self._instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
-        return {
-            date.fromisoformat(run.tags[_PARTITION])
-            for run in runs
-            if _PARTITION in run.tags and self._project.owns(run)
-        }
+        return set(_dates(run.tags.get(_PARTITION, "") for run in runs if self._project.owns(run)))
 
     def requests(self, step: str) -> list[datetime]:
         """When runs were requested for a step of a day, by what `request_tags` wrote down."""
@@ -160,6 +157,13 @@ class Records:
             if not answer.has_more:
                 break
         return found
+
+
+def _dates(keys: Iterable[str]) -> Iterator[date]:
+    """Those that are dates: anybody can report another key by hand, and it stays for ever."""
+    for key in keys:
+        with suppress(InvalidDate):
+            yield parse_date(key)
 
 
 def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:

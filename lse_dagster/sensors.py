@@ -5,7 +5,7 @@ what Dagster records anyway: runs by their keys, results of checks, and the seco
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LOOKS: Final = 600
 _SECONDS_BETWEEN_MESSAGES: Final = 60
+_CURSOR: Final = "lse/alerts"
 _AFTER_THE_SCHEDULE: Final = timedelta(hours=1)
 
 
@@ -179,13 +180,21 @@ def alerts_sensor(
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         found = Alerts(context.instance, projects, watched, ui)
 
-        def remember(position: Position) -> None:
-            context.update_cursor(msgspec.json.encode(position).decode())
+        # The daemon keeps a cursor only when a tick ends well; else the same would be told again, for ever.
+        storage = context.instance.daemon_cursor_storage
 
-        if context.cursor is None:
+        def remember(position: Position) -> None:
+            cursor = msgspec.json.encode(position).decode()
+            storage.set_cursor_values({_CURSOR: cursor})
+            context.update_cursor(cursor)
+
+        cursor = storage.get_cursor_values({_CURSOR}).get(_CURSOR) or context.cursor
+        if cursor is None:
             remember(found.now())
             return dg.SkipReason("Begins here: what failed before is not told.")
-        told = msgspec.json.decode(context.cursor, type=Told)
+        told = msgspec.json.decode(cursor, type=Told)
+        if told.danger_event < 0:
+            told = replace(told, danger_event=found.last_ended_run())
         sent = Delivery(webhook, context.log, remember).deliver(found.since(told), told)
         return dg.SkipReason(f"{sent} messages sent.")
 

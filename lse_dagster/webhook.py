@@ -14,7 +14,9 @@ from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.session import Session, unlogged
 from lse_dagster.printable import printable
 
-_TIMEOUT_SECONDS: Final = 10.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""Some take long to answer. Who gives up earlier sends the same message again, though it was taken."""
+_PING_SECONDS: Final = 10.0
 _REFUSED: Final = range(400, 500)
 _LATER: Final = frozenset({408, 425, 429})
 """No refusals, though they are among them."""
@@ -62,7 +64,7 @@ class DeadMansSwitch:
         """GET the address. Raises `NotPinged`."""
         try:
             with unlogged(), Session() as session:
-                status = session.get(self._url, timeout=_TIMEOUT_SECONDS).status_code
+                status = session.get(self._url, timeout=_PING_SECONDS).status_code
         except CertificateError as error:
             raise NotPinged(f"{error.why} {error.next_step}") from None
         except (requests.RequestException, ValueError) as error:
@@ -85,7 +87,10 @@ class Webhook:
         message = {"text": printable(text).translate(_SLACK)}
         try:
             with unlogged(), Session() as session:
-                status = session.post(self._url, json=message, timeout=_TIMEOUT_SECONDS).status_code
+                # Streamed: what stands in the answer is of no interest, however long it takes to come.
+                status = session.post(
+                    self._url, json=message, timeout=_TIMEOUT_SECONDS, stream=True
+                ).status_code
         except CertificateError as error:
             raise NotDelivered(f"{error.why} {error.next_step}") from None
         except (requests.RequestException, ValueError) as error:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,8 @@ class Receiver:
     status: int = 200
     texts: list[str] = field(default_factory=list)
     """The messages that were taken."""
+    on_message: Callable[[], object] = lambda: None
+    """Called for each message before it is answered."""
     pings: int = 0
     """How often the address was asked for, and answered well."""
     refused: int = 0
@@ -31,6 +33,7 @@ def running_receiver(secret: str = "T0/B0/s3cr3t") -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            receiver.on_message()
             own = (status for word, status in receiver.words.items() if word in body["text"])
             status = next(own, receiver.status)
             if status == 200:

@@ -7,6 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.cli.workplace import Workplace
@@ -21,6 +27,21 @@ def findings(workplace: Workplace) -> dict[str, dict[str, Any]]:
 def set_variable(workplace: Workplace, name: str, value: str) -> None:
     env = workplace.folder / ".env"
     env.write_text(env.read_text() + f"{name}='{value}'\n")
+
+
+def test_a_sensor_that_somebody_switched_off_is_told_though_the_schedule_is_on(workplace: Workplace) -> None:
+    set_variable(workplace, "LSE_SCHEDULES", "on")
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("lse_dagster"), "__repository__")
+    origin = RemoteInstigatorOrigin(repository, "reconcile_sensor")
+    stopped = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.STOPPED)
+    with workplace.instance() as instance:
+        instance.add_instigator_state(stopped)
+
+    found = findings(workplace)
+
+    assert found["schedule"]["level"] == "ok"
+    assert found["sensor"]["level"] == "warning"
+    assert "reconcile_sensor is off" in found["sensor"]["text"]
 
 
 def test_with_everything_in_order_nothing_is_in_the_way(workplace: Workplace) -> None:

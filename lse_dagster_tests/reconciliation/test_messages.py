@@ -2,11 +2,18 @@
 
 import dataclasses
 import logging
+from dataclasses import replace
 
+import dagster as dg
 import msgspec
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
+from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 
-from lse_dagster.delivery import Told
+from lse_dagster.alerts import Alert, Message, Position
+from lse_dagster.delivery import Delivery, Told
+from lse_dagster.project import ArchivedProject
+from lse_dagster.webhook import Webhook
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon
 from lse_dagster_tests.webhook_receiver import Receiver
@@ -153,8 +160,88 @@ def test_a_refused_check_does_not_shorten_the_message_of_a_run_that_fails_meanwh
 
     place.daemon.tick()
 
-    assert days_told(receiver) == ["2025-08-01", "2025-08-02", "2025-08-03", "2025-08-04"]
-    assert ["Why: " in text for text in receiver.texts] == [True, True, True, False]
+    assert days_told(receiver) == ["2025-08-04", "2025-08-01", "2025-08-02", "2025-08-03"]
+    assert ["Why: " in text for text in receiver.texts] == [False, True, True, True]
+
+
+def test_a_danger_is_told_before_failures_that_came_first(place: Place, receiver: Receiver) -> None:
+    fail_three_days(place)
+    place.daemon.execute("expiry", config=DANGER, tags={"dagster/partition": "2025-08-04"})
+
+    place.daemon.tick()
+
+    assert days_told(receiver) == ["2025-08-04", "2025-08-01", "2025-08-02", "2025-08-03"]
+
+
+def test_a_danger_is_told_though_the_next_attempt_has_begun(place: Place, receiver: Receiver) -> None:
+    place.daemon.execute("expiry", config=DANGER, tags={"dagster/partition": "2025-08-04"})
+    key = dg.AssetCheckKey(dg.AssetKey("drive_archive"), "drive_copy_matches_zip")
+    planned = dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED.value,
+        job_name="archive",
+        event_specific_data=AssetCheckEvaluationPlanned(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            partitions_subset=DefaultPartitionsSubset({"2025-08-04"}),
+        ),
+    )
+    attempt = place.daemon.instance.create_run_for_job(place.daemon.repository.get_job("archive"))
+    place.daemon.instance.report_dagster_event(planned, run_id=attempt.run_id)
+
+    place.daemon.tick()
+    place.daemon.tick()
+
+    assert days_told(receiver) == ["2025-08-04"]
+
+
+def test_what_was_told_is_not_told_again_by_a_daemon_that_gave_the_tick_up(
+    place: Place, receiver: Receiver
+) -> None:
+    fail_three_days(place)
+    before = dict(place.daemon._cursors)
+
+    place.daemon.tick()
+    place.daemon._cursors = before
+    place.daemon.tick()
+
+    assert days_told(receiver) == ["2025-08-01", "2025-08-02", "2025-08-03"]
+
+
+def test_a_webhook_that_answers_slowly_gets_every_message_once_and_no_tick_takes_a_minute(
+    place: Place, receiver: Receiver
+) -> None:
+    # given: six messages, and 14 seconds for each
+    project, clock = place.daemon.settings.projects[0], [0.0]
+    message = Message(ArchivedProject(project), None, "what", "why", "next", None)
+    alerts = [Alert(event, replace(message, what=f"{event}"), Position(event, 0)) for event in range(1, 7)]
+    receiver.on_message = lambda: clock.__setitem__(0, clock[0] + 14.0)
+    told = Told(0, 0)
+    ticks: list[float] = []
+
+    # when
+    while len(receiver.texts) < len(alerts) and len(ticks) < 10:
+        kept: list[Told] = []
+        delivery = Delivery(Webhook(receiver.url), logging.getLogger(), kept.append, lambda: clock[0])
+        began = clock[0]
+        delivery.deliver([one for one in alerts if one.event > told.run_event], told)
+        ticks.append(clock[0] - began)
+        told = kept[-1]
+
+    # then
+    assert [text.splitlines()[1] for text in receiver.texts] == ["1", "2", "3", "4", "5", "6"]
+    assert max(ticks) <= 30
+
+
+def test_a_partition_that_is_no_date_ends_no_look(place: Place) -> None:
+    place.api.add_run(at(1, 12))
+    for asset in ("raw_runs", "drive_archive"):
+        reported = dg.AssetMaterialization(asset, partition="by hand")
+        place.daemon.instance.report_runless_asset_event(reported)
+
+    place.daemon.run_until(at(2, 6))
+
+    assert place.daemon.zips.load(place.api.project, DAY)
+    assert place.daemon.ticks("reconcile_sensor")[0].error is None
 
 
 def test_a_cursor_of_before_refusals_were_counted_is_gone_on_with() -> None:

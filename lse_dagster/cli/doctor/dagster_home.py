@@ -97,4 +97,20 @@ def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[
             text = f"{name} is off: nothing archives yesterday by itself."
             next_step = "Put LSE_SCHEDULES=on into .env, or switch it on in the UI (lse dev): Automation"
             findings.append(warning("schedule", text, next_step))
-    return findings
+    return [*findings, *_stopped_sensors(instance, settings)]
+
+
+def _stopped_sensors(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
+    """Those that somebody has switched off: schedules alone bring no day back that failed."""
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
+    from lse_dagster.cli.health.here import expected_names, recorded_states
+
+    states, names = recorded_states(instance), expected_names(settings)
+    seen = [name for name in names if name.endswith("_sensor") and name in states]
+    text = "is off: what it looks for, nobody finds."
+    return [
+        warning("sensor", f"{name} {text}", "Switch it on in the UI: Automation")
+        for name in seen
+        if states[name].status is InstigatorStatus.STOPPED
+    ]
