@@ -19,7 +19,7 @@ from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite.carry_over import carry_over, with_summary
 from lse_dagster.day.overwrite.comparison import Comparison
-from lse_dagster.day.overwrite.decision import counts_beside, difference_of, may_replace
+from lse_dagster.day.overwrite.decision import counts_beside, difference_of, may_replace, standing
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
 from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite, Replacement
 from lse_dagster.day.staging import StagedDay, Staging
@@ -127,7 +127,7 @@ def _forced(staged: StagedDay, olds: OldDays, now: datetime) -> StagedDay:
 
 
 def _newest(staging: Staging, olds: OldDays, *, look: DayFolder | None = None) -> DayFolder | None:
-    """The old day that was fetched last and is whole, in the staging; what waits there steps aside for it.
+    """The old day that stands highest and is whole, in the staging; what waits there steps aside for it.
 
     None, and the staging as it was, where there is none.
     """
@@ -139,7 +139,7 @@ def _newest(staging: Staging, olds: OldDays, *, look: DayFolder | None = None) -
         if look is not None:
             shutil.rmtree(staging.look, ignore_errors=True)  # of a process that was killed
             staging.content.rename(staging.look)
-        for old in sorted(candidates, key=lambda old: old.fetched_at, reverse=True):
+        for old in sorted(candidates, key=lambda old: standing(old.summary), reverse=True):
             staging.empty_content()
             base = old.write_into(staging.content)
             if base is not None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
+import msgspec
 import xxhash
 
 from lse_dagster.day.attachment import (
@@ -16,10 +17,13 @@ from lse_dagster.day.attachment import (
     is_kept_file_name,
     is_unfiled_file_name,
     kept_file_name,
+    name_before_kept,
     unfiled_file_name,
 )
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.feedback import read_record
+from lse_dagster.day.file_table import FileEntry
+from lse_dagster.day.first_system_record import record_of_present_form
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
 from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.overwrite.old_day import OldDay
@@ -42,20 +46,21 @@ _CACHE_KIB: Final = 4096
 _EXAMPLES: Final = 3
 _TABLES: Final = """
     CREATE TABLE run (
-        id TEXT PRIMARY KEY, file INTEGER, held INTEGER, ended INTEGER, digest BLOB, state INTEGER
+        id TEXT PRIMARY KEY, file INTEGER, held INTEGER, ended INTEGER, digest BLOB, content BLOB,
+        state INTEGER
     ) WITHOUT ROWID;
-    CREATE TABLE feedback (key TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE feedback (key TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID;
     CREATE TABLE trace (id TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
     CREATE TABLE entry (
-        kind TEXT, key TEXT, digest BLOB PRIMARY KEY, held INTEGER, ended INTEGER, fetched_at TEXT,
-        is_new INTEGER, trace TEXT, start TEXT, api TEXT, raw BLOB, source INTEGER, name TEXT, target TEXT,
-        of_field INTEGER
+        kind TEXT, key TEXT, digest BLOB PRIMARY KEY, held INTEGER, ended INTEGER, content BLOB,
+        fetched_at TEXT, is_new INTEGER, trace TEXT, start TEXT, api TEXT, raw BLOB, source INTEGER,
+        name TEXT, target TEXT, of_field INTEGER
     );
     CREATE INDEX entry_of_key ON entry (kind, key);
     CREATE INDEX entry_of_trace ON entry (trace);
 """
 _NEW, _SAME, _CHANGED = 0, 1, 2
-"""States of a run of the new day: no old day has it, the last one has it so, or otherwise."""
+"""States of a run of the new day: no old day has it, the first that was taken has it so, or otherwise."""
 
 
 class CarriedFile(NamedTuple):
@@ -150,11 +155,10 @@ class Comparison(Generic[Day]):
             position = self._files.position(name)
             if position >= 0 and self._files.entry(position) == entry:
                 self._same_files[position] = True
-            elif not is_trace_file_name(name) and not is_kept_file_name(name):
-                if position < 0 and name in self._missing and old.is_intact(name):
-                    self._download_before(CarriedFile(old, name, name))
-                else:
-                    other.append(name)
+            elif is_trace_file_name(name) or is_kept_file_name(name):
+                continue
+            elif position >= 0 or name not in self._missing or not self._was_downloaded(old, name):
+                other.append(name)
         taking = _Taking(self, old, source, other)
         # A file that differs says by its name which run it is of, but only the run says all of its names.
         for trace in old.traces(None if other else self.new.summary):
@@ -164,17 +168,26 @@ class Comparison(Generic[Day]):
                 taking.take_unfiled(name, raw)
         taking.end()
 
-    def _download_before(self, file: CarriedFile) -> None:
-        """With its file the new day holds the field."""
-        self.downloaded_before[file.target] = file
-        if (field := field_of_file(file.name)) in CONTENT_FIELDS:
-            run_id = self._missing[file.name].run_id
+    def _was_downloaded(self, old: OldDay, name: str) -> bool:
+        """Whether an old day has the content of a file that the new one could not get, and of no other."""
+        before = self.downloaded_before.get(name)
+        if before is not None:
+            return before.old.summary.files[name] == old.summary.files[name]
+        if not old.is_intact(name):
+            return False
+        self.downloaded_before[name] = CarriedFile(old, name, name)
+        if (field := field_of_file(name)) in CONTENT_FIELDS:  # with its file the new day holds it
+            run_id = self._missing[name].run_id
             self._add("UPDATE run SET held = held | ? WHERE id = ?", [(_bits([field]), run_id)])
+        return True
 
     def take_all(self, olds: Iterable[OldDay]) -> None:
-        """Read old days; one with the content of another that was read whole is not read again."""
+        """Read old days, the latest first; one with the content of another that was whole is not read again.
+
+        So what the new day could not download is as it was last.
+        """
         whole: set[str] = set()
-        for old in olds:
+        for old in sorted(olds, key=lambda old: old.fetched_at, reverse=True):
             if old.summary.sha256 not in whole:
                 self.take(old)
                 if not old.damaged:
@@ -191,13 +204,16 @@ class Comparison(Generic[Day]):
         examples = self._ask(
             "SELECT DISTINCT key FROM entry WHERE is_new AND kind != 'first' LIMIT ?", _EXAMPLES
         )
+        lacking = [self._missing[name].run_id for name in self.downloaded_before]
         return Difference(
             added=states[_NEW],
             changed=states[_CHANGED],
             withdrawn_runs=counts.get("run", 0),
             withdrawn_attachments=counts.get("attachment", 0),
             withdrawn_feedback=counts.get("feedback", 0),
-            examples=tuple(key for (key,) in examples),
+            withdrawn_records=counts.get("first", 0),
+            not_downloaded=len(lacking),
+            examples=tuple([key for (key,) in examples] + lacking)[:_EXAMPLES],
         )
 
     @property
@@ -242,37 +258,42 @@ class Comparison(Generic[Day]):
             except InvalidRun as error:
                 raise self.new.broken(f"{name}: {error}") from error
             position = self._files.position(name)
-            rows = [(form.id, position, _bits(form.held), form.ended, form.digest, _NEW) for form in forms]
-            self._add("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._add_forms(forms, position)
             self._add(
-                "INSERT OR IGNORE INTO feedback VALUES (?)",
-                [(read_record(raw).id,) for raw in trace.feedback],
+                "INSERT OR IGNORE INTO feedback VALUES (?, ?)",
+                [(read_record(raw).id, _digest(raw)) for raw in trace.feedback],
             )
             self._note_own(trace)
         for raw in self.new.unfiled():
             form = read_form(raw, files.fields)
             position = self._files.position(unfiled_file_name(form.id))
-            row = (form.id, position, _bits(form.held), form.ended, form.digest, _NEW)
-            self._add("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?)", [row])
+            self._add_forms([form], position)
+
+    def _add_forms(self, forms: Iterable[RunForm], position: int) -> None:
+        rows = (
+            (form.id, position, _bits(form.held), form.ended, form.digest, form.content, _NEW)
+            for form in forms
+        )
+        self._add("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _note_own(self, trace: TraceFile) -> None:
         """What goes on in the new day already."""
-        fields = fields_of_kept_files(trace)
+        fields = fields_of_kept_files(trace, self._files)
         for raw in trace.kept:
             entry = read_entry(raw)
             if isinstance(entry, KeptRun):
-                form = read_form(entry.raw, fields)
-                self.add_entry(_row("run", form.id, bytes(raw), form=form, fetched_at=entry.fetched_at))
+                self.add_entry(_row_of_run(entry, read_form(entry.raw, fields)))
             elif isinstance(entry, KeptFeedback):
-                self.add_entry(_row("feedback", read_record(entry.raw).id, bytes(raw)))
+                self.add_entry(_row_of_feedback(entry))
             else:
-                self.add_entry(_row("attachment", entry.run_id, bytes(raw)))
+                self.add_entry(_row("attachment", entry.run_id, entry.file.encode()))
         for raw in trace.first_system:
-            self.add_entry(_row("first", "", bytes(raw)))
+            for known in (bytes(raw), record_of_present_form(raw)):
+                self.add_entry(_row("first", "", known))
 
     def new_form(self, run_id: str) -> RunForm | None:
         """The run in the new day."""
-        found = self._ask("SELECT held, ended, digest FROM run WHERE id = ?", run_id)
+        found = self._ask("SELECT held, ended, digest, content FROM run WHERE id = ?", run_id)
         return _form(run_id, *found[0]) if found else None
 
     def holds_inline(self, run_id: str, file: str) -> bool:
@@ -283,24 +304,40 @@ class Comparison(Generic[Day]):
         trace = self.new.read_trace(self._files.name(found[0][0]))
         return any(is_held_inline(raw, run_id, file) for raw in trace.runs)
 
-    def has_feedback(self, key: str) -> bool:
-        """Whether the new day has the record."""
-        return bool(self._ask("SELECT 1 FROM feedback WHERE key = ?", key))
+    def has_feedback(self, entry: KeptFeedback) -> bool:
+        """Whether the record is in the new day, or is to go on in it: as it is, or as it came later."""
+        key, content = read_record(entry.raw).id, _digest(entry.raw)
+        found = self._ask(
+            "SELECT ?, content FROM feedback WHERE key = ? UNION ALL"
+            " SELECT fetched_at, content FROM entry WHERE kind = 'feedback' AND key = ?",
+            self.new.summary.fetched_at,
+            key,
+            key,
+        )
+        return any(at >= entry.fetched_at or other == content for at, other in found)
 
     def note_states(self, states: Iterable[tuple[int, str]]) -> None:
-        """How runs of the new day stand to the same runs of the last old day."""
-        self._add("UPDATE run SET state = ? WHERE id = ?", states)
+        """How runs of the new day stand to the same runs of the first old day that has them."""
+        self._add("UPDATE run SET state = ? WHERE id = ? AND NOT state", states)
 
     def replaces_forms(self, form: RunForm, fetched_at: str) -> bool:
-        """Forget earlier forms of a run of which this one holds all; False if a later one holds all of it."""
+        """Forget earlier forms of a run of which this one holds all.
+
+        False if a later one holds all of it, or one with the same content.
+        """
         found = self._ask(
-            "SELECT digest, held, ended, fetched_at, is_new FROM entry WHERE kind = 'run' AND key = ?",
+            "SELECT digest, held, ended, content, fetched_at, is_new FROM entry"
+            " WHERE kind = 'run' AND key = ?",
             form.id,
         )
         forms = [
-            (digest, _form(form.id, held, ended, digest), at, new) for digest, held, ended, at, new in found
+            (digest, _form(form.id, held, ended, digest, content), at, new)
+            for digest, held, ended, content, at, new in found
         ]
-        if any(at >= fetched_at and not other.lacks(form) for _, other, at, _ in forms):
+        if any(
+            (at >= fetched_at or not form.says_more_than(other)) and not other.lacks(form)
+            for _, other, at, _ in forms
+        ):
             return False
         covered = [
             digest for digest, other, at, new in forms if new and at <= fetched_at and not form.lacks(other)
@@ -308,13 +345,14 @@ class Comparison(Generic[Day]):
         self._add("DELETE FROM entry WHERE digest = ?", ((digest,) for digest in covered))
         return True
 
-    def has_entry(self, kind: str, key: str) -> bool:
-        """Whether something of this key is to go on already."""
-        return bool(self._ask("SELECT 1 FROM entry WHERE kind = ? AND key = ?", kind, key))
+    def sent_file(self, name: str) -> FileEntry | None:
+        """A file that LangSmith sends, in the new day or as it was downloaded before."""
+        before = self.downloaded_before.get(name)
+        return before.old.summary.files[name] if before is not None else self._files.get(name)
 
     def add_entry(self, row: tuple[object, ...]) -> None:
         """Let something go on that does not yet."""
-        self._add("INSERT OR IGNORE INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", [row])
+        self._add("INSERT OR IGNORE INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", [row])
 
     def _drop_files_of_no_form(self) -> None:
         """A field in a file of its own goes on with the form of its run, not by itself."""
@@ -345,7 +383,7 @@ class _Taking:
 
     def take(self, trace: TraceFile) -> None:
         """Compare one trace with the new day."""
-        fields = fields_of_kept_files(trace)
+        fields = fields_of_kept_files(trace, self._old.summary.files)
         for entry in map(read_entry, trace.kept):
             if isinstance(entry, KeptRun):
                 self._offer(trace, entry, read_form(entry.raw, fields))
@@ -357,7 +395,7 @@ class _Taking:
         for raw in trace.feedback:
             self._offer_feedback(trace, KeptFeedback(trace.api, self._old.summary.fetched_at, raw))
         for raw in trace.first_system:
-            self._keep(trace, "first", "", bytes(raw))
+            self._keep(trace, _row("first", "", bytes(raw)), bytes(raw))
 
     def end(self) -> None:
         """Keep the files whose run was not met: its trace cannot be read."""
@@ -396,10 +434,18 @@ class _Taking:
         now = self._to.new_form(form.id)
         if not self._to.replaces_forms(form, entry.fetched_at):
             return False
-        if now is not None and not now.lacks(form):
+        if now is not None and not now.lacks(form) and not self._came_later(entry, form, now):
             return False
-        self._keep(trace, "run", form.id, encode_entry(entry), form=form, fetched_at=entry.fetched_at)
+        self._keep(trace, _row_of_run(entry, form), encode_entry(entry))
         return True
+
+    def _came_later(self, entry: KeptRun, form: RunForm, now: RunForm) -> bool:
+        """Whether a form is later than the new day's and says what that does not: it is no older form of it.
+
+        Both generations of the API write the same content differently.
+        """
+        new = self._to.new.summary
+        return entry.fetched_at > new.fetched_at and entry.api == new.api and form.says_more_than(now)
 
     def _take_files(self, trace: TraceFile, form: RunForm, *, form_goes_on: bool) -> None:
         names = {attachment_file_name(form.id, "attachment", name): name for name in form.attachments}
@@ -415,59 +461,72 @@ class _Taking:
                 self._keep_file(trace, form.id, names.get(file) or file.partition(".")[2], file)
 
     def _offer_kept_file(self, trace: TraceFile, entry: KeptAttachment) -> None:
-        sent = self._to.new.summary.files.get(attachment_file_name(entry.run_id, "attachment", entry.name))
+        # Where its run could not be read, nothing but the file's name says what it was called.
+        names = attachment_file_name(entry.run_id, "attachment", entry.name), name_before_kept(entry.file)
+        sent = {file.sha256 for name in names if (file := self._to.sent_file(name)) is not None}
         kept = self._old.summary.files.get(entry.file)
-        if kept is not None and (field_of_file(entry.file) or sent is None or sent.sha256 != kept.sha256):
+        if kept is not None and (field_of_file(entry.file) or kept.sha256 not in sent):
             self._keep_file(trace, entry.run_id, entry.name, entry.file)
 
     def _offer_feedback(self, trace: TraceFile, entry: KeptFeedback) -> None:
-        key = read_record(entry.raw).id
-        if not self._to.has_feedback(key) and not self._to.has_entry("feedback", key):
-            self._keep(trace, "feedback", key, encode_entry(entry))
+        if not self._to.has_feedback(entry):
+            self._keep(trace, _row_of_feedback(entry), encode_entry(entry))
 
     def _keep_file(self, trace: TraceFile, run_id: str, name: str, file: str) -> None:
         if not self._old.is_intact(file):
             return
         target = kept_file_name(file, self._old.summary.files[file].sha256)
         raw = encode_entry(KeptAttachment(run_id, name, target))
-        self._keep(trace, "attachment", run_id, raw, file=file, target=target)
+        self._keep(trace, _row("attachment", run_id, target.encode()), raw, file=file, target=target)
 
     def _keep(
         self,
         trace: TraceFile,
-        kind: str,
-        key: str,
+        row: tuple[object, ...],
         raw: bytes,
         *,
-        form: RunForm | None = None,
-        fetched_at: str = "",
         file: str | None = None,
         target: str | None = None,
     ) -> None:
-        row = _row(kind, key, raw, form=form, fetched_at=fetched_at)
         of_field = file is not None and field_of_file(file) in CONTENT_FIELDS
         where = (True, trace.trace_id, trace.start_time, trace.api, raw, self._source, file, target, of_field)
         self._to.add_entry((*row[: -len(where)], *where))
 
 
 def _row(
-    kind: str, key: str, raw: bytes, *, form: RunForm | None = None, fetched_at: str = ""
+    kind: str,
+    key: str,
+    identity: bytes,
+    *,
+    form: RunForm | None = None,
+    content: bytes = b"",
+    fetched_at: str = "",
 ) -> tuple[object, ...]:
-    """A row of what goes on in the new day already."""
+    """A row of what goes on in the new day already. Two things of one `identity` are the same."""
     held, ended = (_bits(form.held), form.ended) if form is not None else (0, False)
-    return kind, key, _digest(raw), held, ended, fetched_at, False, *(None,) * 8
+    return kind, key, _digest(identity), held, ended, content, fetched_at, False, *(None,) * 8
 
 
-def _form(run_id: str, held: int, ended: int, digest: bytes) -> RunForm:
+def _row_of_run(entry: KeptRun, form: RunForm) -> tuple[object, ...]:
+    identity, at = encode_entry(entry), entry.fetched_at
+    return _row("run", form.id, identity, form=form, content=form.content, fetched_at=at)
+
+
+def _row_of_feedback(entry: KeptFeedback) -> tuple[object, ...]:
+    key, content = read_record(entry.raw).id, _digest(entry.raw)
+    return _row("feedback", key, encode_entry(entry), content=content, fetched_at=entry.fetched_at)
+
+
+def _form(run_id: str, held: int, ended: int, digest: bytes, content: bytes) -> RunForm:
     fields = frozenset(field for bit, field in enumerate(CONTENT_FIELDS) if held >> bit & 1)
-    return RunForm(run_id, fields, bool(ended), digest, ())
+    return RunForm(run_id, fields, bool(ended), digest, content, ())
 
 
 def _bits(held: Iterable[str]) -> int:
     return sum(1 << CONTENT_FIELDS.index(field) for field in held)
 
 
-def _digest(raw: bytes) -> bytes:
+def _digest(raw: bytes | msgspec.Raw) -> bytes:
     return xxhash.xxh3_128_digest(raw)
 
 

@@ -9,13 +9,17 @@ from lse_dagster.day.summary import Summary
 
 
 def may_replace(new: NewDay, old: OldDay, *, what: str) -> Difference:
-    """How a new day differs from an old one whose place it may take. Raises `HoldsMore`, `DiskError`."""
+    """How a new day differs from an old one whose place it may take. Raises `HoldsMore`, `DiskError`.
+
+    What cannot be read whole is protected by its caller, who sets it aside.
+    """
     if old.summary.sha256 == new.summary.sha256 or not counts_beside(old.summary, new.summary.forced_at):
         return Difference()
     found = difference_of(new, [old])
     if found.withdraws_anything:
         raise refuse_loss(what, old.where, found)
-    if old.summary.fetched_at > new.summary.fetched_at and (found.added or found.changed):
+    is_older = standing(old.summary) > standing(new.summary) and (found.added or found.changed)
+    if is_older and old.is_whole():
         raise refuse_older(what, old.where, there=old.summary.fetched_at, new=new.summary.fetched_at)
     return found
 
@@ -25,6 +29,15 @@ def difference_of(new: NewDay, olds: Iterable[OldDay]) -> Difference:
     with Comparison(new) as compared:
         compared.take_all(olds)
         return compared.difference()
+
+
+def standing(summary: Summary) -> tuple[bool, str]:
+    """Of two days the one that stands higher is the day, and the other goes on in it.
+
+    The one that was fetched later; but none that was fetched when LangSmith may have begun to forget it.
+    """
+    asked = summary.asked
+    return asked is None or asked.proves_whole, summary.fetched_at
 
 
 def counts_beside(summary: Summary, forced_at: str | None) -> bool:

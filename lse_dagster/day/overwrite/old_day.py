@@ -106,6 +106,12 @@ class OldDay(ABC):
         to.unlink()
         return False
 
+    def is_whole(self) -> bool:
+        """Whether every one of its files is as it was promised; `damaged` says what is not."""
+        for name in self.summary.files:
+            self.is_intact(name)
+        return not self.damaged
+
     @abstractmethod
     def write_into(self, folder: Path) -> DayFolder | None:
         """The whole day in an empty folder, every hash verified and not yet flushed.

@@ -25,13 +25,27 @@ class Difference:
     """Runs, or older forms of them, that hold what the new day lacks."""
     withdrawn_attachments: int = 0
     withdrawn_feedback: int = 0
+    withdrawn_records: int = 0
+    """What the first system kept beside runs."""
+    not_downloaded: int = 0
+    """Attachments that the new day names and could not get; as the old one has them they go on."""
     examples: tuple[str, ...] = ()
     """Some of what the new day lacks."""
 
     @property
     def withdraws_anything(self) -> bool:
         """Whether an old day holds what the new one lacks."""
-        return bool(self.withdrawn_runs or self.withdrawn_attachments or self.withdrawn_feedback)
+        return any(count for count, _ in self.withdrawn)
+
+    @property
+    def withdrawn(self) -> tuple[tuple[int, str], ...]:
+        """How much of what the new day lacks."""
+        return (
+            (self.withdrawn_runs, "runs"),
+            (self.withdrawn_attachments + self.not_downloaded, "attachments"),
+            (self.withdrawn_feedback, "feedback records"),
+            (self.withdrawn_records, "records of the first system"),
+        )
 
 
 @dataclass(frozen=True)
@@ -64,17 +78,9 @@ class HoldsMore(OverwriteRefused):
 
 def refuse_loss(what: str, where: str, difference: Difference) -> HoldsMore:
     """The error of `superset` when something would be lost."""
-    counts = (
-        (difference.withdrawn_runs, "runs"),
-        (difference.withdrawn_attachments, "attachments"),
-        (difference.withdrawn_feedback, "feedback records"),
-    )
-    lost = " and ".join(f"{count:,} {noun}" for count, noun in counts if count)
-    return HoldsMore(
-        what,
-        f"{where} holds {lost} that the new one lacks, for example {', '.join(difference.examples)}.",
-        _KEEP,
-    )
+    lost = " and ".join(f"{count:,} {noun}" for count, noun in difference.withdrawn if count)
+    example = f", for example {', '.join(difference.examples)}" if difference.examples else ""
+    return HoldsMore(what, f"{where} holds {lost} that the new one lacks{example}.", _KEEP)
 
 
 def refuse_older(what: str, where: str, *, there: str, new: str) -> HoldsMore:

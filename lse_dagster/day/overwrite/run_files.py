@@ -1,7 +1,7 @@
 """Which files of a day belong to a run, and which of its fields lie in them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from lse_dagster.day.attachment import is_kept_file_name, run_part
 from lse_dagster.day.file_table import FileTable
@@ -9,6 +9,8 @@ from lse_dagster.day.kept import KeptAttachment, read_entry
 from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.overwrite.run_form import field_of_file
 from lse_dagster.day.trace_file import TraceFile
+
+Fields = Mapping[str, list[str]]
 
 
 class FilesOfRuns:
@@ -27,15 +29,20 @@ class FilesOfRuns:
             if not is_kept_file_name(name) and not is_trace_file_name(name):
                 yield name
 
-    def fields(self, run_id: str) -> set[str]:
-        """Its fields that lie in files of their own."""
-        return {field for name in self.of_run(run_id) if (field := field_of_file(name)) is not None}
+    def fields(self, run_id: str) -> Fields:
+        """Its fields that lie in files of their own, with the hashes of these."""
+        fields = defaultdict[str, list[str]](list)
+        for name in self.of_run(run_id):
+            if (field := field_of_file(name)) is not None:
+                fields[field].append(self._files[name].sha256)
+        return fields
 
 
-def fields_of_kept_files(trace: TraceFile) -> Callable[[str], set[str]]:
-    """Of each run the fields that lie in files which a trace keeps."""
-    fields = defaultdict[str, set[str]](set)
+def fields_of_kept_files(trace: TraceFile, files: FileTable) -> Callable[[str], Fields]:
+    """Of each run the fields that lie in files which a trace keeps, with the hashes of these."""
+    fields = defaultdict[str, defaultdict[str, list[str]]](lambda: defaultdict(list))
     for entry in map(read_entry, trace.kept):
         if isinstance(entry, KeptAttachment) and (field := field_of_file(entry.file)) is not None:
-            fields[entry.run_id].add(field)
-    return lambda run_id: fields.get(run_id, set())
+            kept = files.get(entry.file)
+            fields[entry.run_id][field] += [kept.sha256] if kept is not None else []
+    return lambda run_id: fields.get(run_id, {})

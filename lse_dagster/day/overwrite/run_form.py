@@ -5,7 +5,7 @@ content fields hold, by meaning across both API generations; that a field holds 
 no loss.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ _OTHER_NAMES: Final = {"manifest": ("serialized",), "extra": ("metadata",)}
 _ADDRESSES: Final = ("attachments", "s3_urls", "inputs_s3_urls", "outputs_s3_urls")
 _ATTACHMENT: Final = "attachment."
 _NULL: Final = msgspec.Raw(b"null")
+_NO_CONTENT: Final = bytes(8)
 
 
 class _Run(msgspec.Struct):
@@ -58,6 +59,8 @@ class RunForm(NamedTuple):
     ended: bool
     digest: bytes
     """Of the run's bytes without signed addresses, which LangSmith makes anew for each answer."""
+    content: bytes
+    """Of each of `CONTENT_FIELDS` a digest of what it holds, wherever that lies; zeros for nothing."""
     attachments: tuple[str, ...]
     """The names of the attachments that it names."""
 
@@ -66,9 +69,17 @@ class RunForm(NamedTuple):
         gone = older.held - self.held
         return gone | {"end"} if older.ended and not self.ended else gone
 
+    def says_more_than(self, other: "RunForm") -> bool:
+        """Whether a content field holds something here, and something else or nothing there."""
+        fields = range(0, len(self.content), len(_NO_CONTENT))
+        pairs = ((self.content[at : at + 8], other.content[at : at + 8]) for at in fields)
+        return any(mine not in (_NO_CONTENT, theirs) for mine, theirs in pairs)
 
-def read_form(raw: bytes | msgspec.Raw, fields_in_files: Callable[[str], Container[str]]) -> RunForm:
-    """What a run holds; by its id it is asked which content fields lie in files of their own.
+
+def read_form(
+    raw: bytes | msgspec.Raw, fields_in_files: Callable[[str], Mapping[str, Iterable[str]]]
+) -> RunForm:
+    """What a run holds; by its id it is asked which fields lie in files of their own, and for their hashes.
 
     Raises `InvalidRun` for what is no run.
     """
@@ -80,6 +91,7 @@ def read_form(raw: bytes | msgspec.Raw, fields_in_files: Callable[[str], Contain
         held,
         status_of(run.status, run.end_time) != "pending",
         xxhash.xxh3_128_digest(_without_addresses(run, bytes(raw))),
+        _content(run, files),
         tuple(_attachments(run)),
     )
 
@@ -90,7 +102,25 @@ def unsigned(raw: bytes) -> bytes:
 
 
 def _is_held(run: _Run, field: str) -> bool:
-    return any(not is_nothing(getattr(run, name)) for name in (field, *_OTHER_NAMES.get(field, ())))
+    return any(not is_nothing(value) for value in _values(run, field))
+
+
+def _values(run: _Run, field: str) -> Iterator[msgspec.Raw]:
+    return (getattr(run, name) for name in (field, *_OTHER_NAMES.get(field, ())))
+
+
+def _content(run: _Run, files: Mapping[str, Iterable[str]]) -> bytes:
+    return b"".join(_content_of(run, field, sorted(files.get(field, ()))) for field in CONTENT_FIELDS)
+
+
+def _content_of(run: _Run, field: str, files: list[str]) -> bytes:
+    values = [value for value in _values(run, field) if not is_nothing(value)]
+    if not values and not files:
+        return _NO_CONTENT
+    digest = xxhash.xxh3_64(" ".join(files).encode())
+    for value in values:
+        digest.update(value)
+    return digest.digest()
 
 
 def _attachments(run: _Run) -> Iterator[str]:

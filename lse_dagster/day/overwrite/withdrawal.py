@@ -23,6 +23,8 @@ class Withdrawal:
     """Runs that LangSmith sends no more."""
     older_forms: int = 0
     """Older forms of runs that it sends with less in them."""
+    other_forms: int = 0
+    """Forms of runs that came later with other content, when LangSmith may have forgotten others."""
     feedback: int = 0
     attachments: int = 0
     later: int = 0
@@ -37,7 +39,7 @@ class Withdrawal:
         if not trace.kept:
             return
         sent = FilesOfRuns(self.summary.files).fields
-        kept = fields_of_kept_files(trace)
+        kept = fields_of_kept_files(trace, self.summary.files)
         now = {form.id: form for raw in trace.runs for form in [read_form(raw, sent)]}
         for entry in map(read_entry, trace.kept):
             if isinstance(entry, KeptRun):
@@ -53,9 +55,11 @@ class Withdrawal:
     def _add_run(self, run_id: str, lacking: frozenset[str] | None) -> None:
         if lacking is None:
             self.whole_runs += 1
-        else:
+        elif lacking:
             self.older_forms += 1
             self.fields.update(lacking)
+        else:
+            self.other_forms += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(run_id)
 
@@ -63,7 +67,7 @@ class Withdrawal:
     def numbers(self) -> Mapping[str, int]:
         """What is kept, by kind."""
         return {
-            "kept_runs": self.whole_runs + self.older_forms,
+            "kept_runs": self.whole_runs + self.older_forms + self.other_forms,
             "kept_feedback": self.feedback,
             "kept_attachments": self.attachments,
         }
@@ -75,6 +79,7 @@ class Withdrawal:
             for count, noun in (
                 (self.whole_runs, "whole runs"),
                 (self.older_forms, f"older forms of runs ({self._fields()})"),
+                (self.other_forms, "other forms of runs"),
                 (self.feedback, "feedback records"),
                 (self.attachments, "attachments"),
             )
