@@ -5,14 +5,13 @@ import os
 import shutil
 import zipfile
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
+from lse_dagster.day.kept import KeptRun, read_entry
 from lse_dagster.day.names import day_zip_name, project_path_part
 from lse_dagster.drive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
@@ -60,18 +59,6 @@ def forms_in(day: DayFolder) -> list[dict[str, Any]]:
     return found
 
 
-def comments_in(day: DayFolder) -> set[str]:
-    found = set()
-    for trace in day.traces():
-        found |= {json.loads(bytes(raw))["comment"] for raw in trace.feedback}
-        found |= {
-            json.loads(bytes(entry.raw))["comment"]
-            for raw in trace.kept
-            if isinstance(entry := read_entry(raw), KeptFeedback)
-        }
-    return found
-
-
 def without_drive(archive: DayArchive, assets: list[str] = LOCAL) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GOOGLE_DRIVE_FOLDER_URL")
@@ -91,7 +78,7 @@ def copy_on_drive(archive: DayArchive) -> DayFolder:
     return day_of(archive)
 
 
-def test_a_an_attachment_that_could_not_be_had_again_is_not_lost_by_an_upload(
+def test_an_attachment_that_could_not_be_had_again_is_not_lost_by_an_upload(
     archive: DayArchive, langsmith_sandbox: ControlClient
 ) -> None:
     run_id = archive.api.add_run()
@@ -107,7 +94,7 @@ def test_a_an_attachment_that_could_not_be_had_again_is_not_lost_by_an_upload(
     assert files_in(copy_on_drive(archive)) == {b"abc"}
 
 
-def test_b_restore_of_copy_without_the_attachment_over_a_folder_with_it(
+def test_a_restore_does_not_give_up_an_attachment_that_was_had_later(
     archive: DayArchive, langsmith_sandbox: ControlClient
 ) -> None:
     run_id = archive.api.add_run()
@@ -123,22 +110,7 @@ def test_b_restore_of_copy_without_the_attachment_over_a_folder_with_it(
     assert files_in(day_of(archive)) == {b"abc"}
 
 
-def test_c_two_olds_two_contents_then_missing(archive: DayArchive, langsmith_sandbox: ControlClient) -> None:
-    run_id = archive.api.add_run()
-    attach(archive, run_id, "photo", "one")
-    assert archive.materialize().success
-    wipe(archive)
-    attach(archive, run_id, "photo", "two")
-    without_drive(archive, ["raw_runs"])
-    assert files_in(day_of(archive)) == {b"two"}
-    langsmith_sandbox.fault(path="/_blobs/", status=403, times=1000)
-
-    assert archive.materialize().success
-
-    assert files_in(day_of(archive)) == {b"one", b"two"}
-
-
-def test_d_records_of_first_system_lost_by_upload(archive: DayArchive) -> None:
+def test_what_the_first_system_kept_beside_a_run_is_not_lost_by_an_upload(archive: DayArchive) -> None:
     run = root(NOON)
     file = run_file(run, project=archive.project, session_id=archive.api.project_id)
     path = write_zip_of(archive.folder / "old.zip", dict([file]))
@@ -151,7 +123,9 @@ def test_d_records_of_first_system_lost_by_upload(archive: DayArchive) -> None:
     assert [raw for trace in copy_on_drive(archive).traces() for raw in trace.first_system]
 
 
-def test_e_same_target_twice(archive: DayArchive, langsmith_sandbox: ControlClient) -> None:
+def test_the_attachment_of_a_run_whose_file_is_damaged_goes_on_once(
+    archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
     run_id = archive.api.add_run()
     attach(archive, run_id, "photo", "abc")
     assert archive.materialize().success
@@ -167,21 +141,6 @@ def test_e_same_target_twice(archive: DayArchive, langsmith_sandbox: ControlClie
     assert [form["id"] for form in forms_in(day_of(archive))] == [run_id]
 
 
-def test_f_restore_puts_older_feedback_over_newer(archive: DayArchive) -> None:
-    run_id = archive.api.add_run()
-    feedback = {"id": "0f6e1b1e-0000-4000-8000-00000000000f", "run_id": run_id, "key": "q", "score": 1}
-    feedback["id"] = f"0f6e1b1e-0000-4000-8000-{run_id[-12:]}"
-    archive.api.post("/feedback", {**feedback, "comment": "first"})
-    assert archive.materialize().success
-    archive.api.post("/feedback", {**feedback, "comment": "second"})
-    assert archive.materialize(["raw_runs"]).success
-    assert "second" in comments_in(day_of(archive))
-
-    archive.run("restore")
-
-    assert "second" in comments_in(day_of(archive))
-
-
 def flip(path: Path, member: str) -> None:
     """Change a byte of a member's compressed data."""
     with zipfile.ZipFile(path) as archive:
@@ -192,7 +151,9 @@ def flip(path: Path, member: str) -> None:
     path.write_bytes(bytes(data))
 
 
-def test_g_newer_damaged_zip_is_not_stuck(archive: DayArchive, langsmith_sandbox: ControlClient) -> None:
+def test_a_damaged_zip_that_was_fetched_later_stops_nobody(
+    archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
     run_id, other = archive.api.add_run(outputs=None), archive.api.add_run(NOON + timedelta(seconds=5))
     without_drive(archive)
     shutil.copytree(archive.folder / "data", archive.folder / "backup")
@@ -209,39 +170,7 @@ def test_g_newer_damaged_zip_is_not_stuck(archive: DayArchive, langsmith_sandbox
     without_drive(archive)
 
 
-def test_g2_newer_damaged_zip_damage_in_the_changed_one(archive: DayArchive) -> None:
-    run_id, other = archive.api.add_run(outputs=None), archive.api.add_run(NOON + timedelta(seconds=5))
-    without_drive(archive)
-    shutil.copytree(archive.folder / "data", archive.folder / "backup")
-    archive.api.session.patch(f"{archive.api.url}/runs/{run_id}", json={"outputs": {"answer": "late"}})
-    archive.api.session.patch(f"{archive.api.url}/runs/{other}", json={"outputs": {"answer": "other"}})
-    without_drive(archive)
-    shutil.rmtree(archive.folder / "data")
-    shutil.copytree(archive.folder / "backup", archive.folder / "data")
-    (changed,) = [name for name in day_of(archive).summary.trace_names() if other in name]
-    flip(archive.zips.zip_path(archive.project, DATE), changed)
-
-    without_drive(archive, ["day_zip"])
-
-    assert {"answer": "late"} in [form["outputs"] for form in forms_in(day_of(archive))]
-    without_drive(archive)
-
-
-def test_h_late_look_with_changed_content(archive: DayArchive, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = archive.api.add_run(outputs={"answer": "partial"})
-    assert archive.materialize().success
-    monkeypatch.setenv("LSE_RETENTION_DAYS", "14")
-    archive.api.session.patch(f"{archive.api.url}/runs/{run_id}", json={"outputs": {"answer": "whole"}})
-
-    assert archive.materialize().success
-
-    assert [form["outputs"] for form in forms_in(day_of(archive))] == [
-        {"answer": "partial"},
-        {"answer": "whole"},
-    ]
-
-
-def test_i_late_fetch_without_drive_does_not_become_the_day(
+def test_a_day_that_was_fetched_before_langsmith_forgot_stays_the_day(
     archive: DayArchive, langsmith_sandbox: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = archive.api.add_runs(3)
@@ -257,114 +186,23 @@ def test_i_late_fetch_without_drive_does_not_become_the_day(
     assert day.summary.langsmith_total == total
 
 
-def test_j_zip_newer_folder_freed_restore_refused_advice_works(archive: DayArchive) -> None:
-    run_id = archive.api.add_run()
-    assert archive.materialize().success
-    archive.api.add_run(NOON + timedelta(seconds=9))
-    assert archive.materialize(["raw_runs", "day_zip"]).success
-    shutil.rmtree(archive.folder / "data")
-    result = archive.run("restore")
-    assert not result.success
-    print(failure(result, "raw_runs").description, failure(result, "raw_runs").metadata)
-    assert archive.materialize(["drive_archive"]).success
-    assert len(forms_in(copy_on_drive(archive))) == 2
-    assert run_id
-
-
-def test_k_damaged_newer_copy_on_drive_is_not_stuck(archive: DayArchive) -> None:
-    run_id, other = archive.api.add_run(outputs=None), archive.api.add_run(NOON + timedelta(seconds=5))
-    without_drive(archive)
-    shutil.copytree(archive.folder / "data", archive.folder / "backup")
-    archive.api.session.patch(f"{archive.api.url}/runs/{run_id}", json={"outputs": {"answer": "late"}})
-    without_drive(archive)
-    (same,) = [name for name in day_of(archive).summary.trace_names() if other in name]
-    path = archive.zips.zip_path(archive.project, DATE)
-    flip(path, same)
-    with DriveArchive.connect(Settings.from_environment(os.environ).drive()) as drive:
-        drive.upload(
-            path, folder=project_path_part(archive.project), name=path.name, may_replace=lambda _: None
-        )
-    wipe(archive)
-    shutil.copytree(archive.folder / "backup", archive.folder / "data")
-    without_drive(archive, ["day_zip"])
-
-    result = archive.materialize(["drive_archive"])
-
-    assert result.success, failure(result, "drive_archive").description
-    assert {"answer": "late"} in [form["outputs"] for form in forms_in(copy_on_drive(archive))]
-
-
-def test_l_same_day_stays(archive: DayArchive, langsmith_sandbox: ControlClient) -> None:
+def test_a_day_that_comes_again_with_what_it_keeps_stays_as_it_is(
+    archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
     runs = archive.api.add_runs(3)
     attach(archive, runs[0], "photo", "abc")
-    archive.api.post("/feedback", {"run_id": runs[0], "key": "q", "score": 1, "comment": "c"})
-    archive.api.post("/feedback", {"run_id": runs[1], "key": "q", "score": 1, "comment": "d"})
+    for run_id in runs:
+        archive.api.post("/feedback", {"run_id": run_id, "key": "quality", "score": 1})
     archive.materialize()
     langsmith_sandbox.settings(delete_runs=[runs[0]], withheld=["inputs"])
     archive.materialize()
-    before = {
-        p: sha256(p.read_bytes()).hexdigest()
-        for p in sorted(archive.folder.rglob("*"))
-        if p.is_file() and ".drive" not in p.parts
-    }
-    for _ in range(3):
-        result = archive.materialize()
-        assert result.success
-        meta = {
-            e.materialization.asset_key.to_user_string(): e.materialization.metadata
-            for e in result.get_asset_materialization_events()
-        }
-        assert meta["raw_runs"]["action"].value == "kept"
-        assert meta["day_zip"]["action"].value == "kept"
-        assert meta["drive_archive"]["bytes_sent"].value == 0
-    after = {
-        p: sha256(p.read_bytes()).hexdigest()
-        for p in sorted(archive.folder.rglob("*"))
-        if p.is_file() and ".drive" not in p.parts
-    }
-    assert before == after
+    assert day_of(archive).summary.counts.kept_attachments == 1
 
-
-def test_m_late_newer_feedback(archive: DayArchive, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = archive.api.add_run()
-    feedback = {"id": f"0f6e1b1e-0000-4000-8000-{run_id[-12:]}", "run_id": run_id, "key": "q", "score": 1}
-    archive.api.post("/feedback", {**feedback, "comment": "first"})
-    assert archive.materialize().success
-    monkeypatch.setenv("LSE_RETENTION_DAYS", "14")
-    archive.api.post("/feedback", {**feedback, "comment": "second"})
-    assert archive.materialize().success
-    assert comments_in(day_of(archive)) == {"first", "second"}
-
-
-def test_n_damaged_child_attachment_verify(archive: DayArchive, langsmith_sandbox: ControlClient) -> None:
-    """The attachment of a child whose trace file is rotten everywhere."""
-    parent = archive.api.add_run()
-    import uuid
-
-    child = str(uuid.uuid4())
-    start = NOON + timedelta(seconds=1)
-    archive.api.add_run(
-        start,
-        id=child,
-        trace_id=parent,
-        parent_run_id=parent,
-        dotted_order=f"{NOON:%Y%m%dT%H%M%S%fZ}{parent}.{start:%Y%m%dT%H%M%S%fZ}{child}",
-    )
-    attach(archive, child, "photo", "abc")
-    assert archive.materialize(["raw_runs"]).success
-    day = day_of(archive)
-    (trace,) = day.summary.trace_names()
-    (day.path / trace).write_bytes(b"rotten")
-    langsmith_sandbox.settings(delete_runs=[child])
     result = archive.materialize()
-    assert result.success
-    assert files_in(day_of(archive)) == {b"abc"}
-    assert archive.verify().success
-    assert files_in(copy_on_drive(archive)) == {b"abc"}
-    names = [
-        entry
-        for t in day_of(archive).traces()
-        for raw in t.kept
-        if isinstance(entry := read_entry(raw), KeptAttachment)
-    ]
-    assert names
+
+    told = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    assert (told["raw_runs"]["action"].value, told["day_zip"]["action"].value) == ("kept", "kept")
+    assert told["drive_archive"]["bytes_sent"].value == 0

@@ -424,9 +424,11 @@ class _Taking:
         except InvalidRun:
             return
         now = self._to.new_form(form.id)
-        if now is not None:
-            self._to.note_states([(_SAME if now.digest == form.digest else _CHANGED, form.id)])
-        if now is not None and not now.lacks(form):
+        if now is None:
+            return
+        self._to.note_states([(_SAME if now.digest == form.digest else _CHANGED, form.id)])
+        came = KeptRun(self._old.summary.api, self._old.summary.fetched_at, msgspec.Raw())
+        if not now.lacks(form) and not self._came_later(came, form, now):
             self._others.discard(name)
 
     def _offer(self, trace: TraceFile, entry: KeptRun, form: RunForm) -> bool:
