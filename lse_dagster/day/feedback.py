@@ -4,14 +4,17 @@ Nothing here asks anybody. A record is kept as the bytes that came; of its conte
 read.
 """
 
+import base64
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import xxhash
 
-from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.day.raw_json import RawDecoder, why_no_json
+
+T = TypeVar("T")
 
 _COMPUTED: Final = "__ls_composite_feedback"
 """The source of a score that LangSmith computes of others (SDK 0.15.0, `types/run.py`): it has no record."""
@@ -48,7 +51,7 @@ class KeyNumbers(NamedTuple):
 
 
 class _Numbers(msgspec.Struct):
-    n: int | None = None
+    n: float | None = None
     avg: float | None = None
     values: dict[str, int] | None = None
     sources: msgspec.Raw = msgspec.Raw(b"null")
@@ -66,11 +69,11 @@ _SOURCES: Final = msgspec.json.Decoder(list[_Source])
 def read_numbers(feedback_stats: msgspec.Raw) -> list[KeyNumbers]:
     """What both API generations say of a run's feedback, by key, sorted.
 
-    What else is there is of the project, or a sample. What is not understood counts as nothing, and so does a
-    score that LangSmith computes of others.
+    What else is there is of the project, or a sample. A field that is not understood is as if it were
+    not there, and a score that LangSmith computes of others counts as nothing.
     """
     try:
-        by_key = _BY_KEY.decode(feedback_stats)
+        by_key = _read(_BY_KEY, feedback_stats)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return []
     found = (_numbers(key, raw) for key, raw in sorted(by_key.items()))
@@ -89,7 +92,7 @@ def total_records(numbers: Iterable[KeyNumbers]) -> int:
 
 def _numbers(key: str, raw: msgspec.Raw) -> KeyNumbers | None:
     try:
-        found = _NUMBERS.decode(raw)
+        found = _read(_NUMBERS, raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     values = {value: min(_MOST, times) for value, times in (found.values or {}).items() if times > 0}
@@ -97,7 +100,15 @@ def _numbers(key: str, raw: msgspec.Raw) -> KeyNumbers | None:
     count = found.n if found.n is not None else sum(values.values())
     if count <= 0 or _is_computed(found.sources):
         return None
-    return KeyNumbers(key, min(_MOST, count), found.avg or 0.0, tuple(sorted(values.items())))
+    return KeyNumbers(key, int(min(_MOST, count)), found.avg or 0.0, tuple(sorted(values.items())))
+
+
+def _read(decoder: RawDecoder[T], raw: msgspec.Raw) -> T:
+    """What can be read: an average that is no number says nothing against the count beside it."""
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return decoder.salvage(bytes(raw))
 
 
 def _is_computed(sources: msgspec.Raw) -> bool:
@@ -127,7 +138,22 @@ _HEAD: Final = RawDecoder(_Head)
 
 def read_record(raw: bytes | msgspec.Raw) -> RecordHead:
     """Raises `msgspec.MsgspecError` and `UnicodeDecodeError` for what is no JSON object."""
-    head = _HEAD.decode(raw)
+    return _filed_by(_HEAD.decode(raw), raw)
+
+
+def as_json(raw: bytes) -> bytes:
+    """A record as it came; one that no JSON file can hold (`NaN`) in a record that can, in base64.
+
+    Raises `msgspec.MsgspecError` and `UnicodeDecodeError` for what is not even nearly a JSON object.
+    """
+    if not why_no_json(raw):
+        return raw
+    by = _filed_by(_HEAD.salvage(raw), raw)
+    held = {"id": by.id, "run_id": by.run_id, "session_id": by.project_id}
+    return msgspec.json.encode({**held, "not_json": base64.b64encode(raw).decode()})
+
+
+def _filed_by(head: _Head, raw: bytes | msgspec.Raw) -> RecordHead:
     own = _text(head.id) or f"without-id-{xxhash.xxh3_128_hexdigest(bytes(raw))}"
     return RecordHead(own, _text(head.run_id), _text(head.session_id))
 

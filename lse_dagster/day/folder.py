@@ -148,8 +148,9 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
     what = f"Reading the day {day} of {project!r} at {path}"
     digest = hashlib.sha256()
     try:
-        if not path.is_dir() and path.exists():
-            raise InvalidSummary(what, "It is not a folder.", "Move it away, then run this again.")
+        if not path.is_dir() and os.path.lexists(path):
+            why = "It is not a folder." if path.exists() else "It is a link that leads nowhere."
+            raise InvalidSummary(what, why, "Move it away, then run this again.")
         with (path / SUMMARY).open("rb") as file:
 
             def pieces() -> Iterator[bytes]:

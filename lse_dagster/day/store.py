@@ -240,17 +240,25 @@ class DayStore:
         """A free name for what cannot be read whole."""
         place = self.day_path(project, day)
         names = (f"{place.name}.damaged" + (f"-{number}" if number else "") for number in count())
-        return next(path for name in names if not (path := place.with_name(name)).exists())
+        return next(path for name in names if not os.path.lexists(path := place.with_name(name)))
 
     def _settle_retired(self, project: str, day: date) -> None:
-        """End a replacement that a crash interrupted: the retired day goes back, or goes away."""
+        """End a replacement that a crash interrupted: the retired day goes away if another one is in its
+        place, else it goes back, whatever somebody has put there since."""
         path, retired = self.day_path(project, day), self._retired_path(project, day)
-        if retired.is_dir():
-            if path.exists():
-                move_foreign(retired, path)
-                shutil.rmtree(retired)
-            else:
-                retired.rename(path)
+        if not retired.is_dir():
+            return
+        try:
+            new = read_day_folder(path, project=project, day=day)
+        except InvalidSummary:
+            path.rename(self._path_aside(project, day))
+            new = None
+        if new is not None:
+            move_foreign(retired, path)
+            shutil.rmtree(retired)
+        else:
+            move_foreign(path, retired)
+            retired.rename(path)
 
     def _acquire(self, project: str, day: date) -> FileLock:
         folder = self.root / project_path_part(project)

@@ -4,6 +4,7 @@ A zip is made from a day folder and replaced under the same overwrite policy, on
 zip that holds the day already is kept, one that cannot be read whole is set aside.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -78,8 +79,8 @@ class ZipStore:
         """
         place = self.zip_path(day.project, day.date)
         part = place.with_name(f".{place.name}.part")
-        found = _Found()
-        if overwrite != "always" and place.exists():
+        found = _Found(damaged=place.is_dir())  # no zip can take the place of a folder
+        if overwrite != "always" and os.path.lexists(place):
             found = self._look_at(place, day, overwrite)
             if found.right is not None:
                 self._remove(part)
@@ -107,7 +108,9 @@ class ZipStore:
     def _set_aside(self, place: Path) -> Path:
         """Keep what cannot be read whole under another name. Raises `DiskError`."""
         names = (f"{place.stem}.damaged" + (f"-{number}" if number else "") for number in count())
-        aside = next(path for name in names if not (path := place.with_name(name + place.suffix)).exists())
+        aside = next(
+            path for name in names if not os.path.lexists(path := place.with_name(name + place.suffix))
+        )
         try:
             place.rename(aside)
         except OSError as error:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from lse_dagster.day.feedback import RecordHead, ShortFeedback, read_record
+from lse_dagster.day.feedback import RecordHead, ShortFeedback, as_json, read_record
 from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.raw_json import RawDecoder
 from lse_dagster.langsmith.errors import QueryGoesInCircles
@@ -151,12 +151,19 @@ def _ask(transport: Transport, run_ids: Sequence[str], offset: int) -> list[tupl
         "limit": FEEDBACK_LARGEST_PAGE,
         "offset": offset,
     }
-    return transport.get(_PATH, _decode, params=params)
+    return transport.get(_PATH, _decode, params=params, salvage=_salvage)
 
 
 def _decode(content: bytes) -> list[tuple[RecordHead, bytes]]:
     records = _PAGE.decode(b'{"records":%b}' % content).records
     return [(read_record(raw), bytes(raw)) for raw in records or ()]
+
+
+def _salvage(content: bytes) -> list[tuple[RecordHead, bytes]]:
+    """A page with records that are no JSON: one of them does not keep the day from the archive."""
+    records = _PAGE.split(b'{"records":%b}' % content).records
+    readable = (as_json(bytes(raw)) for raw in records or ())
+    return [(read_record(raw), raw) for raw in readable]
 
 
 def _goes_in_circles(runs: int, offset: int) -> QueryGoesInCircles:

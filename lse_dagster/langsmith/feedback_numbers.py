@@ -7,6 +7,7 @@ import msgspec
 
 from lse_dagster.day.feedback import count_feedback
 from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.day.run import InvalidRun, decode_run
 from lse_dagster.langsmith.errors import InvalidAnswer
 from lse_dagster.langsmith.page_size import PageSize
 from lse_dagster.langsmith.query import RunQueries, pages_by_id
@@ -39,8 +40,8 @@ def numbers_of_feedback(queries: RunQueries, scope: RunScope, run_ids: Sequence[
 
 def _number(raw: msgspec.Raw) -> tuple[str, int]:
     try:
-        run = _RUN.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        run = decode_run(_RUN, raw)
+    except InvalidRun as error:
         raise InvalidAnswer(
             "Reading the feedback in numbers of a run",
             f"{error}.",

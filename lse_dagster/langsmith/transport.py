@@ -153,9 +153,16 @@ class Transport:
             self.cancel()
             raise
 
-    def get(self, path: str, decode: Callable[[bytes], T], *, params: Params) -> T:
-        """GET a path below the endpoint and decode the body. Errors as for `post`."""
-        return self._request(Call("GET", path, params=params), decode)
+    def get(
+        self,
+        path: str,
+        decode: Callable[[bytes], T],
+        *,
+        params: Params,
+        salvage: Callable[[bytes], T] | None = None,
+    ) -> T:
+        """GET a path below the endpoint and decode the body. `salvage` and errors as for `post`."""
+        return self._request(Call("GET", path, params=params), decode, salvage)
 
     def post(
         self,

@@ -1,5 +1,6 @@
 """The places where a day may lie: as a folder, as a zip, as a copy on Drive."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Places:
 
     def _zip(self, stack: ExitStack, project: str, day: date) -> OldDay | None:
         path = self.zips.zip_path(project, day)
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         try:
             return stack.enter_context(open_old_zip(path, project=project, day=day))

@@ -256,6 +256,47 @@ def test_a_crash_between_the_two_renames_leaves_the_old_day(store: DayStore) -> 
     assert not retired.exists()
 
 
+@pytest.mark.parametrize("there", ["an empty folder", "a note", "no day", "a file", "a dead link"])
+@pytest.mark.parametrize("by", ["stage", "load"])
+def test_whatever_comes_to_lie_in_the_place_of_a_retired_day_does_not_cost_the_day(
+    there: str, by: str, store: DayStore
+) -> None:
+    day = publish(store, [ONE]).day
+    day.path.rename(day.path.with_name(".2025-08-29.old"))
+    if there == "a file":
+        day.path.write_text("mine")
+    elif there == "a dead link":
+        day.path.symlink_to("nowhere")
+    else:
+        day.path.mkdir()
+        if there != "an empty folder":
+            (day.path / ("note.txt" if there == "a note" else "_summary.json")).write_text("mine")
+
+    if by == "stage" or there in {"no day", "a file", "a dead link"}:
+        stage(store, [TWO]).staging.discard()
+
+    assert store.load(PROJECT, DAY).summary == day.summary
+    day.verify_files()
+    texts = [path.read_text() for path in day.path.parent.rglob("*") if path.is_file()]
+    assert ("mine" in texts) == (there not in {"an empty folder", "a dead link"})
+    assert hidden_folders(store) == []
+
+
+def test_a_link_that_leads_nowhere_is_set_aside_and_not_thrown_away(store: DayStore, tmp_path: Path) -> None:
+    day = publish(store, [ONE, TWO]).day
+    day.path.rename(tmp_path / "away")
+    day.path.symlink_to(tmp_path / "unplugged")
+    with pytest.raises(InvalidSummary, match="leads nowhere"):
+        store.load(PROJECT, DAY)
+
+    published = publish(store, [ONE])
+
+    assert published.set_aside == day.path.with_name("2025-08-29.damaged")
+    assert published.set_aside.readlink() == tmp_path / "unplugged"
+    assert store.load(PROJECT, DAY).summary == published.day.summary
+    assert hidden_folders(store) == []
+
+
 def test_a_crash_after_the_second_rename_leaves_the_new_day(store: DayStore) -> None:
     day = publish(store, [ONE]).day
     shutil.copytree(day.path, day.path.with_name(".2025-08-29.old"))

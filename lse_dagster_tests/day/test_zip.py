@@ -9,6 +9,7 @@ import pytest
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchZip, OverwriteRefused
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day, extract_zip
 from lse_dagster.day.zip_store import ZipStore
@@ -96,6 +97,34 @@ def test_a_zip_of_the_same_day_that_is_damaged_is_built_again(day: DayFolder, zi
     assert zips.archive(day, "superset").action == "built"
 
     assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize("overwrite", ["superset", "always"])
+def test_a_folder_in_the_place_of_a_zip_is_set_aside(
+    overwrite: Overwrite, day: DayFolder, zips: ZipStore
+) -> None:
+    place = zips.zip_path(day.project, day.date)
+    place.mkdir(parents=True)
+    (place / "note.txt").write_text("mine")
+
+    made = zips.archive(day, overwrite)
+
+    assert made.set_aside is not None
+    assert (made.set_aside / "note.txt").read_text() == "mine"
+    assert zips.load(day.project, day.date).summary == day.summary
+
+
+def test_a_link_that_leads_nowhere_in_the_place_of_a_zip_is_set_aside(
+    day: DayFolder, zips: ZipStore, tmp_path: Path
+) -> None:
+    place = zips.zip_path(day.project, day.date)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(tmp_path / "unplugged.zip")
+
+    made = zips.archive(day, "superset")
+
+    assert made.set_aside is not None
+    assert made.set_aside.readlink() == tmp_path / "unplugged.zip"
 
 
 def test_what_a_killed_run_left_is_removed_when_the_zip_is_kept(day: DayFolder, zips: ZipStore) -> None:

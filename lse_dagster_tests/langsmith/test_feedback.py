@@ -1,5 +1,6 @@
 """Feedback records over any number of pages, from servers that give fewer than they should, or worse."""
 
+import base64
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -305,6 +306,32 @@ def test_what_is_no_record_is_a_typed_error(record: bytes, odd: OddServer, fetch
 
     with pytest.raises(InvalidAnswer):
         fetch({"r1": 1})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(b'{"id": "bad", "run_id": "r1", "score": NaN}', id="NaN"),
+        pytest.param(b'{"id": "bad", "run_id": "r1", "comment": "\xff"}', id="no UTF-8"),
+        pytest.param(
+            b'{"id": "bad", "run_id": "r1", "value": %b}' % (b"[" * 9_000 + b"]" * 9_000), id="deep"
+        ),
+    ],
+)
+def test_a_record_that_is_no_json_is_kept_and_costs_no_other_one(
+    record: bytes, odd: OddServer, fetch: Fetch
+) -> None:
+    others = encoded(records_of("r1", 3))
+    raw_pages(odd, [*others[:2], record, *others[2:]])
+
+    found = fetch({"r1": 4})
+
+    assert found.short == []
+    (kept,) = set(found.records["r1"]) - set(others)
+    assert {*others} < set(found.records["r1"])
+    envelope = json.loads(kept)
+    assert (envelope["id"], envelope["run_id"]) == ("bad", "r1")
+    assert base64.b64decode(envelope["not_json"]) == record
 
 
 def test_records_without_an_id_are_kept_each_once(odd: OddServer, fetch: Fetch) -> None:
