@@ -59,11 +59,6 @@ def file_for_the_project(root: Path, project: str) -> None:
     (root / project).write_text("not a folder")
 
 
-def file_for_the_staging(root: Path, project: str) -> None:
-    (root / project).mkdir(parents=True)
-    (root / project / f".{DAY}.staging").write_text("not a folder")
-
-
 def folder_for_the_lock(root: Path, project: str) -> None:
     (root / project / f".{DAY}.lock").mkdir(parents=True)
 
@@ -74,7 +69,6 @@ def folder_for_the_lock(root: Path, project: str) -> None:
         file_for_the_data,
         file_above_the_data,
         file_for_the_project,
-        file_for_the_staging,
         folder_for_the_lock,
     ],
 )
@@ -90,4 +84,18 @@ def test_a_place_that_cannot_be_written_is_a_disk_error_that_says_what_to_do(
     with pytest.raises(DiskError) as caught:
         fetch_day(transport, DayStore(root), project.name, DAY)
 
-    assert "permissions" in caught.value.next_step
+    assert "move it away" in caught.value.next_step
+
+
+def test_a_file_where_a_day_is_staged_is_in_nobodys_way(
+    project: TracedProject, transport: Transport, tmp_path: Path
+) -> None:
+    store = DayStore(tmp_path)
+    (tmp_path / project.name).mkdir()
+    store.staging_path(project.name, DAY).write_text("not a folder")
+    runs = Planner(f"staging {project.name}").spread(3)
+    ingest(project.api, runs)
+
+    day = store.publish(fetch_day(transport, store, project.name, DAY).staged, "superset").day
+
+    expect_whole(day, runs)
