@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,18 +55,23 @@ def build_definitions(
     for left_out in (*settings.invalid, *settings.impossible_projects()):
         logging.getLogger(__name__).warning(left_out)
     projects = archived_projects(settings.projects, settings.in_the_way)
+    resources = build_resources(settings, progress or Progress(), retries or Retries(most=0))
     return dg.Definitions.merge(
-        *(_project_definitions(project, settings, now, free) for project in projects),
+        *(_project_definitions(project, settings, resources, now, free) for project in projects),
         _watch(settings, projects, now, free),
         dg.Definitions(
-            resources=build_resources(settings, progress or Progress(), retries or Retries(most=0)),
+            resources=resources,
             executor=living_in_process_executor,
         ),
     )
 
 
 def _project_definitions(
-    project: ArchivedProject, settings: Settings, now: Callable[[], datetime], free: FreeBytes
+    project: ArchivedProject,
+    settings: Settings,
+    resources: Mapping[str, Any],
+    now: Callable[[], datetime],
+    free: FreeBytes,
 ) -> dg.Definitions:
     partitions = daily_utc(settings.start_date)
     hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
@@ -74,7 +79,14 @@ def _project_definitions(
     expiry = expiry_job(project, partitions)
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
     watch = Reconciliation(
-        project, rule, settings.start_date, tick_after_midnight(hour), now, settings.impossible_projects()
+        project,
+        rule,
+        settings.start_date,
+        tick_after_midnight(hour),
+        now,
+        resources["storage"],
+        resources["drive"],
+        settings.impossible_projects(),
     )
     return dg.Definitions(
         assets=dg.with_source_code_references(

@@ -14,7 +14,10 @@ from typing import Final
 
 import dagster as dg
 
+from lse_dagster.calendar.evidence import Evidence
 from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.inventory import local_days
+from lse_dagster.day.reconciliation import KnownDay
 from lse_dagster.day.space import KEPT_FREE, FreeBytes, days_left
 from lse_dagster.day.store import DayStore
 from lse_dagster.drive import Backoff
@@ -82,8 +85,16 @@ class Installation:
         day = self.last_night
         if day < self.settings.start_date:
             return False
-        days = (Records(instance, project).known_days([day]).get(day) for project in self.projects)
+        days = (self._known(instance, project, [day]).get(day) for project in self.projects)
         return all(known is not None and known.on_drive for known in days)
+
+    def _known(
+        self, instance: dg.DagsterInstance, project: ArchivedProject, days: Sequence[date]
+    ) -> dict[date, KnownDay]:
+        """What is known of the days by this disk and the records; the reconciliation asks Drive."""
+        local = local_days(self.settings.data_dir, self.settings.archives_dir, project.name or "")
+        evidence = Evidence(local, None, Records(instance, project).recorded_days(days))
+        return {day: known for day in days if (known := evidence.known(day)) is not None}
 
     def _disk(self) -> Iterator[ArchiveError]:
         settings, names = self.settings, [project.name for project in self.projects if project.name]
@@ -115,7 +126,7 @@ class Installation:
         for project in self.projects:
             if project.name is None:
                 continue
-            known = Records(instance, project).known_days(due)
+            known = self._known(instance, project, due)
             held = {day for day, one in known.items() if one.is_sound}
             on_drive = {day for day, one in known.items() if one.on_drive}
             late = [day for day in due if day not in on_drive and (now < rule.expires(day) or day in held)]

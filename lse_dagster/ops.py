@@ -13,9 +13,11 @@ import dagster as dg
 from pydantic import Field
 
 from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
+from lse_dagster.calendar.evidence import Evidence
 from lse_dagster.checks import ATTACHMENTS_CHECK, DRIVE_CHECK
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
 from lse_dagster.day.interval import iso_z
+from lse_dagster.day.inventory import local_days
 from lse_dagster.day.outline import outlines_of_folder, outlines_of_zip
 from lse_dagster.day.reconciliation import KnownDay, Rule, is_settled
 from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, remove_local_copy, sweep
@@ -65,10 +67,13 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
 
 def _archived_runs(records: Records, storage: LocalStorage, project: str, day: date) -> int:
     """How many runs that started in the day are archived, also when its folder was removed since."""
-    runs = records.latest_metadata(day).get("runs")
-    if runs is not None and isinstance(runs.value, int):
+    try:
+        return storage.days.load(project, day).summary.counts.runs_started_in_day
+    except (NoSuchDay, BrokenDay, InvalidSummary):
+        runs = records.latest_metadata(day).get("runs")
+        if runs is None or not isinstance(runs.value, int):
+            raise
         return runs.value
-    return storage.days.load(project, day).summary.counts.runs_started_in_day
 
 
 def _archived_outlines(storage: LocalStorage, project: str, day: date) -> dict[str, int] | None:
@@ -163,7 +168,11 @@ def free_disk_op(
             errors: list[ArchiveError] = [*sweep(storage.days, name)]
             days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
             records = Records(context.instance, project)
-            busy, known = records.busy_days(), records.known_days(days)
+            busy = records.busy_days()
+            evidence = Evidence(
+                local_days(storage.days.root, storage.zips.root, name), None, records.recorded_days(days)
+            )
+            known = {day: evidence.known(day) for day in days}
             kept: list[KeptCopy] = []
             removed: list[LocalCopy] = []
             service = Service()
@@ -194,7 +203,7 @@ def free_disk_op(
 
 
 def _why_to_keep(
-    day: date, busy: set[date], known: Mapping[date, KnownDay], rule: Rule, now: datetime
+    day: date, busy: set[date], known: Mapping[date, KnownDay | None], rule: Rule, now: datetime
 ) -> str | None:
     if day in busy:
         return "A run works on it, or waits for its turn."

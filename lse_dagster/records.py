@@ -16,10 +16,9 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lse_dagster.assets import RUN_COUNT_CHECK
+from lse_dagster.calendar.evidence import Recorded
 from lse_dagster.checks import BLOCKING_CHECKS
-from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.interval import InvalidDate, iso_z, parse_date, parse_time
-from lse_dagster.day.reconciliation import KnownDay, Need
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, SOURCE_METADATA
 from lse_dagster.day_results import error_of_result
 from lse_dagster.project import ArchivedProject
@@ -65,16 +64,14 @@ class Records:
         self._instance = instance
         self._project = project
 
-    def known_days(self, days: Sequence[date]) -> dict[date, KnownDay]:
-        """The days among these that were ever fetched or restored."""
-        fetched = self._latest_materializations("raw_runs", days)
-        copied = self._latest_materializations("drive_archive", fetched)
-        return {day: self._known_day(day, record, copied.get(day)) for day, record in fetched.items()}
-
-    def archived_days(self) -> set[date]:
-        """Every day that was ever copied to Drive."""
-        keys = self._instance.get_materialized_partitions(self._project.key("drive_archive"))
-        return set(_dates(keys))
+    def recorded_days(self, days: Sequence[date]) -> dict[date, Recorded]:
+        """What is recorded of those among these days that were ever fetched, restored or copied."""
+        published = self._latest_materializations("raw_runs", days)
+        copied = self._latest_materializations("drive_archive", days)
+        return {
+            day: self._recorded(day, published.get(day), copied.get(day))
+            for day in sorted({*published, *copied})
+        }
 
     def busy_days(self) -> set[date]:
         """The days on which a run of the project works, or waits for its turn."""
@@ -106,34 +103,29 @@ class Records:
         record = self._latest_materializations("raw_runs", [day]).get(day)
         return _metadata(record) if record is not None else {}
 
-    def _known_day(self, day: date, raw: dg.EventLogRecord, copy: dg.EventLogRecord | None) -> KnownDay:
-        metadata = _metadata(raw)
+    def _recorded(self, day: date, raw: dg.EventLogRecord | None, copy: dg.EventLogRecord | None) -> Recorded:
+        copied = _data_version(copy) if copy is not None else None
+        if raw is None:
+            return Recorded(content=None, copied=copied, copied_since=True)
+        metadata, content = _metadata(raw), _data_version(raw)
+        source = metadata.get(SOURCE_METADATA)
+        was_restored = source is not None and source.value == "drive"
         count = self.latest_result("raw_runs", RUN_COUNT_CHECK, day)
-        on_drive = copy is not None and _is_copy_of(copy, raw)
         made = count is not None and error_of_result(count.metadata) is None
         differs = made and count is not None and not count.passed and count.at > raw.timestamp
         changed = count is not None and _found_only_changes(count)
-        return KnownDay(
+        return Recorded(
+            content=content,
+            copied=content if was_restored else copied,
+            copied_since=was_restored or (copy is not None and copy.timestamp > raw.timestamp),
             fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),
             pending_runs=_number(metadata.get(PENDING_RUNS_METADATA)),
-            is_sound=on_drive or self._passed_all_since(day, raw.timestamp),
-            on_drive=on_drive,
+            missing_attachments=_number(metadata.get(_MISSING_ATTACHMENTS)),
+            passed_checks=self._passed_all_since(day, raw.timestamp),
             compared_at=_time(count.metadata.get(COUNTED_AT_METADATA)) if count is not None else None,
             lacks_runs=differs and not changed,
             has_changed=differs and changed,
-            missing_attachments=_number(metadata.get(_MISSING_ATTACHMENTS)),
-            refused_at=self._fetch_refused_at(day),
         )
-
-    def _fetch_refused_at(self, day: date) -> datetime | None:
-        """When the last fetch was requested that failed, if it did because it would have lost something."""
-        step = step_name(self._project, day, Need.FETCH.value)
-        failed = dg.RunsFilter(tags={_STEP: step}, statuses=[dg.DagsterRunStatus.FAILURE])
-        for run in self._instance.get_runs(failed, limit=1):
-            events = self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-            if any(_was_refused(event.dagster_event) for event in events):
-                return parse_time(run.tags.get(_REQUESTED_AT, ""))
-        return None
 
     def _passed_all_since(self, day: date, moment: float) -> bool:
         results = [self.latest_result("raw_runs", check, day) for check in BLOCKING_CHECKS]
@@ -174,22 +166,6 @@ def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
 def _found_only_changes(count: CheckRecord) -> bool:
     missing, changed = (_number(count.metadata.get(name)) for name in (MISSING_METADATA, CHANGED_METADATA))
     return changed > 0 and missing == 0
-
-
-def _is_copy_of(copy: dg.EventLogRecord, raw: dg.EventLogRecord) -> bool:
-    """Whether Drive has the day as it is here. What was fetched again the same may have another summary."""
-    source = _metadata(raw).get(SOURCE_METADATA)
-    was_restored = source is not None and source.value == "drive"
-    return _data_version(copy) == _data_version(raw) and (was_restored or copy.timestamp > raw.timestamp)
-
-
-def _was_refused(event: dg.DagsterEvent | None) -> bool:
-    error = event.step_failure_data.error if event is not None else None
-    while error is not None:
-        if error.cls_name == OverwriteRefused.__name__:
-            return True
-        error = error.cause
-    return False
 
 
 def _data_version(record: dg.EventLogRecord) -> str | None:

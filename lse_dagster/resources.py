@@ -14,7 +14,7 @@ from pydantic import Field
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL
-from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.archive import TIMEOUT, DriveArchive
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES
@@ -65,7 +65,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     endpoint: str | None = None
     memory_dir: str | None = None
 
-    def connect(self, log: Log, *, backoff: Backoff | None = None) -> DriveArchive:
+    def connect(self, log: Log, *, backoff: Backoff | None = None, timeout: float = TIMEOUT) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
 
         Raises `MissingSetting` and Drive's errors.
@@ -86,6 +86,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 endpoint=self.endpoint,
             ),
             backoff=backoff,
+            timeout=timeout,
             on_retry=warn_of_retries(log),
         )
 

@@ -1,7 +1,7 @@
 """Dagster's daemon in this process, on a clock that the test sets: what nobody watches, day after day.
 
-It evaluates the real schedules and sensors and executes the runs that they ask for, as the daemon would: each
-run key once, each cursor kept. Time passes nowhere else.
+It evaluates the real schedules and sensors and executes the runs that they ask for, as the daemon would: a
+run key is used as long as its run exists, each cursor is kept. Time passes nowhere else.
 """
 
 import sys
@@ -25,6 +25,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._core.storage.tags import RUN_KEY_TAG
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.schedules import schedule_execution_time_iterator
 from dagster_shared.error import SerializableErrorInfo
@@ -58,7 +59,6 @@ class Daemon:
     free: FreeBytes = free_bytes
     executed: list[dg.DagsterRun] = field(default_factory=list)
     _cursors: dict[str, str | None] = field(default_factory=dict)
-    _run_keys: set[tuple[str, str | None]] = field(default_factory=set)
     _ticked_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -94,8 +94,7 @@ class Daemon:
         for request, job in self._schedule_requests(since):
             self._execute(request, job)
         for request, job in list(self._sensor_requests()):
-            if request.run_key is None or (job, request.run_key) not in self._run_keys:
-                self._run_keys.add((job, request.run_key))
+            if request.run_key is None or not self._is_used(request.run_key, job):
                 self._execute(request, job)
 
     def execute(
@@ -122,6 +121,15 @@ class Daemon:
         """The runs that sensors asked for by now, for the steps that end like this."""
         asked = (run for run in self.executed if "lse/step" in run.tags)
         return [run for run in asked if run.tags["lse/step"].endswith(step)]
+
+    def delete_runs(self) -> None:
+        """What somebody does in the UI who clears up."""
+        for run in self.instance.get_runs():
+            self.instance.delete_run(run.run_id)
+
+    def _is_used(self, run_key: str, job: str) -> bool:
+        wanted = dg.RunsFilter(job_name=job, tags={RUN_KEY_TAG: run_key})
+        return self.instance.get_runs_count(wanted) > 0
 
     def _schedule_requests(self, since: datetime) -> Iterator[tuple[dg.RunRequest, str]]:
         for schedule in self.repository.schedule_defs:
@@ -187,7 +195,7 @@ class Daemon:
             instance=self.instance,
             asset_selection=selection,
             run_config={**request.run_config, **_SILENT},
-            tags=request.tags,
+            tags={**request.tags, **({RUN_KEY_TAG: request.run_key} if request.run_key else {})},
             raise_on_error=False,
         )
         self.executed.append(result.dagster_run)

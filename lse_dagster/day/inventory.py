@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.foreign import holds_day_files
 from lse_dagster.day.interval import InvalidDate, parse_date
@@ -35,6 +36,8 @@ class SummaryHead(msgspec.Struct, frozen=True):
     langsmith_total: int | None
     sha256: str
     unverified: Unverified | None = None
+    missing_attachments: list[MissingAttachment] = []
+    project_id: str = ""
 
     @property
     def files(self) -> int:

@@ -14,6 +14,8 @@ from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.whole import begins_to_forget
 
 _QUICK_ATTEMPTS: Final = 4
+_SHORTEST_PAUSE: Final = timedelta(minutes=10)
+"""As often as the sensor looks."""
 _EARLY_WARNING: Final = timedelta(days=2)
 _ARRIVES_FOR: Final = timedelta(hours=24)
 """How long after a day's end LangSmith still takes runs that started in it (documentation, November 2026)."""
@@ -77,8 +79,6 @@ class KnownDay:
     """Whether it found only runs that have ended otherwise or have other feedback by now."""
     missing_attachments: int = 0
     """Attachments and offloaded fields that could not be downloaded."""
-    refused_at: datetime | None = None
-    """When the last fetch was asked for that failed, if it would have lost what LangSmith no longer has."""
 
     @property
     def seen_at(self) -> datetime | None:
@@ -108,20 +108,14 @@ def _needs(
             yield Need.FETCH
         return
     due = not forgotten and is_due(day, known, rule, now)
-    more = known.has_changed or (due and known.was_early(day))
-    fetch = known.lacks_runs or not known.is_sound or (more and not _was_refused(day, known, rule, now))
+    more = known.lacks_runs or known.has_changed or (due and known.was_early(day))
+    fetch = more or not known.is_sound
     if fetch and not forgotten:
         yield Need.FETCH
-    if known.is_sound and not known.on_drive:
+    if not known.on_drive and (known.is_sound or forgotten):  # what cannot be had better must not be lost
         yield Need.UPLOAD
     if due and not fetch:
         yield Need.COUNT
-
-
-def _was_refused(day: date, known: KnownDay, rule: Rule, now: datetime) -> bool:
-    """Whether a fetch since the day was due was refused, as the next one would be: a person decides."""
-    due = rule.last_due(day, now)
-    return due is not None and known.refused_at is not None and known.refused_at >= due
 
 
 def is_due(day: date, known: KnownDay, rule: Rule, now: datetime) -> bool:
@@ -140,9 +134,16 @@ def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> 
     return not (is_due(day, known, rule, now) or known.lacks_runs or known.has_changed)
 
 
-def pause_after(attempts: int) -> timedelta:
-    """How long to wait before a step is tried again. Four tries in a day; what failed then may be final."""
-    return timedelta(hours=6) if attempts < _QUICK_ATTEMPTS else timedelta(days=1)
+def pause_after(attempts: int, left: timedelta | None = None) -> timedelta:
+    """How long to wait before a step is tried again. Four tries in a day; what failed then may be final.
+
+    `left`: until LangSmith begins to forget the day, when the step was tried last. Never more than half of it
+    passes without a try, so the last ones lie shortly before the end. None where LangSmith is not asked.
+    """
+    pause = timedelta(hours=6) if attempts < _QUICK_ATTEMPTS else timedelta(days=1)
+    if left is None or left <= timedelta(0):
+        return pause
+    return min(pause, max(left / 2, _SHORTEST_PAUSE))
 
 
 Danger = Literal["expires in two days", "expires in a day", "expired", "lacks attachments"]

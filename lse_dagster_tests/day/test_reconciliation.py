@@ -37,10 +37,9 @@ def a_day(
     compared: datetime | None = None,
     lacks_runs: bool = False,
     missing: int = 0,
-    refused: datetime | None = None,
     changed: bool = False,
 ) -> KnownDay:
-    return KnownDay(fetched, pending, sound, on_drive, compared, lacks_runs, changed, missing, refused)
+    return KnownDay(fetched, pending, sound, on_drive, compared, lacks_runs, changed, missing)
 
 
 def a_late_day(*, compared: datetime | None = None, on_drive: bool = True) -> KnownDay:
@@ -91,33 +90,16 @@ def test_a_day_with_unfinished_runs_or_missing_files_is_fetched_again_instead_of
     assert needed(again, after(days=13)) == ()
 
 
-def test_a_fetch_that_was_refused_is_not_tried_again_before_it_is_due_again() -> None:
-    refused = a_day(refused=after(days=2))
-
-    assert needed(refused, after(days=2, hours=1)) == (Need.COUNT,)
-    assert needed(a_day(refused=after(days=2), compared=after(days=2, hours=1)), after(days=11)) == ()
-    assert needed(refused, after(days=12)) == (Need.FETCH,)
-
-
 def test_a_day_that_lacks_runs_or_is_unsound_is_fetched_again_until_it_expires() -> None:
     for known in (a_day(lacks_runs=True), a_day(sound=False, on_drive=False)):
         assert needed(known, after(days=3)) == (Need.FETCH,)
-        assert needed(known, after(days=14)) == ()
+        assert Need.FETCH not in needed(known, after(days=14))
 
 
-def test_a_day_that_has_changed_is_fetched_again_unless_that_would_lose_something() -> None:
+def test_a_day_that_has_changed_is_fetched_again() -> None:
     counted = after(days=12)
 
     assert needed(a_day(after(days=2), compared=counted, changed=True), after(days=13)) == (Need.FETCH,)
-    refused = a_day(after(days=2), compared=counted, changed=True, refused=counted)
-    assert needed(refused, after(days=13)) == ()
-    assert danger(DAY, refused, RULE, now=after(days=13)) is None
-
-
-def test_a_day_that_lacks_runs_is_tried_until_it_expires_though_it_was_refused() -> None:
-    refused = a_day(compared=after(days=12), lacks_runs=True, refused=after(days=12))
-
-    assert needed(refused, after(days=13)) == (Need.FETCH,)
 
 
 def test_a_sound_day_that_is_not_on_drive_is_uploaded_also_after_langsmith_forgot_it() -> None:
@@ -161,6 +143,25 @@ def test_steps_that_keep_failing_are_tried_less_often() -> None:
     assert [pause_after(attempts) for attempts in (1, 4)] == [timedelta(hours=6), timedelta(days=1)]
 
 
+@given(st.integers(1, 30), st.timedeltas(timedelta(minutes=1), timedelta(days=14)))
+def test_the_nearer_the_end_the_shorter_the_pause(attempts: int, left: timedelta) -> None:
+    pause = pause_after(attempts, left)
+
+    assert pause <= pause_after(attempts)
+    assert pause <= max(left / 2, timedelta(minutes=10))
+    assert pause >= timedelta(minutes=10)
+
+
+@given(st.timedeltas(timedelta(hours=1), timedelta(days=3)))
+def test_a_last_attempt_lies_shortly_before_the_end(left: timedelta) -> None:
+    attempts = 1
+    while (pause := pause_after(attempts, left)) < left:
+        left, attempts = left - pause, attempts + 1
+
+    assert left <= timedelta(minutes=10)
+    assert attempts <= 20
+
+
 moments = st.timedeltas(timedelta(0), timedelta(days=30)).map(lambda passed: START + passed)
 known_days = st.builds(
     KnownDay,
@@ -171,7 +172,6 @@ known_days = st.builds(
     compared_at=st.none() | moments,
     lacks_runs=st.booleans(),
     missing_attachments=st.integers(0, 2),
-    refused_at=st.none() | moments,
     has_changed=st.booleans(),
 )
 rules = st.sets(st.integers(1, 13), min_size=1, max_size=4).map(lambda days: Rule(tuple(sorted(days)), 14))
@@ -212,10 +212,13 @@ def test_nothing_is_asked_of_langsmith_for_a_day_it_has_forgotten(
 
 
 @given(known_days, rules, moments)
-def test_only_a_sound_day_is_uploaded_as_it_is(known: KnownDay, rule: Rule, now: datetime) -> None:
+def test_only_a_sound_day_is_uploaded_as_it_is_while_langsmith_has_a_better_one(
+    known: KnownDay, rule: Rule, now: datetime
+) -> None:
     wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
 
-    assert (Need.UPLOAD in wanted) == (known.is_sound and not known.on_drive)
+    may_travel = known.is_sound or now >= rule.expires(DAY)
+    assert (Need.UPLOAD in wanted) == (may_travel and not known.on_drive)
 
 
 @given(known_days, rules, moments, st.timedeltas(timedelta(0), timedelta(days=5)))
@@ -227,13 +230,9 @@ def test_a_day_that_was_not_compared_when_due_stays_due(
 
 
 @given(known_days, rules, moments)
-def test_a_day_that_is_due_is_counted_only_if_all_had_arrived_or_its_fetch_was_refused(
+def test_a_day_that_is_due_is_counted_only_if_all_had_arrived(
     known: KnownDay, rule: Rule, now: datetime
 ) -> None:
     wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
 
-    if Need.COUNT in wanted and known.was_early(DAY):
-        due = rule.last_due(DAY, now)
-        assert due is not None
-        assert known.refused_at is not None
-        assert known.refused_at >= due
+    assert not (Need.COUNT in wanted and known.was_early(DAY))

@@ -28,7 +28,9 @@ def test_a_day_about_to_expire_fails_its_check_and_people_are_told_once_for_each
 
     place.daemon.run_until(at(13, 12), every=timedelta(hours=4))
     early = dangers(place, receiver)
-    place.daemon.run_until(at(16), every=timedelta(hours=4))
+    place.daemon.run_until(at(14), every=timedelta(hours=4))
+    dangers(place, receiver)
+    place.daemon.run_until(at(16), every=timedelta(hours=12))
     last = dangers(place, receiver)
 
     assert len(early) == 1

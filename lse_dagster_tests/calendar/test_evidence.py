@@ -1,0 +1,91 @@
+"""What is known of a day, by what lies where; what is recorded adds only when something was done."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lse_dagster.calendar.evidence import Evidence, Recorded
+from lse_dagster.day.calendar import DriveCopy
+from lse_dagster.day.interval import iso_z
+from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
+from lse_dagster.day.reconciliation import KnownDay, Need, Rule, needs
+from lse_dagster.day.summary import Counts
+
+DAY = date(2025, 8, 1)
+RULE = Rule((2, 12), 14)
+NIGHTLY = datetime(2025, 8, 2, 4, tzinfo=UTC)
+moments = st.datetimes(datetime(2025, 8, 2), datetime(2025, 8, 30), timezones=st.just(UTC))
+contents = st.sampled_from(["one", "two"])
+sizes = st.sampled_from([100, 200])
+
+
+def head(content: str, fetched_at: datetime) -> SummaryHead:
+    counts = Counts(1, 0, 0, 1, 1, 0, 0, 0)
+    return SummaryHead("lse.day/2", "p", DAY.isoformat(), iso_z(fetched_at), counts, 1, content)
+
+
+summaries = st.none() | st.builds(head, contents, moments)
+zips = st.none() | st.builds(
+    LocalZip, path=st.just(Path("x.zip")), bytes=sizes, whole=st.booleans(), files=st.just(2)
+)
+locals_ = st.builds(LocalDay, day=st.just(DAY), summary=summaries, broken=st.booleans(), zip=zips)
+copies = st.none() | st.builds(DriveCopy, bytes=sizes, link=st.just("link"))
+records = st.none() | st.builds(
+    Recorded,
+    content=st.none() | contents,
+    copied=st.none() | contents,
+    copied_since=st.booleans(),
+    fetched_at=st.none() | moments,
+    pending_runs=st.integers(0, 1),
+    passed_checks=st.booleans(),
+    compared_at=st.none() | moments,
+)
+
+
+def known(local: LocalDay, copy: DriveCopy | None, recorded: Recorded | None) -> KnownDay | None:
+    on_drive = {DAY: copy} if copy is not None else {}
+    return Evidence({DAY: local}, on_drive, {DAY: recorded} if recorded else {}).known(DAY)
+
+
+@given(locals_, copies, records)
+def test_a_day_is_known_only_where_it_lies(
+    local: LocalDay, copy: DriveCopy | None, recorded: Recorded | None
+) -> None:
+    here = local.summary is not None or (local.zip is not None and local.zip.whole)
+
+    assert (known(local, copy, recorded) is not None) == (here or copy is not None)
+
+
+@given(locals_, copies, records)
+def test_only_what_drive_lists_is_on_drive(
+    local: LocalDay, copy: DriveCopy | None, recorded: Recorded | None
+) -> None:
+    found = known(local, copy, recorded)
+
+    if found is not None and found.on_drive:
+        assert copy is not None
+
+
+@given(locals_, copies, records, moments)
+def test_no_record_keeps_a_day_from_what_it_needs_where_it_lies_nowhere(
+    local: LocalDay, copy: DriveCopy | None, recorded: Recorded | None, now: datetime
+) -> None:
+    found = known(LocalDay(DAY), None, recorded)
+
+    wanted = needs(DAY, found, RULE, now=now, missing_after=NIGHTLY - datetime(2025, 8, 2, tzinfo=UTC))
+    if NIGHTLY <= now < RULE.expires(DAY):
+        assert wanted == (Need.FETCH,)
+
+
+@given(locals_, records, moments)
+def test_a_day_that_is_here_alone_is_uploaded_at_last(
+    local: LocalDay, recorded: Recorded | None, now: datetime
+) -> None:
+    found = known(local, None, recorded)
+
+    if found is not None and now >= RULE.expires(DAY):
+        assert needs(DAY, found, RULE, now=now, missing_after=NIGHTLY - datetime(2025, 8, 2, tzinfo=UTC)) == (
+            Need.UPLOAD,
+        )
