@@ -133,7 +133,8 @@ def _raw_runs(
                     )
                     staged = keep_what_was_there(
                         staged,
-                        storage.places(drive, context.log),
+                        # What is forced asks nothing of Drive: neither what it holds, nor whether it answers.
+                        storage.places(drive if config.overwrite != "always" else None, context.log),
                         config.overwrite,
                         forgotten_from=rule.expires(day),
                         now=now(),
