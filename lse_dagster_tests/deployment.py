@@ -181,6 +181,7 @@ def running_deployment(
         **database,
         "PATH": f"{_PROGRAMS}:{os.environ['PATH']}",
         "DAGSTER_HOME": str(home),
+        "LSE_RETENTION_DAYS": "36500",
         "LSE_CODE_SERVER_HOST": "127.0.0.1",
         "LSE_CODE_SERVER_PORT": str(free_port()),
     }
