@@ -145,9 +145,9 @@ class Workplace:
         return DayRunner(self.settings(), self.project, instance, display)
 
     def hidden_files(self) -> list[str]:
-        """What of unfinished work lies beside days and zips, locks aside."""
+        """What of unfinished work lies beside days and zips: not locks, nor what is remembered of Drive."""
         found = [*self.folder.glob("data/*/.*"), *self.folder.glob("archives/.*")]
-        return sorted(path.name for path in found if path.suffix != ".lock")
+        return sorted(path.name for path in found if path.suffix != ".lock" and path.name != ".drive")
 
 
 def check_names(asset: str | None = None) -> set[str]:
