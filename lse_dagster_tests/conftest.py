@@ -11,14 +11,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from langsmith import Client
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster_tests.day_archive import DayArchive
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
-from lse_dagster_tests.unattended import Clock, Daemon, Deploy, unattended_settings
+from lse_dagster_tests.unattended import Clock, Daemon, Deploy, instance_of_a_daemon, unattended_settings
 from lse_dagster_tests.webhook_receiver import Receiver, running_receiver
 
 
@@ -72,11 +71,7 @@ def deploy(
 ) -> Iterator[Deploy]:
     """Deploy the archive of some projects, with a daemon whose clock stands at a moment."""
     monkeypatch.setenv("LANGSMITH_API_KEY", sandbox.env["LANGSMITH_API_KEY"])
-    with dg.DagsterInstance.ephemeral() as instance:
-        # It comes without one, and a daemon that fails ticks is to be seen.
-        schedules = SqliteScheduleStorage.from_local(str(tmp_path / "schedules"))
-        schedules.register_instance(instance)
-        instance._schedule_storage = schedules
+    with instance_of_a_daemon(tmp_path / "schedules") as instance:
 
         def begin(apis: Sequence[LangSmithApi], now: datetime, **variables: str) -> Daemon:
             projects = ",".join(api.project for api in apis)

@@ -6,6 +6,7 @@ run key is used as long as its run exists, each cursor is kept. Time passes nowh
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.tags import RUN_KEY_TAG
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.schedules import schedule_execution_time_iterator
@@ -203,6 +205,16 @@ class Daemon:
 
 Deploy = Callable[..., Daemon]
 """Of projects, at a moment, with more variables of the environment."""
+
+
+@contextmanager
+def instance_of_a_daemon(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance that keeps ticks in a folder: a daemon that fails them is to be seen."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        schedules = SqliteScheduleStorage.from_local(str(folder))
+        schedules.register_instance(instance)
+        instance._schedule_storage = schedules
+        yield instance
 
 
 def unattended_settings(environment: Mapping[str, str], folder: Path, **variables: str) -> Settings:

@@ -1,7 +1,9 @@
 """What a day needs is decided by what lies on the disk, on Drive and on LangSmith, not by records."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -10,7 +12,7 @@ from lse_dagster.day.drive_copy import find_copy
 from lse_dagster.day.names import project_path_part
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
-from lse_dagster_tests.unattended import Clock, Daemon
+from lse_dagster_tests.unattended import Clock, Daemon, instance_of_a_daemon
 
 
 def replace_the_disk(place: Place) -> None:
@@ -92,9 +94,10 @@ def test_a_day_that_is_here_is_neither_fetched_again_nor_sent_again_without_reco
 
 
 @pytest.fixture
-def other_home(place: Place) -> Daemon:
+def other_home(place: Place, tmp_path: Path) -> Iterator[Daemon]:
     """The same deployment after Dagster's database was lost."""
-    return Daemon(place.daemon.settings, dg.DagsterInstance.ephemeral(), Clock(at(4)))
+    with instance_of_a_daemon(tmp_path / "other schedules") as instance:
+        yield Daemon(place.daemon.settings, instance, Clock(at(4)))
 
 
 def test_a_step_is_tried_again_though_somebody_deletes_its_runs(place: Place) -> None:
