@@ -10,7 +10,15 @@ from lse_dagster.failure import Retries
 from lse_dagster.langsmith.errors import Unavailable
 from lse_dagster.progress import ProgressEvent, heard_by
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.day_archive import DATE, DayArchive, evaluation, failure, materialized, verdicts
+from lse_dagster_tests.day_archive import (
+    ALL_CHECKS,
+    DATE,
+    DayArchive,
+    evaluation,
+    failure,
+    materialized,
+    verdicts,
+)
 
 UNTIL_TOMORROW = {"Retry-After": "86400"}
 """Longer than a connection's own patience: it gives up at once."""
