@@ -28,8 +28,8 @@ from lse_dagster.day.summary import Look
 from lse_dagster.steps.places import OldDays, Places
 
 _KEEP: Final = (
-    "Keep what is here: it is worth more. Bring it to Drive: lse archive zip --project {0!r} --date {1}, "
-    "then lse archive upload --project {0!r} --date {1}."
+    "Keep what is here: it is worth more. Bring it to Drive: lse archive upload --project {0!r} --date {1}; "
+    "where there is no zip of it yet, lse archive zip --project {0!r} --date {1} before."
 )
 
 
