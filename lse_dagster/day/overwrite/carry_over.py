@@ -18,7 +18,8 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.interval import DayInterval, parse_time
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
 from lse_dagster.day.names import trace_file_name
-from lse_dagster.day.overwrite.comparison import CarriedFile, Comparison, TraceOfEntries
+from lse_dagster.day.overwrite.comparison import Comparison
+from lse_dagster.day.overwrite.entries import CarriedFile, TraceOfEntries
 from lse_dagster.day.summary import SCHEMA, Look, Summary, content_sha256, encode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file, write_trace_file
 

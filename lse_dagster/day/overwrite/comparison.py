@@ -7,25 +7,35 @@ What is compared lies in a temporary database, because a day may have a million 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
-
-import msgspec
-import xxhash
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from lse_dagster.day.attachment import (
     attachment_file_name,
     is_kept_file_name,
     is_unfiled_file_name,
-    kept_file_name,
-    name_before_kept,
     unfiled_file_name,
 )
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.feedback import read_record
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.first_system_record import record_of_present_form
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
+from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
 from lse_dagster.day.names import is_trace_file_name
+from lse_dagster.day.overwrite.entries import (
+    CHANGED,
+    NEW,
+    SAME,
+    CarriedFile,
+    Entry,
+    TraceOfEntries,
+    bits,
+    digest_of,
+    form_of,
+    row_of,
+    row_of_feedback,
+    row_of_run,
+)
+from lse_dagster.day.overwrite.offer import Offer
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.policy import Difference
 from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
@@ -59,36 +69,6 @@ _TABLES: Final = """
     CREATE INDEX entry_of_key ON entry (kind, key);
     CREATE INDEX entry_of_trace ON entry (trace);
 """
-_NEW, _SAME, _CHANGED = 0, 1, 2
-"""States of a run of the new day: no old day has it, the first that was taken has it so, or otherwise."""
-
-
-class CarriedFile(NamedTuple):
-    """A file that goes on: which of the old days it lies in, its name there, and its name in the new day."""
-
-    old: OldDay
-    name: str
-    target: str
-
-
-class Entry(NamedTuple):
-    """One entry for the `kept` of a trace, or a record for its `first_system`."""
-
-    kind: str
-    key: str
-    digest: bytes
-    raw: bytes
-    file: CarriedFile | None
-
-
-class TraceOfEntries(NamedTuple):
-    """Where entries go on: `name` is the file of their trace in the new day, None if it has none."""
-
-    trace_id: str
-    start: str
-    api: str
-    name: str | None
-    entries: list[Entry]
 
 
 class NewDay(Protocol):
@@ -159,7 +139,7 @@ class Comparison(Generic[Day]):
                 continue
             elif position >= 0 or name not in self._missing or not self._was_downloaded(old, name):
                 other.append(name)
-        taking = _Taking(self, old, source, other)
+        taking = Offer(self, old, source, other)
         # A file that differs says by its name which run it is of, but only the run says all of its names.
         for trace in old.traces(None if other else self.new.summary):
             taking.take(trace)
@@ -178,7 +158,7 @@ class Comparison(Generic[Day]):
         self.downloaded_before[name] = CarriedFile(old, name, name)
         if (field := field_of_file(name)) in CONTENT_FIELDS:  # with its file the new day holds it
             run_id = self._missing[name].run_id
-            self._add("UPDATE run SET held = held | ? WHERE id = ?", [(_bits([field]), run_id)])
+            self._add("UPDATE run SET held = held | ? WHERE id = ?", [(bits([field]), run_id)])
         return True
 
     def take_all(self, olds: Iterable[OldDay]) -> None:
@@ -197,17 +177,17 @@ class Comparison(Generic[Day]):
         """How the new day differs from all that were taken."""
         self._drop_files_of_no_form()
         same = self._same_files
-        states = dict.fromkeys((_NEW, _SAME, _CHANGED), 0)
+        states = dict.fromkeys((NEW, SAME, CHANGED), 0)
         for file, state, count in self._ask("SELECT file, state, count(*) FROM run GROUP BY file, state"):
-            states[_SAME if same[file] else state] += count
+            states[SAME if same[file] else state] += count
         counts = dict(self._ask("SELECT kind, count(*) FROM entry WHERE is_new GROUP BY kind"))
         examples = self._ask(
             "SELECT DISTINCT key FROM entry WHERE is_new AND kind != 'first' LIMIT ?", _EXAMPLES
         )
         lacking = [self._missing[name].run_id for name in self.downloaded_before]
         return Difference(
-            added=states[_NEW],
-            changed=states[_CHANGED],
+            added=states[NEW],
+            changed=states[CHANGED],
             withdrawn_runs=counts.get("run", 0),
             withdrawn_attachments=counts.get("attachment", 0),
             withdrawn_feedback=counts.get("feedback", 0),
@@ -261,7 +241,7 @@ class Comparison(Generic[Day]):
             self._add_forms(forms, position)
             self._add(
                 "INSERT OR IGNORE INTO feedback VALUES (?, ?)",
-                [(read_record(raw).id, _digest(raw)) for raw in trace.feedback],
+                [(read_record(raw).id, digest_of(raw)) for raw in trace.feedback],
             )
             self._note_own(trace)
         for raw in self.new.unfiled():
@@ -271,8 +251,7 @@ class Comparison(Generic[Day]):
 
     def _add_forms(self, forms: Iterable[RunForm], position: int) -> None:
         rows = (
-            (form.id, position, _bits(form.held), form.ended, form.digest, form.content, _NEW)
-            for form in forms
+            (form.id, position, bits(form.held), form.ended, form.digest, form.content, NEW) for form in forms
         )
         self._add("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
@@ -282,19 +261,19 @@ class Comparison(Generic[Day]):
         for raw in trace.kept:
             entry = read_entry(raw)
             if isinstance(entry, KeptRun):
-                self.add_entry(_row_of_run(entry, read_form(entry.raw, fields)))
+                self.add_entry(row_of_run(entry, read_form(entry.raw, fields)))
             elif isinstance(entry, KeptFeedback):
-                self.add_entry(_row_of_feedback(entry))
+                self.add_entry(row_of_feedback(entry))
             else:
-                self.add_entry(_row("attachment", entry.run_id, entry.file.encode()))
+                self.add_entry(row_of("attachment", entry.run_id, entry.file.encode()))
         for raw in trace.first_system:
             for known in (bytes(raw), record_of_present_form(raw)):
-                self.add_entry(_row("first", "", known))
+                self.add_entry(row_of("first", "", known))
 
     def new_form(self, run_id: str) -> RunForm | None:
         """The run in the new day."""
         found = self._ask("SELECT held, ended, digest, content FROM run WHERE id = ?", run_id)
-        return _form(run_id, *found[0]) if found else None
+        return form_of(run_id, *found[0]) if found else None
 
     def holds_inline(self, run_id: str, file: str) -> bool:
         """Whether the run in the new day holds the field of a file itself."""
@@ -306,7 +285,7 @@ class Comparison(Generic[Day]):
 
     def has_feedback(self, entry: KeptFeedback) -> bool:
         """Whether the record is in the new day, or is to go on in it: as it is, or as it came later."""
-        key, content = read_record(entry.raw).id, _digest(entry.raw)
+        key, content = read_record(entry.raw).id, digest_of(entry.raw)
         found = self._ask(
             "SELECT ?, content FROM feedback WHERE key = ? UNION ALL"
             " SELECT fetched_at, content FROM entry WHERE kind = 'feedback' AND key = ?",
@@ -331,7 +310,7 @@ class Comparison(Generic[Day]):
             form.id,
         )
         forms = [
-            (digest, _form(form.id, held, ended, digest, content), at, new)
+            (digest, form_of(form.id, held, ended, digest, content), at, new)
             for digest, held, ended, content, at, new in found
         ]
         if any(
@@ -368,168 +347,6 @@ class Comparison(Generic[Day]):
     def _ask(self, query: str, *parameters: object) -> list[Any]:
         with _disk_errors():
             return self._database.execute(query, parameters).fetchall()
-
-
-class _Taking:
-    """One old day while it is read."""
-
-    def __init__(self, to: Comparison[Any], old: OldDay, source: int, other_files: Iterable[str]) -> None:
-        self._to = to
-        self._old = old
-        self._source = source
-        self._others = set(other_files)
-        """Files of the old day that the new one has not, or has otherwise, and whose run was not met yet."""
-        self._files = FilesOfRuns(old.summary.files)
-
-    def take(self, trace: TraceFile) -> None:
-        """Compare one trace with the new day."""
-        fields = fields_of_kept_files(trace, self._old.summary.files)
-        for entry in map(read_entry, trace.kept):
-            if isinstance(entry, KeptRun):
-                self._offer(trace, entry, read_form(entry.raw, fields))
-            elif isinstance(entry, KeptFeedback):
-                self._offer_feedback(trace, entry)
-            else:
-                self._offer_kept_file(trace, entry)
-        self._take_runs(trace)
-        for raw in trace.feedback:
-            self._offer_feedback(trace, KeptFeedback(trace.api, self._old.summary.fetched_at, raw))
-        for raw in trace.first_system:
-            self._keep(trace, _row("first", "", bytes(raw)), bytes(raw))
-
-    def end(self) -> None:
-        """Keep the files whose run was not met: its trace cannot be read."""
-        start = f"{self._old.summary.date}T00:00:00.000000Z"
-        for name in sorted(self._others):
-            run, _, rest = name.partition(".")
-            self._keep_file(
-                TraceFile("lse.trace/2", "", run, start, self._old.summary.api, [], []), run, rest, name
-            )
-
-    def _take_runs(self, trace: TraceFile) -> None:
-        states = []
-        for raw in trace.runs:
-            form = read_form(raw, self._files.fields)
-            now = self._to.new_form(form.id)
-            if now is not None:
-                states.append((_SAME if now.digest == form.digest else _CHANGED, form.id))
-            goes_on = self._offer(trace, KeptRun(trace.api, self._old.summary.fetched_at, raw), form)
-            self._take_files(trace, form, form_goes_on=goes_on)
-        self._to.note_states(states)
-
-    def take_unfiled(self, name: str, raw: bytes) -> None:
-        """A run in a file of its own goes on by itself unless the new day holds all of it."""
-        try:
-            form = read_form(raw, self._files.fields)
-        except InvalidRun:
-            return
-        now = self._to.new_form(form.id)
-        if now is None:
-            return
-        self._to.note_states([(_SAME if now.digest == form.digest else _CHANGED, form.id)])
-        came = KeptRun(self._old.summary.api, self._old.summary.fetched_at, msgspec.Raw())
-        if not now.lacks(form) and not self._came_later(came, form, now):
-            self._others.discard(name)
-
-    def _offer(self, trace: TraceFile, entry: KeptRun, form: RunForm) -> bool:
-        """Whether a form of a run goes on: something that it holds is nowhere else."""
-        now = self._to.new_form(form.id)
-        if not self._to.replaces_forms(form, entry.fetched_at):
-            return False
-        if now is not None and not now.lacks(form) and not self._came_later(entry, form, now):
-            return False
-        self._keep(trace, _row_of_run(entry, form), encode_entry(entry))
-        return True
-
-    def _came_later(self, entry: KeptRun, form: RunForm, now: RunForm) -> bool:
-        """Whether a form is later than the new day's and says what that does not: it is no older form of it.
-
-        Both generations of the API write the same content differently.
-        """
-        new = self._to.new.summary
-        return entry.fetched_at > new.fetched_at and entry.api == new.api and form.says_more_than(now)
-
-    def _take_files(self, trace: TraceFile, form: RunForm, *, form_goes_on: bool) -> None:
-        names = {attachment_file_name(form.id, "attachment", name): name for name in form.attachments}
-        for file in self._files.of_run(form.id):
-            other = file in self._others
-            self._others.discard(file)
-            field = field_of_file(file)
-            if field in CONTENT_FIELDS:
-                goes_on = form_goes_on
-            else:
-                goes_on = other and not (field is not None and self._to.holds_inline(form.id, file))
-            if goes_on:
-                self._keep_file(trace, form.id, names.get(file) or file.partition(".")[2], file)
-
-    def _offer_kept_file(self, trace: TraceFile, entry: KeptAttachment) -> None:
-        # Where its run could not be read, nothing but the file's name says what it was called.
-        names = attachment_file_name(entry.run_id, "attachment", entry.name), name_before_kept(entry.file)
-        sent = {file.sha256 for name in names if (file := self._to.sent_file(name)) is not None}
-        kept = self._old.summary.files.get(entry.file)
-        if kept is not None and (field_of_file(entry.file) or kept.sha256 not in sent):
-            self._keep_file(trace, entry.run_id, entry.name, entry.file)
-
-    def _offer_feedback(self, trace: TraceFile, entry: KeptFeedback) -> None:
-        if not self._to.has_feedback(entry):
-            self._keep(trace, _row_of_feedback(entry), encode_entry(entry))
-
-    def _keep_file(self, trace: TraceFile, run_id: str, name: str, file: str) -> None:
-        if not self._old.is_intact(file):
-            return
-        target = kept_file_name(file, self._old.summary.files[file].sha256)
-        raw = encode_entry(KeptAttachment(run_id, name, target))
-        self._keep(trace, _row("attachment", run_id, target.encode()), raw, file=file, target=target)
-
-    def _keep(
-        self,
-        trace: TraceFile,
-        row: tuple[object, ...],
-        raw: bytes,
-        *,
-        file: str | None = None,
-        target: str | None = None,
-    ) -> None:
-        of_field = file is not None and field_of_file(file) in CONTENT_FIELDS
-        where = (True, trace.trace_id, trace.start_time, trace.api, raw, self._source, file, target, of_field)
-        self._to.add_entry((*row[: -len(where)], *where))
-
-
-def _row(
-    kind: str,
-    key: str,
-    identity: bytes,
-    *,
-    form: RunForm | None = None,
-    content: bytes = b"",
-    fetched_at: str = "",
-) -> tuple[object, ...]:
-    """A row of what goes on in the new day already. Two things of one `identity` are the same."""
-    held, ended = (_bits(form.held), form.ended) if form is not None else (0, False)
-    return kind, key, _digest(identity), held, ended, content, fetched_at, False, *(None,) * 8
-
-
-def _row_of_run(entry: KeptRun, form: RunForm) -> tuple[object, ...]:
-    identity, at = encode_entry(entry), entry.fetched_at
-    return _row("run", form.id, identity, form=form, content=form.content, fetched_at=at)
-
-
-def _row_of_feedback(entry: KeptFeedback) -> tuple[object, ...]:
-    key, content = read_record(entry.raw).id, _digest(entry.raw)
-    return _row("feedback", key, encode_entry(entry), content=content, fetched_at=entry.fetched_at)
-
-
-def _form(run_id: str, held: int, ended: int, digest: bytes, content: bytes) -> RunForm:
-    fields = frozenset(field for bit, field in enumerate(CONTENT_FIELDS) if held >> bit & 1)
-    return RunForm(run_id, fields, bool(ended), digest, content, ())
-
-
-def _bits(held: Iterable[str]) -> int:
-    return sum(1 << CONTENT_FIELDS.index(field) for field in held)
-
-
-def _digest(raw: bytes | msgspec.Raw) -> bytes:
-    return xxhash.xxh3_128_digest(raw)
 
 
 @contextmanager
