@@ -210,24 +210,15 @@ class Comparison(Generic[Day]):
         )
         for trace_id, start, api, name in traces:
             rows = self._ask(
-                "SELECT kind, key, digest, raw, source, name, target FROM entry WHERE is_new AND trace = ?"
+                "SELECT kind, raw, source, name, target FROM entry WHERE is_new AND trace = ?"
                 " ORDER BY kind, key, digest",
                 trace_id,
             )
             yield TraceOfEntries(trace_id, start, api, name, [self._entry(*row) for row in rows])
 
-    def _entry(
-        self,
-        kind: str,
-        key: str,
-        digest: bytes,
-        raw: bytes,
-        source: int,
-        name: str | None,
-        target: str | None,
-    ) -> Entry:
+    def _entry(self, kind: str, raw: bytes, source: int, name: str | None, target: str | None) -> Entry:
         file = CarriedFile(self._olds[source], name, target) if name is not None and target else None
-        return Entry(kind, key, digest, raw, file)
+        return Entry(kind, raw, file)
 
     def _read_new(self) -> None:
         files = FilesOfRuns(self._files)

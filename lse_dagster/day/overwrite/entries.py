@@ -30,8 +30,6 @@ class Entry(NamedTuple):
     """One entry for the `kept` of a trace, or a record for its `first_system`."""
 
     kind: str
-    key: str
-    digest: bytes
     raw: bytes
     file: CarriedFile | None
 
