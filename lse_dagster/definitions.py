@@ -17,11 +17,12 @@ from lse_dagster.failure import Retries
 from lse_dagster.health import Installation, health_sensor
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
 from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
+from lse_dagster.look import Reconciliation
 from lse_dagster.progress import Progress
 from lse_dagster.project import ArchivedProject, archived_projects, daily_utc
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.schedules import free_disk_schedule, nightly_schedule, tick_after_midnight
-from lse_dagster.sensors import Reconciliation, alerts_sensor, reconciliation_sensor
+from lse_dagster.sensors import alerts_sensor, reconciliation_sensor
 from lse_dagster.settings import Settings
 from lse_dagster.webhook import DeadMansSwitch, Webhook
 
