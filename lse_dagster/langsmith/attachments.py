@@ -7,8 +7,9 @@ stays flat. What cannot be had is recorded and never fails the day; a disk that 
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -16,12 +17,13 @@ from typing import Final, Self
 import msgspec
 
 from lse_dagster.day.attachment import MissingAttachment, attachment_file_name
+from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.run import InvalidRun
 from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
 from lse_dagster.langsmith.backoff import pause
-from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, host_of, remove_file
+from lse_dagster.langsmith.blob import BlobClient, DownloadFailed, host_of
 from lse_dagster.langsmith.errors import Cancelled, Unavailable
 from lse_dagster.langsmith.presigned import PresignedDownload, presigned_downloads
 
@@ -177,7 +179,8 @@ class AttachmentDownloads:
         try:
             entry = self._download(wanted, path)
         except DownloadFailed as failure:
-            remove_file(path)
+            with _disk_errors(path):
+                path.unlink(missing_ok=True)
             with self._lock:
                 self._missing.append(MissingAttachment(wanted.run_id, wanted.kind, wanted.name, failure.why))
             return
@@ -214,7 +217,9 @@ class AttachmentDownloads:
             if (why := self._unknown_hosts.get(host_of(url))) is not None:
                 raise DownloadFailed(why, passing=False, another_url=False)
             self._requests += 1
-        return self._blobs.download(url, path)
+        with _disk_errors(path):
+            blob = self._blobs.download(url, path)
+        return FileEntry(bytes=blob.bytes, sha256=blob.sha256, runs=0)
 
     def _wait_after(self, failure: DownloadFailed, url: str | None, attempt: int, patience: float) -> float:
         """Wait before the next try; the seconds it took. Raises the failure if no other try is worth it."""
@@ -271,3 +276,11 @@ class AttachmentDownloads:
             raise self._failure
         if self._cancelled.is_set():
             raise Cancelled
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"Keeping the attachment {path.name}", error) from error

@@ -7,8 +7,8 @@ caller. What is said about a failure never holds the URL.
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +18,6 @@ import requests
 import urllib3
 from urllib3.exceptions import NameResolutionError
 
-from lse_dagster.day.errors import DiskError
-from lse_dagster.day.file_table import FileEntry
 from lse_dagster.langsmith.answer import retry_after
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, HostRefused
 from lse_dagster.langsmith.connections import Clock, Connections
@@ -43,6 +41,14 @@ _LOOK_UPS: Final = 6
 """Eight seconds or so of waiting: a name server may have to be started again."""
 _NO_ENCODING: Final = frozenset({"", "identity", "aws-chunked"})
 """The last is how S3 was sent the file, and some stores repeat it."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What was downloaded: its size in bytes and its sha256 in hex."""
+
+    bytes: int
+    sha256: str
 
 
 @dataclass
@@ -94,8 +100,8 @@ class BlobClient:
         """Close the connections."""
         self._session.close()
 
-    def download(self, url: str, to: Path) -> FileEntry:
-        """Fetch a URL into a file, replacing it. Raises `DownloadFailed`, `DiskError`."""
+    def download(self, url: str, to: Path) -> Blob:
+        """Fetch a URL into a file, replacing it. Raises `DownloadFailed`, and `OSError` of the file."""
         try:
             with unlogged(), self._get(url) as response:
                 if response.status_code != requests.codes.ok:
@@ -112,35 +118,21 @@ class BlobClient:
     def _get(self, url: str) -> requests.Response:
         return self._session.get_and_follow(url, headers={}, secrets={}, stream=True, timeout=_TIMEOUT)
 
-    def _save(self, response: requests.Response, to: Path) -> FileEntry:
+    def _save(self, response: requests.Response, to: Path) -> Blob:
         _expect_decodable(response)
         digest = hashlib.sha256()
         size = 0
-        with _disk_errors(to):
-            file = to.open("wb")
-        try:
+        with to.open("wb") as file:
             for chunk in response.iter_content(_MEBIBYTE):
                 self._on_bytes(len(chunk))
                 digest.update(chunk)
                 size += len(chunk)
-                with _disk_errors(to):
-                    file.write(chunk)
-            with _disk_errors(to):
-                file.flush()
-        finally:
-            with suppress(OSError):
-                file.close()
+                file.write(chunk)
         promised = response.headers.get("Content-Length")
         arrived = response.raw.tell()
         if promised is not None and promised.isdigit() and arrived != int(promised):
             raise DownloadFailed(f"{arrived:,} of {int(promised):,} bytes arrived", passing=True)
-        return FileEntry(bytes=size, sha256=digest.hexdigest(), runs=0)
-
-
-def remove_file(path: Path) -> None:
-    """Remove what a failed download left. Raises `DiskError`."""
-    with _disk_errors(path):
-        path.unlink(missing_ok=True)
+        return Blob(size, digest.hexdigest())
 
 
 class _SessionTo(Session):
@@ -155,14 +147,6 @@ class _SessionTo(Session):
         if requests.utils.select_proxy(str(request.url), kwargs.get("proxies")):
             self._hosts.expect_name(str(request.url))
         return super().send(request, **kwargs)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(f"Keeping the attachment {path.name}", error) from error
 
 
 def _failure(error: Exception, url: str) -> DownloadFailed:
