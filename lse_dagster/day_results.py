@@ -12,7 +12,7 @@ import dagster as dg
 from lse_dagster.day.finding import Finding
 from lse_dagster.day.proof import Verdict
 from lse_dagster.errors import ArchiveError
-from lse_dagster.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries
+from lse_dagster.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import LocalStorage
 
@@ -121,7 +121,7 @@ def report(
             # What nobody counted is no error: it must not keep a restored day from being zipped.
             day_severity = dg.AssetCheckSeverity.WARN
         if finding.error is not None:
-            metadata, day_severity = _parts(finding.error), dg.AssetCheckSeverity.ERROR
+            metadata, day_severity = parts_of_error(finding.error), dg.AssetCheckSeverity.ERROR
         if context.has_partition_key:
             yield dg.AssetCheckResult(
                 asset_key=check.asset_key,
@@ -152,7 +152,3 @@ def error_of_result(metadata: Mapping[str, dg.MetadataValue]) -> tuple[str, str,
         return None
     what, why, next_step = (str(metadata[name].value) for name in names)
     return what, why, next_step
-
-
-def _parts(error: ArchiveError) -> dict[str, str]:
-    return {WHAT_METADATA: error.what, WHY_METADATA: error.why, NEXT_STEP_METADATA: error.next_step}

@@ -114,7 +114,7 @@ def _watch(
     if settings.webhook_url is not None:
         checks = [key for project in projects for key in check_keys(project)]
         webhook = Webhook(settings.webhook_url)
-        sensors.append(alerts_sensor(webhook, projects, checks, ui=settings.dagster_url))
+        sensors.append(alerts_sensor(webhook, projects, checks, ui=settings.dagster_url, now=now))
     return dg.Definitions(sensors=sensors)
 
 

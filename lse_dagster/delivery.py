@@ -1,4 +1,4 @@
-"""Sending alerts in their order, and remembering how far: the cursor of the sensor that does it.
+"""Sending what is due, and remembering it: the cursor of the sensor that does it.
 
 One that cannot be sent waits, and so do those after it. One that the webhook refuses does not hold them up
 for long: it is shortened, and at last stepped over, with its words in the log.
@@ -6,11 +6,14 @@ for long: it is shortened, and at last stepped over, with its words in the log.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
-from lse_dagster.alerts import Alert, Message, Position
+from lse_dagster.alerts import Position
+from lse_dagster.ledger import Ledger, Telling
+from lse_dagster.messages import Message, message_of
 from lse_dagster.printable import printable
 from lse_dagster.webhook import NotDelivered, Webhook
 
@@ -22,32 +25,29 @@ _WHOLE_TRIES: Final = 3
 
 @dataclass(frozen=True)
 class Told(Position):
-    """The position after all that was told, and how often the message of one event was refused since."""
+    """How far the records were read, what of it is still to be told, and what was refused last, how often."""
 
-    refused_event: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
+    refused: str = ""
     refusals: int = 0
 
-    def after(self, alert: Alert) -> "Told":
-        """The alert was told, or is nothing to tell."""
-        position = alert.position
+    def read(self, ledger: Ledger, position: Position) -> "Told":
+        """Everything up to a position is in the ledger."""
         return replace(
             self,
             run_event=position.run_event,
             check_event=position.check_event,
             danger_event=position.danger_event,
+            ledger=ledger,
         )
 
-    def refused(self, alert: Alert) -> "Told":
-        """The alert's message was refused once more."""
-        return replace(self, refused_event=alert.event, refusals=self.refusals_of(alert) + 1)
-
-    def refusals_of(self, alert: Alert) -> int:
-        """How often the alert's message was refused."""
-        return self.refusals if alert.event == self.refused_event else 0
+    def refusals_of(self, telling: Telling) -> int:
+        """How often the message was refused."""
+        return self.refusals if telling.key == self.refused else 0
 
 
 class Delivery:
-    """One tick's messages. `remember` is given each new position at once: what was told is not told again."""
+    """One tick's messages. `remember` is given what was told at once, so it is not told again."""
 
     def __init__(
         self,
@@ -61,23 +61,22 @@ class Delivery:
         self._log = log
         self._remember = remember
 
-    def deliver(self, alerts: Iterable[Alert], told: Told) -> int:
-        """Send a few messages, until one cannot be; how many were."""
-        sent = attempts = 0
-        began = self._clock()
-        for alert in alerts:
-            if alert.message is not None:
-                if attempts == _AT_ONCE or self._clock() - began > _BEGIN_WITHIN:
-                    break
-                attempts += 1
-                try:
-                    sent += self._send(alert.message, told.refusals_of(alert))
-                except NotDelivered as error:
-                    self._log.warning(str(error))
-                    if error.refused:
-                        self._remember(told.refused(alert))
-                    break
-            told = told.after(alert)
+    def deliver(self, told: Told, now: datetime) -> int:
+        """Send what is due, a few messages, until one cannot be sent; how many were."""
+        sent, began = 0, self._clock()
+        for _ in range(_AT_ONCE):
+            telling = told.ledger.due(now)
+            if telling is None or self._clock() - began > _BEGIN_WITHIN:
+                break
+            try:
+                sent += self._send(message_of(telling), told.refusals_of(telling))
+            except NotDelivered as error:
+                self._log.warning(str(error))
+                if error.refused:
+                    refusals = told.refusals_of(telling) + 1
+                    self._remember(replace(told, refused=telling.key, refusals=refusals))
+                break
+            told = replace(told, ledger=told.ledger.told(telling, now), refused="", refusals=0)
             self._remember(told)
         return sent
 

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
+from lse_dagster.causes import cause_of
 from lse_dagster.errors import ArchiveError
 
 WHAT_METADATA = "what failed"
 WHY_METADATA = "why"
 NEXT_STEP_METADATA = "what to do next"
+CAUSE_METADATA = "cause"
+"""By what people are told once of all failures that have it; `causes` names it."""
 
 
 @contextmanager
@@ -25,13 +28,19 @@ def archive_errors_as_failures() -> Iterator[None]:
     except ArchiveError as error:
         raise dg.Failure(
             description=f"{error.what}: {error.why}\nNext: {error.next_step}",
-            metadata={
-                WHAT_METADATA: error.what,
-                WHY_METADATA: error.why,
-                NEXT_STEP_METADATA: error.next_step,
-            },
+            metadata=parts_of_error(error),
             allow_retries=error.transient,
         ) from error
+
+
+def parts_of_error(error: ArchiveError) -> dict[str, str]:
+    """An error as metadata."""
+    return {
+        WHAT_METADATA: error.what,
+        WHY_METADATA: error.why,
+        NEXT_STEP_METADATA: error.next_step,
+        CAUSE_METADATA: cause_of(error),
+    }
 
 
 def parts_of_failure(event: dg.DagsterEvent, *, otherwise_next: str) -> tuple[str, str, str]:

@@ -4,8 +4,9 @@ Thin: what is asked for is decided in `look`, what is told in `alerts`. Both rem
 what Dagster records anyway: runs by their keys, results of checks, and the second one's cursor.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
@@ -63,11 +64,12 @@ def alerts_sensor(
     checks: Iterable[dg.AssetCheckKey],
     *,
     ui: str | None,
+    now: Callable[[], datetime],
 ) -> dg.SensorDefinition:
-    """Send a message about each failed run and check. On as soon as there is an address to send to.
+    """Tell people what fails, what is in danger and what works again. On as soon as there is an address.
 
-    Not Dagster's run-failure sensor: that goes on to the next run when a message could not be sent. Here the
-    cursor stays until it was, or was refused for good, so a message may come twice but is not lost.
+    Not Dagster's run-failure sensor: that goes on to the next run when a message could not be sent. Here all
+    that was read stays in the cursor until it was told, or was refused for good.
     """
     watched = list(checks)
 
@@ -75,18 +77,17 @@ def alerts_sensor(
         name="alerts_sensor",
         minimum_interval_seconds=_SECONDS_BETWEEN_MESSAGES,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells LSE_WEBHOOK_URL of failed runs, failed checks and days about to be lost.",
+        description="Tells LSE_WEBHOOK_URL what fails, once for each cause and then once a day, what works "
+        "again, and which days are about to be lost.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        found = Alerts(context.instance, projects, watched, ui)
+        found, moment = Alerts(context.instance, projects, watched, ui), now()
 
         # The daemon keeps a cursor only when a tick ends well; else the same would be told again, for ever.
         storage = context.instance.daemon_cursor_storage
 
         def remember(position: Position) -> None:
-            cursor = msgspec.json.encode(position).decode()
-            storage.set_cursor_values({_CURSOR: cursor})
-            context.update_cursor(cursor)
+            storage.set_cursor_values({_CURSOR: msgspec.json.encode(position).decode()})
 
         cursor = storage.get_cursor_values({_CURSOR}).get(_CURSOR) or context.cursor
         if cursor is None:
@@ -95,7 +96,11 @@ def alerts_sensor(
         told = msgspec.json.decode(cursor, type=Told)
         if told.danger_event < 0:
             told = replace(told, danger_event=found.last_ended_run())
-        sent = Delivery(webhook, context.log, remember).deliver(found.since(told), told)
+        ledger, position = found.entered(told.ledger, told, moment)
+        read = told.read(ledger.passed(moment), position)
+        if read != told:
+            remember(read)
+        sent = Delivery(webhook, context.log, remember).deliver(read, moment)
         return dg.SkipReason(f"{sent} messages sent.")
 
     return alerts

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-from dataclasses import replace
 
 import dagster as dg
 import msgspec
@@ -10,9 +9,8 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 
-from lse_dagster.alerts import Alert, Message, Position
 from lse_dagster.delivery import Delivery, Told
-from lse_dagster.project import ArchivedProject
+from lse_dagster.ledger import Failure, Item, Ledger, Words
 from lse_dagster.webhook import Webhook
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon
@@ -87,10 +85,11 @@ def test_an_address_that_nobody_answers_at_is_not_repeated_in_the_log(
 
 
 def fail_three_days(place: Place) -> None:
-    """Three days whose archiving fails, each with a message."""
-    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
-    for day in ("2025-08-01", "2025-08-02", "2025-08-03"):
+    """Three days whose archiving fails, each by a cause of its own, so each with a message."""
+    for day, status in (("2025-08-01", 403), ("2025-08-02", 400), ("2025-08-03", 404)):
+        place.langsmith.fault(path="/sessions$", status=status, times=1)
         place.daemon.execute("archive", tags={"dagster/partition": day})
+        place.langsmith.clear_faults()
 
 
 def days_told(receiver: Receiver) -> list[str]:
@@ -208,27 +207,28 @@ def test_what_was_told_is_not_told_again_by_a_daemon_that_gave_the_tick_up(
 
 
 def test_a_webhook_that_answers_slowly_gets_every_message_once_and_no_tick_takes_a_minute(
-    place: Place, receiver: Receiver
+    receiver: Receiver,
 ) -> None:
-    # given: six messages, and 14 seconds for each
-    project, clock = place.daemon.settings.projects[0], [0.0]
-    message = Message(ArchivedProject(project), None, "what", "why", "next", None)
-    alerts = [Alert(event, replace(message, what=f"{event}"), Position(event, 0)) for event in range(1, 7)]
+    # given: four messages, and 14 seconds for each
+    clock, now = [0.0], at(1)
+    ledger = Ledger().endangered(Words("a", "2025-08-01", "danger", "why", "next"))
+    for cause in ("first", "second", "third"):
+        words = Words(None, None, cause, "why", "next")
+        ledger = ledger.failed(Failure(cause, Item(cause, None, None, at(20)), words, "Over."), now)
     receiver.on_message = lambda: clock.__setitem__(0, clock[0] + 14.0)
-    told = Told(0, 0)
+    told = Told(0, 0, ledger=ledger)
     ticks: list[float] = []
 
     # when
-    while len(receiver.texts) < len(alerts) and len(ticks) < 10:
+    while len(receiver.texts) < 4 and len(ticks) < 10:
         kept: list[Told] = []
-        delivery = Delivery(Webhook(receiver.url), logging.getLogger(), kept.append, lambda: clock[0])
         began = clock[0]
-        delivery.deliver([one for one in alerts if one.event > told.run_event], told)
+        Delivery(Webhook(receiver.url), logging.getLogger(), kept.append, lambda: clock[0]).deliver(told, now)
         ticks.append(clock[0] - began)
         told = kept[-1]
 
     # then
-    assert [text.splitlines()[1] for text in receiver.texts] == ["1", "2", "3", "4", "5", "6"]
+    assert [text.splitlines()[1] for text in receiver.texts] == ["danger", "first", "second", "third"]
     assert max(ticks) <= 30
 
 
@@ -244,5 +244,12 @@ def test_a_partition_that_is_no_date_ends_no_look(place: Place) -> None:
     assert place.daemon.ticks("reconcile_sensor")[0].error is None
 
 
-def test_a_cursor_of_before_refusals_were_counted_is_gone_on_with() -> None:
-    assert msgspec.json.decode(b'{"run_event": 3, "check_event": 4}', type=Told) == Told(3, 4)
+@pytest.mark.parametrize(
+    "more", ["", ', "refused_event": 3, "refusals": 2', ', "danger_event": -1, "unknown": {}']
+)
+def test_a_cursor_of_an_earlier_version_is_gone_on_with(more: str) -> None:
+    told = msgspec.json.decode(f'{{"run_event": 3, "check_event": 4{more}}}', type=Told)
+
+    assert (told.run_event, told.check_event, told.danger_event) == (3, 4, -1)
+    assert told.ledger == Ledger()
+    assert msgspec.json.decode(msgspec.json.encode(told), type=Told) == told
