@@ -3,6 +3,7 @@
 With `pytest -n` each process is a session: it has servers, a Dagster instance and folders of its own.
 """
 
+import os
 import signal
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from langsmith import Client
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster_tests.day_archive import DayArchive
+from lse_dagster_tests.postgres import find_postgres
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 from lse_dagster_tests.unattended import Clock, Daemon, Deploy, instance_of_a_daemon, unattended_settings
 from lse_dagster_tests.webhook_receiver import Receiver, running_receiver
@@ -35,6 +37,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):  # a process of pytest-xdist
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Path:
+    """PostgreSQL's programs. In CI they must be there."""
+    if (found := find_postgres()) is not None:
+        return found
+    missing = "No PostgreSQL found: install the package `postgresql` (apt-get install postgresql)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")

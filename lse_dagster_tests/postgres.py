@@ -27,13 +27,13 @@ def find_postgres() -> Path | None:
 
 
 @contextlib.contextmanager
-def running_postgres(programs: Path) -> Iterator[Mapping[str, str]]:
+def running_postgres(programs: Path, port: int | None = None) -> Iterator[Mapping[str, str]]:
     """An empty database; yields the `DAGSTER_PG_*` variables. It is gone with the block."""
     # The server refuses to run as root, and pytest's folders are closed to anybody else.
     owner = "postgres" if os.geteuid() == 0 else getpass.getuser()
     with tempfile.TemporaryDirectory(prefix="lse-postgres-") as folder:
         os.chown(folder, pwd.getpwnam(owner).pw_uid, -1)
-        port = free_port()
+        port = port or free_port()
         data, password = Path(folder, "data"), Path(folder, "password")
         password.write_text(_PASSWORD)
         make: list[str | Path] = [
@@ -55,33 +55,44 @@ def running_postgres(programs: Path) -> Iterator[Mapping[str, str]]:
             cwd=folder,
             stderr=subprocess.DEVNULL,
         )
-        environment = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": _USER, "PGPASSWORD": _PASSWORD}
+        environment = client_environment(database_at(port))
         try:
             wait_until(
                 lambda: _created(programs, environment, server), "PostgreSQL starts", seconds=_START_SECONDS
             )
-            yield {
-                "DAGSTER_PG_HOST": "127.0.0.1",
-                "DAGSTER_PG_PORT": str(port),
-                "DAGSTER_PG_DB": _DATABASE,
-                "DAGSTER_PG_USERNAME": _USER,
-                "DAGSTER_PG_PASSWORD": _PASSWORD,
-            }
+            yield database_at(port)
         finally:
             server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
             server.wait()
 
 
-def schema_of(programs: Path, database: Mapping[str, str]) -> str:
-    """Every table, index and constraint, as SQL; `database` are the `DAGSTER_PG_*` variables."""
-    environment = {
+def database_at(port: int) -> dict[str, str]:
+    """The `DAGSTER_PG_*` variables of the database on this port, which may not be there yet."""
+    return {
+        "DAGSTER_PG_HOST": "127.0.0.1",
+        "DAGSTER_PG_PORT": str(port),
+        "DAGSTER_PG_DB": _DATABASE,
+        "DAGSTER_PG_USERNAME": _USER,
+        "DAGSTER_PG_PASSWORD": _PASSWORD,
+    }
+
+
+def client_environment(database: Mapping[str, str]) -> dict[str, str]:
+    """The same for PostgreSQL's own programs."""
+    return {
         "PGHOST": database["DAGSTER_PG_HOST"],
         "PGPORT": database["DAGSTER_PG_PORT"],
         "PGUSER": database["DAGSTER_PG_USERNAME"],
         "PGPASSWORD": database["DAGSTER_PG_PASSWORD"],
     }
+
+
+def schema_of(programs: Path, database: Mapping[str, str]) -> str:
+    """Every table, index and constraint, as SQL; `database` are the `DAGSTER_PG_*` variables."""
     command: list[str | Path] = [programs / "pg_dump", "--schema-only", database["DAGSTER_PG_DB"]]
-    dumped = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    dumped = subprocess.run(
+        command, env=client_environment(database), check=True, capture_output=True, text=True
+    )
     # Since 15.14 a dump holds a line `\restrict` with a random word.
     return "".join(line for line in dumped.stdout.splitlines(True) if not line.startswith("\\"))
 

@@ -25,22 +25,11 @@ from lse_dagster.settings import Settings
 from lse_dagster_tests.dagster_ui import wait_until
 from lse_dagster_tests.day_archive import ALL_CHECKS
 from lse_dagster_tests.deployment import Deployment, running_deployment
-from lse_dagster_tests.postgres import find_postgres, running_postgres, schema_of
+from lse_dagster_tests.postgres import running_postgres, schema_of
 
 PROJECT = "deployed"
 FIRST, SECOND, KILLED, CUT_OFF, AWAITED = DAYS = [date(2025, 8, number) for number in range(25, 30)]
 WAIT_SECONDS = 180.0
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Path:
-    """PostgreSQL's programs. In CI they must be there."""
-    if (found := find_postgres()) is not None:
-        return found
-    missing = "No PostgreSQL found: install the package `postgresql` (apt-get install postgresql)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
 
 
 @pytest.fixture(scope="module")

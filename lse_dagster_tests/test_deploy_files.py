@@ -85,6 +85,25 @@ def test_every_variable_of_the_compose_file_is_one_that_something_reads(compose:
     assert {name for name in asked if name not in guide} == set()
 
 
+def test_a_database_that_is_late_is_waited_for_by_nobody_who_gives_up(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    waits_for = {name: service.get("depends_on", ()) for name, service in services.items()}
+
+    # `up` gives up on a service that is not healthy in time, and a database may be later than any limit.
+    assert [name for name, others in waits_for.items() if "db" in others] == ["prepare"]
+    assert waits_for["prepare"] == ["db"]
+    assert {name for name, service in services.items() if service["restart"] == "no"} == {"prepare"}
+
+
+def test_dumps_are_made_by_the_version_that_the_database_has(compose: dict[str, Any]) -> None:
+    backup, database = compose["services"]["backup"], compose["services"]["db"]
+
+    assert backup["image"] == database["image"]
+    for mounted in backup["volumes"]:
+        source = mounted.split(":")[0]
+        assert source in compose["volumes"] or os.access(COMPOSE.parent / source, os.X_OK)
+
+
 def test_what_must_outlive_a_container_is_on_a_volume(compose: dict[str, Any]) -> None:
     code = compose["services"]["code"]
     mounted = [volume.split(":")[1] for volume in code["volumes"]]
@@ -94,9 +113,10 @@ def test_what_must_outlive_a_container_is_on_a_volume(compose: dict[str, Any]) -
         path = Path(code["environment"][name])
         assert any(path.is_relative_to(place) for place in mounted), name
     named = [
-        volume.split(":")[0]
+        source
         for service in compose["services"].values()
         for volume in service.get("volumes", [])
+        if not (source := volume.split(":")[0]).startswith(".")
     ]
     assert set(named) == set(compose["volumes"])
 
@@ -128,7 +148,7 @@ def server(tmp_path: Path) -> Path:
         shutil.copy(program, programs)
     deploy = tmp_path / "opt/lse/deploy"
     deploy.mkdir()
-    for name in ("prepare-instance", "workspace.yaml"):
+    for name in ("prepare-instance", "backup-database", "workspace.yaml"):
         shutil.copy(DEPLOY / name, deploy)
     return tmp_path
 

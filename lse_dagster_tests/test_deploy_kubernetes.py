@@ -81,12 +81,13 @@ def test_a_misspelt_key_of_the_run_launcher_would_be_noticed(values: Values) -> 
     assert not process_config(launcher_schema(), misspelt).success
 
 
-def test_queue_pools_monitoring_and_retries_are_those_of_the_other_servers(values: Values) -> None:
+def test_queue_pools_monitoring_retries_and_retention_are_those_of_the_other_servers(values: Values) -> None:
     ours = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
     kubernetes = instance_config(values)
 
     assert kubernetes["concurrency"] == ours["concurrency"]
     assert kubernetes["run_retries"] == ours["run_retries"]
+    assert kubernetes["retention"] == ours["retention"]
     assert kubernetes["run_monitoring"] == {**ours["run_monitoring"], "start_timeout_seconds": 300}
     assert kubernetes["run_coordinator"]["config"].items() <= ours["run_queue"].items()
 
@@ -144,6 +145,13 @@ def test_a_run_has_no_rights_that_it_does_not_need(pod: Values, container: Value
 
 def test_every_variable_is_one_that_is_documented(deployment: Values) -> None:
     assert {variable["name"] for variable in deployment["env"]} <= known_variables()
+
+
+def test_a_cluster_that_was_down_for_a_day_goes_on_with_the_look_at_its_health(values: Values) -> None:
+    (look,) = values["extraManifests"]
+
+    # Kubernetes gives up a CronJob that missed more than a hundred starts, counted over this window.
+    assert look["spec"]["startingDeadlineSeconds"] < 100 * 600
 
 
 def test_one_image_of_this_version_is_everywhere(values: Values, deployment: Values) -> None:
