@@ -80,6 +80,17 @@ class Deployment:
             stdout=subprocess.DEVNULL,
         )
 
+    def lse(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The command on the server, with the environment that all processes have."""
+        return subprocess.run(
+            [_PROGRAMS / "lse", *arguments],
+            env=self.shared,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def launch(self, day: date) -> str:
         """Put the job `archive` of a day into the queue; the run's id."""
         mutation = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {

@@ -6,8 +6,10 @@ tested here; that their files are valid is in `test_deploy_files.py`.
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,13 @@ def all_started(deployment: Deployment, runs: Iterable[str]) -> bool | None:
     status = {deployment.run(run_id)["status"] for run_id in runs}
     assert not status & {"SUCCESS", "FAILURE", "CANCELED"}, status
     return status == {"STARTED"} or None
+
+
+def tells_of_the_code(
+    finished: "subprocess.CompletedProcess[str]",
+) -> "subprocess.CompletedProcess[str] | None":
+    """What `lse health` said, once it says that there is no code."""
+    return finished if "code location: " in finished.stdout else None
 
 
 def assert_archived(deployment: Deployment, run_id: str, day: date) -> None:
@@ -162,6 +171,24 @@ def test_runs_that_a_restart_of_the_code_server_cut_off_are_found_and_retried(
     retry = deployment.retry_of(run_id)
     deployment.wait_for(retry, "SUCCESS")
     assert_archived(deployment, retry, CUT_OFF)
+
+
+@pytest.mark.slow
+def test_a_code_server_that_died_is_told_in_one_line_here_and_from_afar(deployment: Deployment) -> None:
+    here, afar = (
+        partial(deployment.lse, "health"),
+        partial(deployment.lse, "health", "--url", deployment.ui.url),
+    )
+    assert not any(map(tells_of_the_code, (here(), afar())))
+
+    deployment.kill_code_server()
+    told_here = here()
+    told_afar = wait_until(lambda: tells_of_the_code(afar()), "Dagster's UI knows", seconds=WAIT_SECONDS)
+    deployment.start_code_server()
+
+    assert tells_of_the_code(told_here)
+    for told in (told_here, told_afar):
+        assert (told.returncode, len(told.stdout.splitlines())) == (1, 1)
 
 
 @pytest.mark.slow

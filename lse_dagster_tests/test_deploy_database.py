@@ -92,7 +92,7 @@ def test_a_dump_brings_the_database_back_and_a_night_without_one_keeps_the_last(
     restored = {**prepared.environment, "DAGSTER_PG_DB": "restored"}
     client = {**client_environment(restored), "PATH": prepared.environment["PATH"]}
     subprocess.run(["createdb", "restored"], env=client, check=True)
-    restore = ["pg_restore", "--dbname", "restored", "--clean", "--if-exists", dump]
+    restore: list[str | Path] = ["pg_restore", "--dbname", "restored", "--clean", "--if-exists", dump]
     subprocess.run(restore, env=client, check=True)
 
     # then
