@@ -58,6 +58,10 @@ class Deployment:
         address = ["--host", "127.0.0.1", "--port", port]
         self.start("code", ["dagster", "api", "grpc", *address, "--module-name", "lse_dagster"], self.secrets)
 
+    def wait_until_loaded(self) -> None:
+        """Until the UI has what the code server serves: after a restart it takes a while to see it."""
+        wait_until(lambda: _loaded(self), "the code location is loaded", seconds=_START_SECONDS)
+
     def kill_code_server(self) -> None:
         """As a power cut or the kernel out of memory does: the server and every run with it."""
         process = self.processes.pop("code")
@@ -204,7 +208,7 @@ def running_deployment(
         address = ["--host", "127.0.0.1", "--port", str(ui_port)]
         deployment.start("webserver", ["dagster-webserver", *address, "--workspace", workspace], {})
         deployment.start("daemon", ["dagster-daemon", "run", "--workspace", workspace], {})
-        wait_until(lambda: _loaded(deployment), "the code location is loaded", seconds=_START_SECONDS)
+        deployment.wait_until_loaded()
         yield deployment
     finally:
         for process in deployment.processes.values():

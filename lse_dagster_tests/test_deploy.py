@@ -175,6 +175,7 @@ def test_runs_that_a_restart_of_the_code_server_cut_off_are_found_and_retried(
 
 @pytest.mark.slow
 def test_a_code_server_that_died_is_told_in_one_line_here_and_from_afar(deployment: Deployment) -> None:
+    deployment.wait_until_loaded()
     here, afar = (
         partial(deployment.lse, "health"),
         partial(deployment.lse, "health", "--url", deployment.ui.url),
@@ -185,6 +186,7 @@ def test_a_code_server_that_died_is_told_in_one_line_here_and_from_afar(deployme
     told_here = here()
     told_afar = wait_until(lambda: tells_of_the_code(afar()), "Dagster's UI knows", seconds=WAIT_SECONDS)
     deployment.start_code_server()
+    deployment.wait_until_loaded()
 
     assert tells_of_the_code(told_here)
     for told in (told_here, told_afar):
