@@ -1,27 +1,30 @@
 """One look of the reconciliation at all days of a project: which runs it asks for.
 
-What a day needs is decided in `day.reconciliation`, by what `calendar.evidence` knows of it.
+What a day needs is decided in `day.reconciliation`, by what `calendar.evidence` knows of it; the words are in
+`dangers`. A danger that many days share is told once, with the whole list.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
+import msgspec
 
 from lse_dagster.calendar.evidence import Evidence
 from lse_dagster.checks import ATTACHMENTS_CHECK
+from lse_dagster.dangers import told_of_attachments, told_of_days
 from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.drive_copy import list_copies
-from lse_dagster.day.interval import iso_z
+from lse_dagster.day.interval import iso_z, parse_time
 from lse_dagster.day.inventory import local_days
-from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, danger, needs, pause_after
+from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, dangers, needs, pause_after
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.errors import ArchiveError
 from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
-from lse_dagster.records import Records, request_tags, step_name
+from lse_dagster.records import Records, request_tags, step_name, step_name_of_many
 from lse_dagster.resources import DriveResource, LocalStorage
 from lse_dagster.waiting import Log
 
@@ -31,6 +34,26 @@ _FAILS_STILL: Final = timedelta(days=2)
 _QUICKLY: Final = Backoff(tries=2, patience=5)
 _DRIVE_TIMEOUT: Final = 15.0
 """Seconds. A tick that takes a minute is given up by Dagster."""
+_AT_WORK: Final = timedelta(hours=1)
+"""A run that began so lately may be all that is needed; an alarm waits for no other."""
+_CLAIMS: Final = frozenset({"expired", "never compared"})
+"""What is told only after Drive was asked: that a part of the archive is lost."""
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """The sensor's cursor: what it must know of its last look. `at`: when Drive was asked last."""
+
+    project: str
+    at: str
+
+
+def last_look(cursor: str | None, project: str) -> Looked | None:
+    """What a cursor says; None of none, and of one that cannot be read or is of another project."""
+    try:
+        found = msgspec.json.decode(cursor or "", type=Looked)
+    except msgspec.MsgspecError:
+        return None
+    return found if found.project == project else None
 
 
 @dataclass(frozen=True)
@@ -63,16 +86,25 @@ def copies_on_drive(drive: DriveResource, project: str, log: Log) -> dict[date, 
 
 
 class Look:
-    """One look at all days of a project. `on_drive` is None if Drive could not be asked."""
+    """One look at all days of a project. `on_drive` is None if Drive could not be asked.
+
+    Looked at are the days that LangSmith may still have, or had when somebody looked last.
+    """
 
     def __init__(
-        self, reconciliation: Reconciliation, records: Records, on_drive: Mapping[date, DriveCopy] | None
+        self,
+        reconciliation: Reconciliation,
+        records: Records,
+        on_drive: Mapping[date, DriveCopy] | None,
+        last: Looked | None,
     ) -> None:
         self._project = reconciliation.project
         self._rule = reconciliation.rule
         self._missing_after = reconciliation.schedule + _AFTER_THE_SCHEDULE
         self._now = reconciliation.now()
-        self._days = reconciliation.rule.watched_days(self._now, first=reconciliation.first)
+        self._last = last
+        since = parse_time(last.at) if last is not None else None
+        self._days = reconciliation.rule.watched_days(self._now, first=reconciliation.first, since=since)
         self._records = records
         storage, name = reconciliation.storage, reconciliation.project.configured_name
         self._evidence = Evidence(
@@ -83,15 +115,24 @@ class Look:
 
     def result(self) -> dg.SensorResult:
         """The runs to start: the next step of each day, or the news that it is about to be lost."""
-        busy, began = self._records.busy_days(), self._evidence.began
-        free = [(day, self._evidence.known(day)) for day in self._days if day not in busy]
-        requests: list[dg.RunRequest | None] = []
-        for day, known in free:
-            tried, request = self._next_request(day, known)
-            requests.append(request)
-            if request is None or tried:  # the first attempt may be all that is needed
-                requests.append(self._alarm(day, known, began))
-        return dg.SensorResult(run_requests=[request for request in requests if request is not None])
+        busy = self._records.busy_days(self._now)
+        in_danger: dict[date, KnownDay | None] = {}
+        requests: list[dg.RunRequest] = []
+        for day in self._days:
+            known = self._evidence.known(day)
+            tried, request = self._next_request(day, known) if day not in busy else (False, None)
+            if request is not None:
+                requests.append(request)
+            is_at_work = day in busy and abs(self._now - busy[day]) < _AT_WORK
+            if (request is None or tried) and not is_at_work:  # the first attempt may be all that is needed
+                in_danger[day] = known
+        return dg.SensorResult(run_requests=[*requests, *self._alarms(in_danger)], cursor=self._cursor())
+
+    def _cursor(self) -> str | None:
+        looked = self._last  # what was lost since then is yet to be told
+        if self._evidence.on_drive is not None:
+            looked = Looked(self._project.configured_name, iso_z(self._now))
+        return msgspec.json.encode(looked).decode() if looked is not None else None
 
     def _next_request(self, day: date, known: KnownDay | None) -> tuple[bool, dg.RunRequest | None]:
         """The first step that was not tried lately: one that keeps failing does not hold up the others.
@@ -127,43 +168,42 @@ class Look:
         assets = ("day_zip", "drive_archive") if self._evidence.can_zip(day) else ("drive_archive",)
         return [self._project.key(asset) for asset in assets]
 
-    def _alarm(self, day: date, known: KnownDay | None, began: date) -> dg.RunRequest | None:
-        """Tell how near the day is to being lost, once each. The archive did not begin with a loss."""
-        found = danger(day, known, self._rule, now=self._now)
-        if found is None or (found == "expired" and known is None and day < began):
-            return None
-        project, step = self._project, step_name(self._project, day, found)
-        if self._records.requests(step):
-            return None
+    def _alarms(self, known: Mapping[date, KnownDay | None]) -> Iterator[dg.RunRequest]:
+        """Tell how near days are to being lost, once each; those in the same danger together."""
+        found: dict[Danger, list[date]] = {}
+        for day, one in known.items():
+            for danger in dangers(day, one, self._rule, now=self._now):
+                if not self._is_no_claim_of_ours(day, one, danger):
+                    found.setdefault(danger, []).append(day)
+        for danger, days in found.items():
+            told = self._records.told(days, danger)
+            untold = [day for day in days if day not in told]
+            if danger == "lacks attachments":  # which ones is each day's own matter
+                yield from (self._tell([day], danger) for day in untold)
+            elif untold:
+                yield self._tell(untold, danger)
+
+    def _is_no_claim_of_ours(self, day: date, known: KnownDay | None, danger: Danger) -> bool:
+        """Nothing is lost as long as Drive may have it, and the archive did not begin with a loss."""
+        if danger in _CLAIMS and self._evidence.on_drive is None:
+            return True
+        return danger == "expired" and known is None and day < self._evidence.began
+
+    def _tell(self, days: Sequence[date], danger: Danger) -> dg.RunRequest:
+        project, day = self._project, days[0] if len(days) == 1 else None
+        step = step_name(project, day, danger) if day is not None else step_name_of_many(project, danger)
         return dg.RunRequest(
-            run_key=step,
+            run_key=f"{step}/{iso_z(self._now)}",
             job_name=project.job_name("expiry"),
-            partition_key=day.isoformat(),
-            run_config=dg.RunConfig(ops={project.job_name("report_danger"): self._told(day, found)}),
+            partition_key=day.isoformat() if day is not None else None,
+            run_config=dg.RunConfig(ops={project.job_name("report_danger"): self._words(days, danger)}),
             tags=request_tags(step, self._now),
         )
 
-    def _told(self, day: date, found: Danger) -> DangerConfig:
-        """What people are told of a danger."""
-        expires = self._rule.expires(day)
-        forgotten = self._now >= expires
-        deletes = "LangSmith deleted" if forgotten else "LangSmith deletes"
-        when = f"from {expires:%Y-%m-%d %H:%M} UTC on."
-        again = f"lse archive --project {self._project.name!r} --date {day}"
-        if found == "lacks attachments":
-            check = self._records.latest_result("raw_runs", ATTACHMENTS_CHECK, day)
-            which = check.description if check is not None else None
-            why = f"Attachments could not be downloaded, and {deletes} them {when}"
-            mend = f"Once the store that holds them answers again: {again}"
-            keep = "Keep the day as it is: all else of it is on Drive."
-            return DangerConfig(
-                check="attachments",
-                why=f"{why} {which}" if which else why,
-                next_step=keep if forgotten else mend,
-            )
-        why = f"The day is not safe on Drive, and {deletes} it {when}"
-        return DangerConfig(
-            check="drive",
-            why=why if forgotten else f"{why} Attempts go on.",
-            next_step=f"Read why the last runs of this day failed, then: {again}",
-        )
+    def _words(self, days: Sequence[date], danger: Danger) -> DangerConfig:
+        if danger != "lacks attachments":
+            asked = self._evidence.on_drive is not None
+            return told_of_days(self._project, days, danger, self._rule, self._now, drive_was_asked=asked)
+        check = self._records.latest_result("raw_runs", ATTACHMENTS_CHECK, days[0])
+        which = check.description if check is not None else None
+        return told_of_attachments(self._project, days[0], which, self._rule, self._now)

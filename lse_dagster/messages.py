@@ -96,7 +96,8 @@ def _dangers(dangers: Sequence[Words]) -> list[str]:
     lines = [f"{_HEAD}{len(dangers):,} warnings: days are lost, or about to be"]
     for words in dangers[:_MOST_CAUSES]:
         place = ", ".join(filter(None, (words.project, words.day)))
-        lines.append(f"- {place}: {_short(words.why)}")
+        why = _short(words.why) if words.day else words.why  # which days is said nowhere else
+        lines.append(f"- {place}: {why}")
         lines.append(f"  Next: {_short(words.next_step)}")
         lines += [f"  {words.link}"] if words.link else []
     if len(dangers) > _MOST_CAUSES:

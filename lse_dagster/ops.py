@@ -4,7 +4,7 @@ Thin: what is compared or removed is decided in `langsmith.recount` and `day.ret
 `day.reconciliation`; here are the events by which Dagster remembers it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import date, datetime
 from functools import partial
 from typing import Final, Literal
@@ -117,28 +117,33 @@ def _count_result(
 
 
 class DangerConfig(dg.Config):
-    """What is to be told of a day that is about to be lost, or some of its attachments."""
+    """What is to be told of days that are lost or about to be, or some of their attachments."""
 
     check: Literal["drive", "attachments"]
     why: str
     next_step: str
+    days: list[str] = Field(default=[], description="Without any: the day of the partition.")
 
 
 def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
-    """Fail the check of what is missing and soon cannot be had any more: a day's copy, or its attachments."""
+    """Fail the check of what is missing and soon cannot be had any more: a day's copy, or its attachments.
+
+    What one run says of several days is one message.
+    """
 
     @dg.op(name=project.job_name("report_danger"), out=dg.Out(dg.Nothing))
     def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
         asset, check = _CHECKS_OF_DANGERS[config.check]
-        result = dg.AssetCheckEvaluation(
-            asset_key=project.key(asset),
-            check_name=check,
-            passed=False,
-            partition=context.partition_key,
-            description=config.why,
-            metadata={NEXT_STEP_METADATA: config.next_step},
-        )
-        context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
+        for day in config.days or [context.partition_key]:
+            result = dg.AssetCheckEvaluation(
+                asset_key=project.key(asset),
+                check_name=check,
+                passed=False,
+                partition=day,
+                description=config.why,
+                metadata={NEXT_STEP_METADATA: config.next_step},
+            )
+            context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
 
     return report_danger
 
@@ -168,7 +173,7 @@ def free_disk_op(
             errors: list[ArchiveError] = [*sweep(storage.days, name)]
             days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
             records = Records(context.instance, project)
-            busy = records.busy_days()
+            busy = records.busy_days(moment)
             evidence = Evidence(
                 local_days(storage.days.root, storage.zips.root, name), None, records.recorded_days(days)
             )
@@ -203,7 +208,7 @@ def free_disk_op(
 
 
 def _why_to_keep(
-    day: date, busy: set[date], known: Mapping[date, KnownDay | None], rule: Rule, now: datetime
+    day: date, busy: Container[date], known: Mapping[date, KnownDay | None], rule: Rule, now: datetime
 ) -> str | None:
     if day in busy:
         return "A run works on it, or waits for its turn."

@@ -6,7 +6,8 @@ The reconciliation remembers nothing itself; what was done, and when, is read he
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
@@ -32,6 +33,7 @@ CHANGED_METADATA = "changed"
 _PARTITION = "dagster/partition"
 _MISSING_ATTACHMENTS = "missing_attachments"
 _STEP = "lse/step"
+_BUSY_FOR = timedelta(hours=12)
 _REQUESTED_AT = "lse/requested_at"
 _DATA_VERSION = "dagster/data_version"
 _PER_QUERY = 500
@@ -50,6 +52,11 @@ class CheckRecord:
 def step_name(project: ArchivedProject, day: date, step: str) -> str:
     """By what the runs are found again that were requested for a step of a day."""
     return f"{project.name}/{day}/{step}"
+
+
+def step_name_of_many(project: ArchivedProject, step: str) -> str:
+    """The same for a step of several days at once."""
+    return f"{project.name}/{step}"
 
 
 def request_tags(step: str, now: datetime) -> dict[str, str]:
@@ -73,10 +80,31 @@ class Records:
             for day in sorted({*published, *copied})
         }
 
-    def busy_days(self) -> set[date]:
-        """The days on which a run of the project works, or waits for its turn."""
-        runs = self._instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
-        return set(_dates(run.tags.get(_PARTITION, "") for run in runs if self._project.owns(run)))
+    def busy_days(self, now: datetime) -> dict[date, datetime]:
+        """The days on which a run of the project works, or waits for its turn, and since when.
+
+        For half a day at most: a run whose end nobody recorded would hold its day up for ever. Two that work
+        on one day take turns.
+        """
+        found: dict[date, datetime] = {}
+        for record in self._instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES))):
+            run = record.dagster_run
+            since = parse_time(run.tags.get(_REQUESTED_AT, "")) or record.create_timestamp
+            # One that began in the future did so by a wrong clock.
+            if self._project.owns(run) and abs(now - since) < _BUSY_FOR:
+                for day in _dates([run.tags.get(_PARTITION, "")]):
+                    found[day] = max(since, found.get(day, since))
+        return found
+
+    def told(self, days: Iterable[date], danger: str) -> set[date]:
+        """Those among these days of which a danger was told, or is about to be: alone, or with others."""
+        steps = {step_name(self._project, day, danger): day for day in days}
+        names = [*steps, step_name_of_many(self._project, danger)]
+        told: set[date] = set()
+        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: names})):
+            day = steps.get(run.tags[_STEP])
+            told |= {day} if day is not None else set(_dates(_days_told(run)))
+        return told
 
     def requests(self, step: str) -> list[datetime]:
         """When runs were requested for a step of a day, by what `request_tags` wrote down."""
@@ -156,6 +184,13 @@ def _dates(keys: Iterable[str]) -> Iterator[date]:
     for key in keys:
         with suppress(InvalidDate):
             yield parse_date(key)
+
+
+def _days_told(run: dg.DagsterRun) -> Iterator[str]:
+    """The days of a run that tells a danger of several. A tag may not be long enough for them (Postgres)."""
+    ops: Mapping[str, Any] = run.run_config.get("ops", {})  # type: ignore[assignment] # typed `object`
+    for op in ops.values():
+        yield from op["config"].get("days", ())
 
 
 def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:

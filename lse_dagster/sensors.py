@@ -14,7 +14,7 @@ import msgspec
 
 from lse_dagster.alerts import Alerts, Position
 from lse_dagster.delivery import Delivery, Told
-from lse_dagster.look import Look, Reconciliation, copies_on_drive
+from lse_dagster.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import Records
 from lse_dagster.webhook import Webhook
@@ -53,7 +53,7 @@ def reconciliation_sensor(
             context.log.warning(str(error))
         records = Records(context.instance, project)
         copies = copies_on_drive(reconciliation.drive, project.name, context.log)
-        return Look(reconciliation, records, copies).result()
+        return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()
 
     return reconcile_sensor
 

@@ -56,15 +56,17 @@ class Evidence:
         """What is known of a day; None of one that is neither here nor on Drive."""
         local, recorded = self.local.get(day, LocalDay(day)), self.recorded.get(day)
         if local.summary is not None:
-            return self._in_folder(local, local.summary, recorded)
-        if local.zip is not None and local.zip.whole:
+            found = self._in_folder(local, local.summary, recorded)
+        elif local.zip is not None and local.zip.whole:
             copied = recorded is None or recorded.last_was_copied
-            return _by_records(recorded, on_drive=copied and self._has_copy(local, recorded))
-        if not self._has_copy(local, recorded):
+            found = _by_records(recorded, on_drive=copied and self._has_copy(local, recorded))
+        elif self._has_copy(local, recorded):
+            # What was published last is lost if it is not what was copied.
+            lost = recorded is not None and not recorded.last_was_copied
+            found = _by_records(recorded, on_drive=True, lacks_runs=lost)
+        else:
             return None
-        # What was published last is lost if it is not what was copied.
-        lost = recorded is not None and not recorded.last_was_copied
-        return _by_records(recorded, on_drive=True, lacks_runs=lost)
+        return replace(found, copy_is_unknown=self._has_unknown_copy(local, recorded))
 
     @property
     def began(self) -> date:
@@ -111,6 +113,15 @@ class Evidence:
         copy = self.on_drive.get(local.day)
         zipped = local.zip if local.zip is not None and local.zip.whole else None
         return copy is not None and (zipped is None or zipped.bytes == copy.bytes)
+
+    def _has_unknown_copy(self, local: LocalDay, recorded: Recorded | None) -> bool:
+        """Whether Drive has a copy, and no record says of what.
+
+        Somebody wiped the asset in the UI or reported a partition by hand, or Dagster's database was lost.
+        """
+        if self.on_drive is None or not self._has_copy(local, recorded):
+            return False
+        return recorded is None or (recorded.copied is None and not recorded.lacks_runs)
 
 
 def _by_records(recorded: Recorded | None, *, on_drive: bool, lacks_runs: bool = False) -> KnownDay:

@@ -52,9 +52,13 @@ class Rule:
         passed = [due for days in self.after_days if (due := start + timedelta(days=days)) <= now]
         return passed[-1] if passed else None
 
-    def watched_days(self, now: datetime, *, first: date) -> list[date]:
-        """The days that may need something, the oldest first. `first` is where the archive begins."""
-        oldest = (now - timedelta(days=self.retention_days) - _WATCHED_AFTER_EXPIRY).date()
+    def watched_days(self, now: datetime, *, first: date, since: datetime | None = None) -> list[date]:
+        """The days that may need something, the oldest first. `first` is where the archive begins.
+
+        `since`: when somebody looked last; what was lost meanwhile is still to be told.
+        """
+        looked = min(now, since) if since is not None else now
+        oldest = (looked - timedelta(days=self.retention_days) - _WATCHED_AFTER_EXPIRY).date()
         day, yesterday = max(first, oldest), (now - timedelta(days=1)).date()
         return [day + timedelta(days=number) for number in range((yesterday - day).days + 1)]
 
@@ -79,6 +83,8 @@ class KnownDay:
     """Whether it found only runs that have ended otherwise or have other feedback by now."""
     missing_attachments: int = 0
     """Attachments and offloaded fields that could not be downloaded."""
+    copy_is_unknown: bool = False
+    """Whether Drive has a copy of which no record says what it holds; the next upload compares it."""
 
     @property
     def seen_at(self) -> datetime | None:
@@ -146,16 +152,33 @@ def pause_after(attempts: int, left: timedelta | None = None) -> timedelta:
     return min(pause, max(left / 2, _SHORTEST_PAUSE))
 
 
-Danger = Literal["expires in two days", "expires in a day", "expired", "lacks attachments"]
+Danger = Literal["expires in two days", "expires in a day", "expired", "lacks attachments", "never compared"]
 
 
-def danger(day: date, known: KnownDay | None, rule: Rule, *, now: datetime) -> Danger | None:
-    """How near a day is to being lost, or some of its attachments: for these, one warning is enough."""
+def dangers(day: date, known: KnownDay | None, rule: Rule, *, now: datetime) -> tuple[Danger, ...]:
+    """How near a day is to being lost, or what of it may be: for a part of it, one warning is enough."""
     left = rule.expires(day) - now
-    if left > _EARLY_WARNING:
-        return None
+    if left > _EARLY_WARNING or (known is not None and known.copy_is_unknown):
+        return ()
     if known is not None and known.on_drive and not known.lacks_runs:
-        return "lacks attachments" if known.missing_attachments else None
+        return tuple(_parts_in_danger(day, known, rule, forgotten=left <= timedelta(0)))
     if left <= timedelta(0):
-        return "expired"
-    return "expires in a day" if left <= _EARLY_WARNING / 2 else "expires in two days"
+        return ("expired",)
+    return ("expires in a day",) if left <= _EARLY_WARNING / 2 else ("expires in two days",)
+
+
+def _parts_in_danger(day: date, known: KnownDay, rule: Rule, *, forgotten: bool) -> Iterator[Danger]:
+    if known.missing_attachments:
+        yield "lacks attachments"
+    if forgotten and _was_never_compared(day, known, rule):
+        yield "never compared"
+
+
+def _was_never_compared(day: date, known: KnownDay, rule: Rule) -> bool:
+    """Whether LangSmith was asked about the day only while more of it could come, as far as is known.
+
+    A fetch after that is a comparison as well.
+    """
+    arrived = DayInterval.of(day).end + _ARRIVES_FOR
+    is_ever_due = DayInterval.of(day).start + timedelta(days=rule.after_days[-1]) >= arrived
+    return is_ever_due and known.seen_at is not None and known.seen_at < arrived

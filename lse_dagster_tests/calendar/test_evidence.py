@@ -10,7 +10,7 @@ from lse_dagster.calendar.evidence import Evidence, Recorded
 from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
-from lse_dagster.day.reconciliation import KnownDay, Need, Rule, needs
+from lse_dagster.day.reconciliation import KnownDay, Need, Rule, dangers, needs
 from lse_dagster.day.summary import Counts
 
 DAY = date(2025, 8, 1)
@@ -77,6 +77,18 @@ def test_no_record_keeps_a_day_from_what_it_needs_where_it_lies_nowhere(
     wanted = needs(DAY, found, RULE, now=now, missing_after=NIGHTLY - datetime(2025, 8, 2, tzinfo=UTC))
     if NIGHTLY <= now < RULE.expires(DAY):
         assert wanted == (Need.FETCH,)
+
+
+@given(locals_, copies, records, moments)
+def test_a_day_of_which_drive_has_the_zip_is_called_lost_only_if_a_record_says_that_another_was_copied(
+    local: LocalDay, copy: DriveCopy | None, recorded: Recorded | None, now: datetime
+) -> None:
+    found = known(local, copy, recorded)
+
+    zipped = local.zip is not None and local.zip.whole
+    has_copy = copy is not None and (not zipped or (local.zip is not None and local.zip.bytes == copy.bytes))
+    if has_copy and (recorded is None or recorded.copied is None):
+        assert "expired" not in dangers(DAY, found, RULE, now=now)
 
 
 @given(locals_, records, moments)

@@ -11,7 +11,7 @@ from lse_dagster.day.reconciliation import (
     KnownDay,
     Need,
     Rule,
-    danger,
+    dangers,
     is_due,
     is_settled,
     needs,
@@ -115,20 +115,43 @@ def test_drives_trouble_does_not_keep_a_day_from_being_compared() -> None:
 def test_the_danger_grows_as_the_day_nears_its_end() -> None:
     at = [after(days=12, seconds=-1), after(days=12), after(days=13), after(days=14)]
 
-    found = [danger(DAY, None, RULE, now=now) for now in at]
+    found = [dangers(DAY, None, RULE, now=now) for now in at]
 
-    assert found == [None, "expires in two days", "expires in a day", "expired"]
-    assert danger(DAY, a_day(), RULE, now=after(days=20)) is None
-    assert danger(DAY, a_day(lacks_runs=True), RULE, now=after(days=13)) == "expires in a day"
+    assert found == [(), ("expires in two days",), ("expires in a day",), ("expired",)]
+    assert dangers(DAY, a_late_day(), RULE, now=after(days=20)) == ()
+    assert dangers(DAY, a_day(lacks_runs=True), RULE, now=after(days=13)) == ("expires in a day",)
 
 
 def test_missing_attachments_of_a_day_on_drive_are_a_danger_of_their_own() -> None:
     at = [after(days=12, seconds=-1), after(days=12), after(days=13), after(days=20)]
 
-    found = [danger(DAY, a_day(missing=1), RULE, now=now) for now in at]
+    day = replace(a_late_day(), missing_attachments=1)
+    found = [dangers(DAY, day, RULE, now=now) for now in at]
 
-    assert found == [None, "lacks attachments", "lacks attachments", "lacks attachments"]
-    assert danger(DAY, a_day(missing=1, on_drive=False), RULE, now=after(days=13)) == "expires in a day"
+    assert found == [(), ("lacks attachments",), ("lacks attachments",), ("lacks attachments",)]
+    assert dangers(DAY, replace(day, on_drive=False), RULE, now=after(days=13)) == ("expires in a day",)
+
+
+def test_a_day_on_drive_that_expired_without_a_look_after_all_had_arrived_may_lack_what_came_late() -> None:
+    early, late = a_day(after(days=2, seconds=-1)), a_day(after(days=2))
+    compared = a_day(compared=after(days=2))
+
+    assert dangers(DAY, early, RULE, now=after(days=14, seconds=-1)) == ()
+    assert dangers(DAY, early, RULE, now=after(days=14)) == ("never compared",)
+    assert dangers(DAY, replace(early, missing_attachments=1), RULE, now=after(days=14)) == (
+        "lacks attachments",
+        "never compared",
+    )
+    for known in (late, compared, a_day(None)):  # of the last one nobody knows
+        assert dangers(DAY, known, RULE, now=after(days=14)) == ()
+    assert dangers(DAY, early, Rule((1,), 14), now=after(days=14)) == ()  # nobody asked for another look
+
+
+def test_nothing_is_said_of_a_day_whose_copy_nobody_has_compared_yet() -> None:
+    known = replace(a_day(on_drive=False), copy_is_unknown=True)
+
+    assert dangers(DAY, known, RULE, now=after(days=20)) == ()
+    assert needed(known, after(days=20)) == (Need.UPLOAD,)
 
 
 def test_days_are_watched_from_the_beginning_of_the_archive_to_yesterday() -> None:
@@ -137,6 +160,16 @@ def test_days_are_watched_from_the_beginning_of_the_archive_to_yesterday() -> No
     assert days == [date(2025, 8, 2), date(2025, 8, 3)]
     assert len(RULE.watched_days(after(days=300), first=DAY)) == 28
     assert RULE.watched_days(after(hours=1), first=DAY) == []
+
+
+def test_days_that_were_lost_since_somebody_looked_last_are_watched_too() -> None:
+    days = RULE.watched_days(after(days=100), first=DAY, since=after(days=40))
+
+    assert days[0] == after(days=12).date()
+    assert days == RULE.watched_days(after(days=40), first=DAY) + days[28:]
+    assert RULE.watched_days(after(days=100), first=DAY, since=after(days=900)) == RULE.watched_days(
+        after(days=100), first=DAY
+    )
 
 
 def test_steps_that_keep_failing_are_tried_less_often() -> None:

@@ -51,9 +51,10 @@ def test_a_day_that_expired_while_the_daemon_was_down_is_told_as_lost(
     place.skip_to(at(18))
     place.daemon.tick()
 
-    (text,) = [text for text in receiver.texts if "LangSmith deleted it" in text]
-    lost = [line.partition(": ")[0][-10:] for line in text.splitlines() if "LangSmith deleted it" in line]
-    assert lost == ["2025-08-02", "2025-08-03", "2025-08-04"]
+    (lost,) = [text for text in receiver.texts if "not safe on Drive, and LangSmith deleted" in text]
+    assert "3 days (2025-08-02..2025-08-04) are not safe" in lost
+    place.daemon.run_until(at(18, 12))
+    assert [text for text in receiver.texts if "not safe on Drive, and LangSmith deleted" in text] == [lost]
 
 
 @pytest.mark.slow
