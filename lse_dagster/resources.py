@@ -15,6 +15,7 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.day.zip_writer import DEFAULT_LEVEL
 from lse_dagster.drive.archive import TIMEOUT, DriveArchive
+from lse_dagster.drive.credentials import signed_in_account
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES
@@ -75,19 +76,21 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 "GOOGLE_DRIVE_FOLDER_URL",
                 "Open the folder on Google Drive and put its address into .env: GOOGLE_DRIVE_FOLDER_URL=...",
             )
+        settings = DriveSettings(
+            folder_url=self.folder_url,
+            auth_type=self.auth_type,
+            credentials_path=Path(self.credentials_path) if self.credentials_path else None,
+            token_path=Path(self.token_path) if self.token_path else None,
+            impersonate=self.impersonate,
+            memory=Path(self.memory_dir) if self.memory_dir else None,
+            endpoint=self.endpoint,
+        )
         return DriveArchive.connect(
-            DriveSettings(
-                folder_url=self.folder_url,
-                auth_type=self.auth_type,
-                credentials_path=Path(self.credentials_path) if self.credentials_path else None,
-                token_path=Path(self.token_path) if self.token_path else None,
-                impersonate=self.impersonate,
-                memory=Path(self.memory_dir) if self.memory_dir else None,
-                endpoint=self.endpoint,
-            ),
+            settings,
             backoff=backoff,
             timeout=timeout,
             on_retry=warn_of_retries(log),
+            account=signed_in_account(settings, timeout=timeout),
         )
 
     def opener(self, log: Log) -> Callable[[], DriveArchive] | None:

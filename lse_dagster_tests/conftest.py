@@ -4,6 +4,7 @@ With `pytest -n` each process is a session: it has servers, a Dagster instance a
 """
 
 import os
+import shutil
 import signal
 import uuid
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
+import hypothesis
 import pytest
 from langsmith import Client
 
@@ -22,14 +24,30 @@ from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 from lse_dagster_tests.unattended import Clock, Daemon, Deploy, instance_of_a_daemon, unattended_settings
 from lse_dagster_tests.webhook_receiver import Receiver, running_receiver
 
+MEMORY = Path("/dev/shm")
+ENOUGH = 4 * 1024**3
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl+C as a terminal's process does.
+    """Take Ctrl+C as a terminal's process does, and let tests write to memory.
 
     The processes of pytest-xdist, and what a shell begins with `&`, ignore it. Dagster copies that to SIGTERM
     after a run, and every server that a test starts would inherit it and could not be told to stop.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if _is_a_disk_for_tests(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _is_a_disk_for_tests(folder: Path) -> bool:
+    """On a real disk the suite waits for half of its time until what it wrote is flushed."""
+    try:
+        executable = not os.statvfs(folder).f_flag & os.ST_NOEXEC
+        return executable and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ENOUGH
+    except (OSError, AttributeError):  # neither is everywhere
+        return False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

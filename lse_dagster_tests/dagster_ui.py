@@ -39,8 +39,8 @@ _COUNT_BLUE = """canvas => {
 
 _PORTS = range(20_000, 32_768)
 """Below what Linux (32768) and macOS (49152) give away by themselves."""
-_START_SECONDS = 90.0
-_STOP_SECONDS = 30.0
+_START_SECONDS = 300.0
+_STOP_SECONDS = 120.0
 _LOG_CHARACTERS = 4_000
 
 Run = Mapping[str, Any]

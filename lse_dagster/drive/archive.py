@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from lse_dagster.drive.account import Account
 from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.download import Downloaded, download
 from lse_dagster.drive.file import DriveFile
@@ -44,8 +45,9 @@ class DriveArchive:
         timeout: float = TIMEOUT,
         creations: CreationLimiter | None = None,
         on_retry: OnRetry = without_a_word,
+        account: Account | None = None,
     ) -> Self:
-        """Sign in and look at the configured folder.
+        """Sign in, where no account is given that may be signed in, and look at the configured folder.
 
         `timeout`: seconds without a sign of life after which a request has failed; `creations`: the pace of
         new files, by default the one that all archives of this account in the process share.
@@ -55,7 +57,7 @@ class DriveArchive:
         does not answer.
         """
         address = parse_folder_url(settings.folder_url)
-        account = open_account(settings, timeout=timeout)
+        account = account or open_account(settings, timeout=timeout)
         service = Service(
             account,
             folder=address,

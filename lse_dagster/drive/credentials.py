@@ -4,7 +4,10 @@
 """
 
 import logging
-from typing import Any
+import threading
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
 
 import google.auth
 import google.auth.exceptions
@@ -34,6 +37,28 @@ _GET_DEFAULTS = (
     f"run {DEFAULT_LOGIN}, or set GOOGLE_APPLICATION_CREDENTIALS to a service account's key, or set "
     f"{_TYPE} to service_account or oauth2"
 )
+
+_signed_in: dict[tuple[DriveSettings, bytes, float], Account] = {}
+_SIGNING_IN: Final = threading.Lock()
+
+
+def signed_in_account(settings: DriveSettings, *, timeout: float) -> Account:
+    """As `open_account`, but the same account, with its token, for as long as the process and the key last.
+
+    Who looks at Drive every minute need not sign in every minute. Only a service account's token is kept:
+    a stored one lies in its file. Raises as `open_account`.
+    """
+    if settings.auth_type != "service_account" or settings.credentials_path is None:
+        return open_account(settings, timeout=timeout)
+    try:
+        key = sha256(settings.credentials_path.read_bytes()).digest()
+    except OSError:
+        return open_account(settings, timeout=timeout)  # which says what is the matter
+    which = (replace(settings, folder_url="", memory=None), key, timeout)
+    with _SIGNING_IN:
+        if which not in _signed_in:
+            _signed_in[which] = open_account(settings, timeout=timeout)
+        return _signed_in[which]
 
 
 def open_account(settings: DriveSettings, *, timeout: float) -> Account:

@@ -11,6 +11,8 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
@@ -48,11 +50,7 @@ class Service:
         memory: Path | None = None,
         on_retry: OnRetry = without_a_word,
     ) -> None:
-        document = json.loads(get_static_doc("drive", "v3") or "{}")  # type: ignore[no-untyped-call]
-        if endpoint is not None:
-            # `client_options.api_endpoint` would move the metadata calls only.
-            document["rootUrl"] = endpoint.rstrip("/") + "/"
-            document["baseUrl"] = document["rootUrl"] + document["servicePath"]
+        google = _google_client(endpoint)
         self.account = account
         self.backoff = backoff
         self.timeout = timeout
@@ -63,20 +61,15 @@ class Service:
         """Held while a folder is looked for and made: threads of one archive must not make twins."""
         self.known = KnownIds(memory)
         """What was made or changed lately: lists can lag behind."""
-        self._root: str = document["rootUrl"]
-        self._base: str = document["baseUrl"]
+        self._root, self._base = google.root, google.base
         self._resource_keys = f"{folder.id}/{folder.resource_key}" if folder.resource_key else None
-        # `build` fetches its own document; this one is missing in the stubs.
-        build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
-        # The client only makes requests; `Operation` sends each over its thread's own connection.
-        drive: DriveResource = build(document, http=_GoogleHttp(Session(), timeout))
-        self.files = drive.files()
+        self.files = google.drive.files()
         """The calls about files; each makes a request that `Operation.call` carries out."""
-        self.revisions = drive.revisions()
+        self.revisions = google.drive.revisions()
         """The calls about the contents that a file had before."""
-        self.about = drive.about()
+        self.about = google.drive.about()
         """The call about the account."""
-        self.drives = drive.drives()
+        self.drives = google.drive.drives()
         """The calls about shared drives."""
         self._mine = threading.local()
         self._lock = threading.Lock()
@@ -126,6 +119,29 @@ class Service:
             connection.close()
         self._mine = threading.local()
         self.account.close()
+
+
+@dataclass(frozen=True)
+class _GoogleClient:
+    """What makes the metadata calls: `Operation` sends each, over its thread's own connection."""
+
+    root: str
+    base: str
+    drive: "DriveResource"
+
+
+@cache
+def _google_client(endpoint: str | None) -> _GoogleClient:
+    """Of a server, once for the process: reading the discovery document costs more than a request."""
+    document = json.loads(get_static_doc("drive", "v3") or "{}")  # type: ignore[no-untyped-call]
+    if endpoint is not None:
+        # `client_options.api_endpoint` would move the metadata calls only.
+        document["rootUrl"] = endpoint.rstrip("/") + "/"
+        document["baseUrl"] = document["rootUrl"] + document["servicePath"]
+    # `build` fetches its own document; this one is missing in the stubs.
+    build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
+    drive: DriveResource = build(document, http=_GoogleHttp(Session(), 0.0))
+    return _GoogleClient(document["rootUrl"], document["baseUrl"], drive)
 
 
 class _GoogleHttp:

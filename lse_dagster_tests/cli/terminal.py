@@ -10,7 +10,7 @@ from typing import Self
 import pexpect
 import pyte
 
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 _PIECE = 65_536
 
 

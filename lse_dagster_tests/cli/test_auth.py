@@ -110,14 +110,14 @@ def shown_url(terminal: "pexpect.spawn[str]") -> str:
 
 def where_it_ends(url: str) -> str:
     """The address at which a browser on another machine ends: one that does not open there."""
-    return requests.get(url, allow_redirects=False, timeout=10).headers["Location"]
+    return requests.get(url, allow_redirects=False, timeout=60).headers["Location"]
 
 
 def test_a_browser_on_this_machine(person: Person, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(
         f"#!{sys.executable}\nimport sys, pathlib, requests\n"
-        f"pathlib.Path('{tmp_path}/page.html').write_text(requests.get(sys.argv[1], timeout=10).text)\n"
+        f"pathlib.Path('{tmp_path}/page.html').write_text(requests.get(sys.argv[1], timeout=60).text)\n"
     )
     browser.chmod(0o755)
 
@@ -144,7 +144,7 @@ def test_a_browser_on_this_machine(person: Person, tmp_path: Path) -> None:
 def test_a_browser_elsewhere_with_a_forwarded_port_replaces_the_token_by_force(
     person: Person, waiting: "subprocess.Popen[str]"
 ) -> None:
-    requests.get(printed_url(waiting), timeout=10)
+    requests.get(printed_url(waiting), timeout=60)
 
     shown, errors = waiting.communicate(timeout=SECONDS)
 
@@ -204,7 +204,7 @@ def test_a_denied_consent_leaves_the_old_token(
     person: Person, waiting: "subprocess.Popen[str]", drive_sandbox: ControlClient
 ) -> None:
     drive_sandbox.settings(consent="denied")
-    requests.get(printed_url(waiting), timeout=10)
+    requests.get(printed_url(waiting), timeout=60)
 
     shown, errors = waiting.communicate(timeout=SECONDS)
 
@@ -219,8 +219,8 @@ def test_a_forged_answer_does_not_end_the_sign_in(person: Person, waiting: "subp
     answer = where_it_ends(printed_url(waiting))
     listener = answer.partition("?")[0]
     strays = ("", "?error=access_denied", "?state=x&error=access_denied", "?state=x&code=4/forged")
-    refused = {requests.get(listener + stray, timeout=10).status_code for stray in strays}
-    requests.get(answer, timeout=10)
+    refused = {requests.get(listener + stray, timeout=60).status_code for stray in strays}
+    requests.get(answer, timeout=60)
 
     shown, errors = waiting.communicate(timeout=SECONDS)
 
@@ -235,7 +235,7 @@ def test_a_drive_api_that_is_off_is_said_and_the_token_kept(
 ) -> None:
     body = {"error": {"code": 403, "message": "off", "errors": [{"reason": "accessNotConfigured"}]}}
     drive_sandbox.fault(path="/about", status=403, body=body)
-    requests.get(printed_url(waiting), timeout=10)
+    requests.get(printed_url(waiting), timeout=60)
 
     shown, errors = waiting.communicate(timeout=SECONDS)
 

@@ -36,7 +36,7 @@ def webserver(request: pytest.FixtureRequest, workplace: Workplace, tmp_path: Pa
 
     def answers() -> bool | None:
         try:
-            return requests.get(f"{url}/server_info", timeout=5).ok or None
+            return requests.get(f"{url}/server_info", timeout=60).ok or None
         except requests.ConnectionError:
             return None
 

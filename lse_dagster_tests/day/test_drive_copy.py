@@ -30,7 +30,7 @@ def test_a_copy_with_attachments_is_not_replaced_by_one_without_and_comes_back_w
     emptier = publish(DayStore(tmp_path / "emptier"), [RUN.raw()]).day
     fuller_zip = ZipStore(tmp_path / "fuller zips").archive(fuller, "superset").zip
     emptier_zip = ZipStore(tmp_path / "emptier zips").archive(emptier, "superset").zip
-    with DriveArchive.connect(_settings(sandbox), timeout=10) as drive:
+    with DriveArchive.connect(_settings(sandbox), timeout=60) as drive:
         upload_copy(drive, fuller_zip, "always")
 
         with pytest.raises(OverwriteRefused, match="1 attachments that the new one lacks"):
@@ -55,7 +55,7 @@ def test_what_a_killed_comparison_left_is_removed_and_what_a_living_one_uses_is_
     (left / ".drive.zip.part").write_bytes(b"half")
     with (
         scratch_folder(zipped.path.parent, ".compare-") as used,
-        DriveArchive.connect(_settings(sandbox), timeout=10) as drive,
+        DriveArchive.connect(_settings(sandbox), timeout=60) as drive,
     ):
         (used / "drive.zip").write_bytes(b"in use")
 
@@ -73,7 +73,7 @@ def test_a_place_where_no_copy_can_be_compared_is_named(
     new = publish(DayStore(tmp_path / "new"), [root(at("11:00:00")).raw()]).day
     old_zip = ZipStore(tmp_path / "old zips").archive(old, "superset").zip
     new_zip = ZipStore(tmp_path / "new zips").archive(new, "superset").zip
-    with DriveArchive.connect(_settings(sandbox), timeout=10) as drive, new_zip.path.open("rb") as file:
+    with DriveArchive.connect(_settings(sandbox), timeout=60) as drive, new_zip.path.open("rb") as file:
         upload_copy(drive, old_zip, "always")
         # Not even root can make a folder beside this name of the file.
         unwritable = DayZip(Path(f"/proc/self/fd/{file.fileno()}"), new_zip.summary)

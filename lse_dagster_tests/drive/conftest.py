@@ -159,7 +159,7 @@ def connected(sandbox: Sandbox, all_waits: Waits) -> Iterator[DriveArchive]:
     settings = _service_account(sandbox.env)
     unpaced = CreationLimiter(sleep=lambda seconds: None)
     with DriveArchive.connect(
-        settings, backoff=all_waits.backoff(), timeout=10, creations=unpaced
+        settings, backoff=all_waits.backoff(), timeout=60, creations=unpaced
     ) as archive:
         yield archive
 

@@ -19,16 +19,16 @@ from lse_dagster.drive.service import Service
 def operation_on(endpoint: str, settings: DriveSettings | None = None) -> Iterator[Operation]:
     """One operation with these settings' account; without settings, with a token that nobody looks at."""
     if settings is not None:
-        account = open_account(settings, timeout=10)
+        account = open_account(settings, timeout=60)
     else:
         make: Any = google.oauth2.credentials.Credentials
-        account = Account(make("unchecked"), name="nobody", timeout=10, explain=_never_asked)
+        account = Account(make("unchecked"), name="nobody", timeout=60, explain=_never_asked)
     service = Service(
         account,
         folder=FolderAddress("0AnyFolderAtAll"),
         endpoint=endpoint,
         backoff=Backoff(sleep=lambda seconds: None),
-        timeout=10,
+        timeout=60,
         creations=CreationLimiter(),
     )
     try:

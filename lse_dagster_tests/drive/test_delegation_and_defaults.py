@@ -36,7 +36,7 @@ def test_a_service_account_acts_as_the_person_it_impersonates(settings: DriveSet
 
 
 def test_impersonation_without_delegation_says_what_an_administrator_does(settings: DriveSettings) -> None:
-    account = open_account(replace(settings, impersonate="stranger@example.com"), timeout=10)
+    account = open_account(replace(settings, impersonate="stranger@example.com"), timeout=60)
 
     with pytest.raises(CredentialsRejected, match=r"unauthorized_client.*stranger@example.com") as caught:
         account.headers()
@@ -65,7 +65,7 @@ def test_a_refused_key_is_explained(
     drive_sandbox.fault(path="/token", status=400, body=body)
 
     with pytest.raises(CredentialsRejected, match=why) as caught:
-        open_account(replace(settings, impersonate=PERSON), timeout=10).headers()
+        open_account(replace(settings, impersonate=PERSON), timeout=60).headers()
 
     assert "secret" not in str(caught.value)
 
@@ -73,7 +73,7 @@ def test_a_refused_key_is_explained(
 @pytest.mark.parametrize("way", ["oauth2", "adc"])
 def test_only_a_key_can_impersonate(settings: DriveSettings, way: Any) -> None:
     with pytest.raises(CredentialsInvalid, match="GOOGLE_DRIVE_IMPERSONATE"):
-        open_account(replace(settings, auth_type=way, impersonate=PERSON), timeout=10)
+        open_account(replace(settings, auth_type=way, impersonate=PERSON), timeout=60)
 
 
 def test_default_credentials_open_the_drive(defaults: DriveSettings, env: dict[str, str]) -> None:
@@ -104,7 +104,7 @@ def test_default_credentials_that_cannot_be_used_are_explained(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
 
     with pytest.raises(CredentialsMissing, match=why) as caught:
-        open_account(defaults, timeout=10)
+        open_account(defaults, timeout=60)
 
     assert "gcloud auth application-default login" in caught.value.next_step
     assert caught.value.__context__ is None
@@ -117,7 +117,7 @@ def test_refused_default_credentials_are_explained(
     drive_sandbox.fault(path="/token", status=400, body={"error": "invalid_grant"})
 
     with pytest.raises(CredentialsRejected, match="invalid_grant") as caught:
-        open_account(defaults, timeout=10).headers()
+        open_account(defaults, timeout=60).headers()
 
     assert "gcloud auth application-default login" in caught.value.next_step
 

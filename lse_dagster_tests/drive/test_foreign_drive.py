@@ -46,7 +46,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def credentials(endpoint: str) -> dict[str, Any]:
-    found: dict[str, Any] = requests.get(f"{endpoint}/_meta/credentials", timeout=10).json()
+    found: dict[str, Any] = requests.get(f"{endpoint}/_meta/credentials", timeout=60).json()
     return found
 
 
@@ -70,7 +70,7 @@ def folder_id(endpoint: str) -> str:
         f"{endpoint}/drive/v3/files",
         params={"q": "mimeType = 'application/vnd.google-apps.folder'"},
         headers={"Authorization": "Bearer admin-service-token"},
-        timeout=10,
+        timeout=60,
     )
     return str(answer.json()["files"][0]["id"])
 
@@ -96,7 +96,7 @@ def test_a_service_account_acts_for_a_person(settings: DriveSettings) -> None:
 def test_a_stored_token_is_refreshed(
     endpoint: str, credentials: dict[str, Any], settings: DriveSettings, tmp_path: Path
 ) -> None:
-    users = requests.get(f"{endpoint}/_meta/users", timeout=10).json()["users"]
+    users = requests.get(f"{endpoint}/_meta/users", timeout=60).json()["users"]
     token = tmp_path / "token.json"
     token.write_text(
         json.dumps(

@@ -74,7 +74,7 @@ class Upload:
         content = self._path.read_bytes()
         assert answer["size"] == str(len(content))
         assert base64.b64decode(answer["md5Hash"]) == hashlib.md5(content).digest()
-        stored = requests.get(f"{self._endpoint}/{BUCKET}/{self._path.name}", timeout=10)
+        stored = requests.get(f"{self._endpoint}/{BUCKET}/{self._path.name}", timeout=60)
         assert stored.content == content
 
 

@@ -12,7 +12,7 @@ from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Waits, anything, nothing
 
 Local = Callable[[bytes], Path]
-LONG = 1000
+LONG = 50
 """Lists that are behind for longer than any test asks."""
 
 
@@ -25,7 +25,7 @@ def process(
 
     def begin() -> DriveArchive:
         unpaced = CreationLimiter(sleep=lambda seconds: None)
-        return DriveArchive.connect(remembering, backoff=waits.backoff(), timeout=10, creations=unpaced)
+        return DriveArchive.connect(remembering, backoff=waits.backoff(), timeout=60, creations=unpaced)
 
     return begin
 

@@ -47,7 +47,7 @@ def consent(client: OAuthClient) -> Consent:
 
 def agree(consent: Consent) -> str:
     """Where the browser ends: the address with the answer."""
-    return requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]
+    return requests.get(consent.url, allow_redirects=False, timeout=60).headers["Location"]
 
 
 def test_the_question_asks_for_drive_offline_with_a_challenge_of_its_own(client: OAuthClient) -> None:
@@ -68,7 +68,7 @@ def test_the_question_asks_for_drive_offline_with_a_challenge_of_its_own(client:
 def test_the_browser_brings_the_answer_to_the_listener(client: OAuthClient) -> None:
     with listening() as listener:
         consent = Consent.ask(client, listener.redirect_uri, listener.state)
-        page = requests.get(consent.url, timeout=10)
+        page = requests.get(consent.url, timeout=60)
         token = consent.redeem(listener.answer())
 
     assert "Go on in the terminal" in page.text
@@ -106,7 +106,7 @@ def test_the_listener_waits_for_the_answer_to_its_own_question_whatever_else_com
             line = f"{method} {path.format(state=listener.state)} HTTP/1.0\r\n\r\n"
             stray.sendall(line.encode("latin-1"))
             answered = stray.makefile("rb").read()
-        requests.get(consent.url, timeout=10)
+        requests.get(consent.url, timeout=60)
 
         assert consent.redeem(listener.answer())["refresh_token"]
 

@@ -154,7 +154,7 @@ def test_no_sign_in_shows_a_secret(
     caplog.set_level(logging.DEBUG, "urllib3")
     client = read_desktop_client(sandbox.directory / "oauth-client.json", endpoint=sandbox.drive_url)
     consent = Consent.ask(client, "http://127.0.0.1:9/", "a-state")
-    address = requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]
+    address = requests.get(consent.url, allow_redirects=False, timeout=60).headers["Location"]
     code = parse_qs(urlsplit(address).query)["code"][0]
     caplog.clear()
     if fault:

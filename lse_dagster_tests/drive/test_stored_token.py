@@ -40,13 +40,13 @@ def new_consent(sandbox: Sandbox, path: Path) -> None:
     consent = Consent.ask(client, "http://127.0.0.1:9/", "a-state")
     store_token(
         path,
-        consent.redeem(requests.get(consent.url, allow_redirects=False, timeout=10).headers["Location"]),
+        consent.redeem(requests.get(consent.url, allow_redirects=False, timeout=60).headers["Location"]),
     )
 
 
 def revoke(sandbox: Sandbox, path: Path) -> None:
     grant = json.loads(path.read_bytes())["refresh_token"]
-    requests.post(f"{sandbox.drive_url}/revoke", data={"token": grant}, timeout=10).raise_for_status()
+    requests.post(f"{sandbox.drive_url}/revoke", data={"token": grant}, timeout=60).raise_for_status()
 
 
 def test_processes_that_need_a_token_at_once_ask_google_once(
@@ -67,7 +67,7 @@ def test_a_process_that_runs_takes_up_a_new_consent(
     sandbox: Sandbox, oauth_settings: DriveSettings, token_path: Path
 ) -> None:
     new_consent(sandbox, token_path)
-    account = open_account(oauth_settings, timeout=10)
+    account = open_account(oauth_settings, timeout=60)
     revoke(sandbox, token_path)
     new_consent(sandbox, token_path)
     stored = token_path.read_bytes()
@@ -82,7 +82,7 @@ def test_a_revoked_token_stays_in_its_file(
     sandbox: Sandbox, oauth_settings: DriveSettings, token_path: Path
 ) -> None:
     new_consent(sandbox, token_path)
-    account = open_account(oauth_settings, timeout=10)
+    account = open_account(oauth_settings, timeout=60)
     revoke(sandbox, token_path)
     before = token_path.read_bytes()
 
@@ -100,7 +100,7 @@ def test_a_session_that_an_organisation_ends_is_explained(
     )
 
     with pytest.raises(CredentialsRejected, match="sign in again") as caught:
-        open_account(oauth_settings, timeout=10).headers()
+        open_account(oauth_settings, timeout=60).headers()
 
     assert "`lse auth login`" in caught.value.next_step
 
@@ -109,7 +109,7 @@ def test_a_session_that_an_organisation_ends_is_explained(
 def test_a_token_file_that_is_gone_or_spoilt_does_not_stop_a_process_that_runs(
     oauth_settings: DriveSettings, token_path: Path, spoilt: str | None
 ) -> None:
-    account = open_account(oauth_settings, timeout=10)
+    account = open_account(oauth_settings, timeout=60)
     token_path.unlink() if spoilt is None else token_path.write_text(spoilt)
 
     assert account.headers()["authorization"].startswith("Bearer ")
@@ -139,7 +139,7 @@ def test_a_directory_that_cannot_be_written_leaves_the_fresh_token_in_memory(
     (mounted / "token.json").write_bytes(token_path.read_bytes())
     (mounted / ".token.json.lock").mkdir()  # root may write anywhere, but not lock a directory
 
-    account = open_account(replace(oauth_settings, token_path=mounted / "token.json"), timeout=10)
+    account = open_account(replace(oauth_settings, token_path=mounted / "token.json"), timeout=60)
 
     assert account.headers()["authorization"].startswith("Bearer ")
     assert (mounted / "token.json").read_bytes() == token_path.read_bytes()

@@ -87,12 +87,12 @@ def fetch_an_attachment(world: World) -> None:
 
 
 def token_for_a_service_account(world: World) -> None:
-    open_account(world.settings(), timeout=10).headers()
+    open_account(world.settings(), timeout=60).headers()
 
 
 def token_for_a_person(world: World) -> None:
     path = world.copy(Path(world.env["GOOGLE_DRIVE_TOKEN_PATH"]))
-    open_account(world.settings(auth_type="oauth2", token_path=path), timeout=10).headers()
+    open_account(world.settings(auth_type="oauth2", token_path=path), timeout=60).headers()
 
 
 def redeem_a_consent(world: World) -> None:
@@ -107,7 +107,7 @@ def list_drive_with_a_token_at_hand(world: World) -> None:
     at_hand = {"token": "secret-token", "expiry": "2100-01-01T00:00:00Z"}
     path.write_text(json.dumps(json.loads(path.read_text()) | at_hand))
     settings = world.settings(auth_type="oauth2", token_path=path)
-    with DriveArchive.connect(settings, backoff=QUICKLY, timeout=10):
+    with DriveArchive.connect(settings, backoff=QUICKLY, timeout=60):
         pass
 
 
@@ -139,7 +139,7 @@ def _transport(world: World) -> Transport:
 
 def _drive(world: World) -> DriveArchive:
     return DriveArchive.connect(
-        world.settings(), backoff=QUICKLY, timeout=10, creations=CreationLimiter(sleep=no_sleep)
+        world.settings(), backoff=QUICKLY, timeout=60, creations=CreationLimiter(sleep=no_sleep)
     )
 
 

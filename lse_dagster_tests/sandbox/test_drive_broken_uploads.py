@@ -32,7 +32,7 @@ def session(robot: DriveClients) -> str:
 
 def put(uri: str, data: bytes, content_range: str | None = None) -> requests.Response:
     headers = {} if content_range is None else {"Content-Range": content_range}
-    return requests.put(uri, data=data, headers=headers, timeout=10)
+    return requests.put(uri, data=data, headers=headers, timeout=60)
 
 
 def ask(uri: str, size: int | str = len(DATA)) -> requests.Response:
@@ -45,7 +45,7 @@ def send_part_and_hang_up(uri: str, data: bytes, promised: int, content_range: s
     head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {promised}\r\n"
     if content_range is not None:
         head += f"Content-Range: {content_range}\r\n"
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as connection:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as connection:
         connection.sendall(head.encode() + b"\r\n" + data)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1000)  # the server has read everything once it hangs up too
@@ -134,7 +134,7 @@ def test_a_file_deleted_in_mid_upload_is_not_found_at_the_end(robot: DriveClient
 
 def test_a_newer_request_takes_over_from_one_that_hangs(session: str) -> None:
     url = urlsplit(session)
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as hanging:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as hanging:
         head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n"
         head += f"Content-Length: {len(DATA)}\r\n\r\n"
         hanging.sendall(head.encode() + DATA[: 2 * CHUNK])

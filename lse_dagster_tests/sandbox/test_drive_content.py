@@ -187,7 +187,7 @@ def test_a_folder_has_no_content(robot: DriveClients) -> None:
 def test_revisions_are_listed_read_and_deleted(robot: DriveClients) -> None:
     file = robot.upload(robot.make_folder(), b"one", name="day.zip")
     for data in (b"two", b"three"):
-        requests.put(robot.start_session(file_id=file["id"]), data=data, timeout=10)
+        requests.put(robot.start_session(file_id=file["id"]), data=data, timeout=60)
     revisions = robot.api.revisions()
 
     def listed(**page: Any) -> Any:

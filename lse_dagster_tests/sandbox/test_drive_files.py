@@ -220,7 +220,7 @@ def test_a_checksum_cannot_be_written(robot: DriveClients) -> None:
 
 
 def test_an_unknown_path_answers_in_googles_shape(robot: DriveClients) -> None:
-    response = requests.get(f"{robot.url}/drive/v3/nothing", timeout=10)
+    response = requests.get(f"{robot.url}/drive/v3/nothing", timeout=60)
 
     assert response.status_code == 404
     assert response.json()["error"]["errors"][0]["reason"] == "notFound"

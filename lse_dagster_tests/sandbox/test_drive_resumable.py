@@ -35,7 +35,7 @@ def session(robot: DriveClients) -> str:
 
 def put(uri: str, data: bytes, content_range: str | None = None) -> requests.Response:
     headers = {} if content_range is None else {"Content-Range": content_range}
-    return requests.put(uri, data=data, headers=headers, timeout=10)
+    return requests.put(uri, data=data, headers=headers, timeout=60)
 
 
 def ask(uri: str, size: int | str = len(DATA)) -> requests.Response:
@@ -48,7 +48,7 @@ def send_part_and_hang_up(uri: str, data: bytes, promised: int, content_range: s
     head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {promised}\r\n"
     if content_range is not None:
         head += f"Content-Range: {content_range}\r\n"
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as connection:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as connection:
         connection.sendall(head.encode() + b"\r\n" + data)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1000)  # the server has read everything once it hangs up too
@@ -158,7 +158,7 @@ def test_a_content_of_another_size_than_announced_is_refused(robot: DriveClients
 def test_a_stream_of_unknown_length_is_the_whole_content(session: str) -> None:
     pieces = (DATA[at : at + 100_000] for at in range(0, len(DATA), 100_000))
 
-    response = requests.put(session, data=pieces, timeout=10)
+    response = requests.put(session, data=pieces, timeout=60)
 
     assert response.json()["sha256Checksum"] == SHA256
 
@@ -171,7 +171,7 @@ def test_an_empty_content_is_a_content(robot: DriveClients, session: str) -> Non
 
 
 def test_a_session_needs_no_token_but_refuses_a_bad_one(session: str) -> None:
-    bad = requests.put(session, data=DATA, headers={"Authorization": "Bearer expired"}, timeout=10)
+    bad = requests.put(session, data=DATA, headers={"Authorization": "Bearer expired"}, timeout=60)
     none = put(session, DATA)
 
     assert (bad.status_code, none.status_code) == (401, 200)

@@ -120,9 +120,9 @@ def test_links_open_in_a_browser(robot: DriveClients) -> None:
     folder = robot.make_folder("<b>&folder")
     file = robot.upload(folder, b"hello", name="<script>alert('x')</script>é.zip")
 
-    page = requests.get(robot.get(folder)["webViewLink"], timeout=10)
-    view = requests.get(file["webViewLink"], timeout=10)
-    download = requests.get(file["webContentLink"], timeout=10)
+    page = requests.get(robot.get(folder)["webViewLink"], timeout=60)
+    view = requests.get(file["webViewLink"], timeout=60)
+    download = requests.get(file["webContentLink"], timeout=60)
 
     assert "&lt;b&gt;&amp;folder" in page.text
     assert f"/file/d/{file['id']}/view" in page.text
@@ -130,4 +130,4 @@ def test_links_open_in_a_browser(robot: DriveClients) -> None:
     assert "<script>" not in page.text + view.text
     assert download.content == b"hello"
     assert download.headers["Content-Disposition"].startswith("attachment")
-    assert requests.get(f"{robot.url}/drive/folders/unknown", timeout=10).status_code == 404
+    assert requests.get(f"{robot.url}/drive/folders/unknown", timeout=60).status_code == 404

@@ -29,7 +29,7 @@ def test_a_restarted_server_has_the_same_keys_ids_files_and_sessions(tmp_path: P
     with running_sandbox(tmp_path) as second:
         again = DriveClients(second, service_account(second))
         moved = session.replace(first.drive_url, second.drive_url)
-        status = requests.put(moved, headers={"Content-Range": "bytes */*"}, timeout=10)
+        status = requests.put(moved, headers={"Content-Range": "bytes */*"}, timeout=60)
 
         assert again.archive_folder == clients.archive_folder
         assert second.env["SANDBOX_DRIVE_TOKEN"] == first.env["SANDBOX_DRIVE_TOKEN"]
@@ -68,7 +68,7 @@ def test_a_killed_server_keeps_what_it_acknowledged(tmp_path: Path) -> None:
             open_.replace(url, second.drive_url),
             data=DATA[CHUNK:],
             headers={"Content-Range": f"bytes {CHUNK}-{len(DATA) - 1}/{len(DATA)}"},
-            timeout=10,
+            timeout=60,
         )
         clients = DriveClients(second, service_account(second))
         assert clients.content(file["id"]) == DATA

@@ -28,7 +28,7 @@ def flow(sandbox: Sandbox, drive_sandbox: ControlClient, monkeypatch: pytest.Mon
 def agreed(flow: Any, **changes: str) -> dict[str, str]:
     """What the browser brings back to the app."""
     url, state = flow.authorization_url(**changes)
-    response = requests.get(url, allow_redirects=False, timeout=10)
+    response = requests.get(url, allow_redirects=False, timeout=60)
     assert response.status_code == 302, response.text
     assert response.headers["Location"].startswith(REDIRECT)
     answer = {
@@ -47,7 +47,7 @@ def redeem(sandbox: Sandbox, flow: Any, code: str, **changes: str | None) -> req
         "redirect_uri": REDIRECT,
         "code_verifier": flow.code_verifier,
     }
-    return requests.post(f"{sandbox.drive_url}/token", data=form | changes, timeout=10)
+    return requests.post(f"{sandbox.drive_url}/token", data=form | changes, timeout=60)
 
 
 def test_googles_own_flow_ends_with_a_token_that_can_be_refreshed(sandbox: Sandbox, flow: Any) -> None:
@@ -68,7 +68,7 @@ def google_request() -> Any:
 
 def who(sandbox: Sandbox, token: str) -> str:
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.get(f"{sandbox.drive_url}/drive/v3/about?fields=user", headers=headers, timeout=10)
+    answer = requests.get(f"{sandbox.drive_url}/drive/v3/about?fields=user", headers=headers, timeout=60)
     return str(answer.json()["user"]["emailAddress"])
 
 
@@ -135,7 +135,7 @@ def test_a_malformed_question_ends_at_a_page(flow: Any, change: dict[str, str], 
     url = urlsplit(flow.authorization_url()[0])
     query = {name: values[0] for name, values in parse_qs(url.query).items()} | change
 
-    response = requests.get(url._replace(query="").geturl(), params=query, allow_redirects=False, timeout=10)
+    response = requests.get(url._replace(query="").geturl(), params=query, allow_redirects=False, timeout=60)
 
     assert response.status_code == 400
     assert words in response.text

@@ -165,7 +165,7 @@ def test_a_revoked_access_token_is_no_longer_good(sandbox: Sandbox) -> None:
     response = requests.get(
         f"{sandbox.drive_url}/drive/v3/files",
         headers={"Authorization": f"Bearer {credentials.token}"},
-        timeout=10,
+        timeout=60,
     )
     assert response.status_code == 401
     assert response.json()["error"]["errors"][0]["reason"] == "authError"
@@ -194,7 +194,7 @@ def test_the_lifetime_of_tokens_can_be_set(sandbox: Sandbox, drive_sandbox: Cont
     response = requests.get(
         f"{sandbox.drive_url}/drive/v3/files",
         headers={"Authorization": f"Bearer {credentials.token}"},
-        timeout=10,
+        timeout=60,
     )
 
     assert response.status_code == 401
@@ -204,7 +204,7 @@ def test_the_long_lived_token_opens_the_drive(sandbox: Sandbox) -> None:
     response = requests.get(
         f"{sandbox.drive_url}/drive/v3/about?fields=user",
         headers={"Authorization": f"Bearer {sandbox.env['SANDBOX_DRIVE_TOKEN']}"},
-        timeout=10,
+        timeout=60,
     )
 
     assert response.json()["user"]["emailAddress"] == "archivist@example.com"
@@ -215,7 +215,7 @@ def test_without_a_good_token_nothing_opens(sandbox: Sandbox, header: str | None
     response = requests.get(
         f"{sandbox.drive_url}/drive/v3/files",
         headers={"Authorization": header} if header else {},
-        timeout=10,
+        timeout=60,
     )
 
     assert response.status_code == 401

