@@ -25,6 +25,7 @@ from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
 from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
+from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
 from lse_dagster.langsmith.transport import Transport
@@ -66,16 +67,16 @@ def project_assets(
     rule: Rule,
     *,
     owners: Sequence[str],
-    now: Callable[[], datetime],
+    clock: LangSmithClock,
     free: FreeBytes,
 ) -> list[dg.AssetsDefinition]:
     """The assets of one project, in the order of the data.
 
-    `rule` says when LangSmith forgets; `now` and `free` are the clock and the disk of a fetch.
+    `rule` says when LangSmith forgets; `clock` and `free` tell the time and look at the disk.
     """
-    fetch = partial(_fetch_where_there_is_room, free, now=now, retention_days=rule.retention_days)
+    fetch = partial(_fetch_where_there_is_room, free, now=clock.machine, retention_days=rule.retention_days)
     return [
-        _raw_runs(project, partitions, rule, owners, fetch, now),
+        _raw_runs(project, partitions, rule, owners, fetch, clock.now),
         _day_zip(project, partitions, owners),
         _drive_archive(project, partitions, owners),
     ]
@@ -125,7 +126,7 @@ def _raw_runs(
             if source == "drive":
                 staged, found = _restore(context, name, day, drive, storage, listener, config.overwrite)
                 here = storage.places(None, context.log)
-                staged = take_as_it_is(staged, here, config.overwrite, now=now())
+                staged = take_as_it_is(staged, here, config.overwrite, now=now)
             else:
                 try:
                     staged, found = _fetch(
@@ -137,7 +138,6 @@ def _raw_runs(
                         storage.places(drive if config.overwrite != "always" else None, context.log),
                         config.overwrite,
                         forgotten_from=rule.expires(day),
-                        now=now(),
                     )
                 except IncompleteDay as error:
                     if retries.is_last(context.retry_number):

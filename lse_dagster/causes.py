@@ -11,6 +11,7 @@ from lse_dagster.day.space import NoRoom
 from lse_dagster.drive import errors as drive
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith import errors as langsmith
+from lse_dagster.langsmith.clock import WrongClock
 from lse_dagster.settings import ImpossibleProject, InvalidSetting, MissingSetting
 
 _ANSWERS: Final = "LangSmith answers again."
@@ -26,6 +27,7 @@ _OF_ALL: Final[Mapping[type[ArchiveError], str]] = {
     langsmith.UnusableAddress: _REACHED,
     langsmith.CertificateRefused: _REACHED,
     langsmith.Unavailable: _ANSWERS,
+    WrongClock: "The machine's clock is right again.",
     drive.CredentialsMissing: _SIGNED_IN,
     drive.CredentialsInvalid: _SIGNED_IN,
     drive.CredentialsRejected: _SIGNED_IN,

@@ -17,6 +17,7 @@ from lse_dagster.failure import Retries
 from lse_dagster.health import Installation, health_sensor
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
 from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
+from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.look import Reconciliation
 from lse_dagster.progress import Progress
 from lse_dagster.project import ArchivedProject, archived_projects, daily_utc
@@ -56,10 +57,11 @@ def build_definitions(
     for left_out in (*settings.invalid, *settings.impossible_projects()):
         logging.getLogger(__name__).warning(left_out)
     projects = archived_projects(settings.projects, settings.in_the_way)
+    clock = LangSmithClock(settings.langsmith_endpoint, now)
     resources = build_resources(settings, progress or Progress(), retries or Retries(most=0))
     return dg.Definitions.merge(
-        *(_project_definitions(project, settings, resources, now, free) for project in projects),
-        _watch(settings, projects, now, free),
+        *(_project_definitions(project, settings, resources, clock, free) for project in projects),
+        _watch(settings, projects, clock, free),
         dg.Definitions(
             resources=resources,
             executor=living_in_process_executor,
@@ -71,32 +73,38 @@ def _project_definitions(
     project: ArchivedProject,
     settings: Settings,
     resources: Mapping[str, Any],
-    now: Callable[[], datetime],
+    clock: LangSmithClock,
     free: FreeBytes,
 ) -> dg.Definitions:
     partitions = daily_utc(settings.start_date)
     hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
-    archive, reconcile = archive_job(project), reconcile_job(project, partitions, now)
+    archive, reconcile = archive_job(project), reconcile_job(project, partitions, clock.machine)
     expiry = expiry_job(project, partitions)
-    free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=now)
+    free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=clock.now)
     watch = Reconciliation(
         project,
         rule,
         settings.start_date,
         tick_after_midnight(hour),
-        now,
+        clock,
         resources["storage"],
         resources["drive"],
         settings.impossible_projects(),
     )
     return dg.Definitions(
         assets=dg.with_source_code_references(
-            project_assets(project, partitions, rule, owners=settings.owners, now=now, free=free)
+            project_assets(project, partitions, rule, owners=settings.owners, clock=clock, free=free)
         ),
         asset_checks=project_checks(project, partitions, rule),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
         schedules=[
-            nightly_schedule(archive, hour_utc=hour, on=settings.schedules != "off"),
+            nightly_schedule(
+                archive,
+                first=settings.start_date,
+                hour_utc=hour,
+                on=settings.schedules != "off",
+                now=clock.now,
+            ),
             *([free_disk_schedule(project, free_disk, hour_utc=hour)] if keep is not None else []),
         ],
         sensors=[reconciliation_sensor(watch, [archive, reconcile, expiry], on=settings.schedules == "on")],
@@ -104,17 +112,17 @@ def _project_definitions(
 
 
 def _watch(
-    settings: Settings, projects: Sequence[ArchivedProject], now: Callable[[], datetime], free: FreeBytes
+    settings: Settings, projects: Sequence[ArchivedProject], clock: LangSmithClock, free: FreeBytes
 ) -> dg.Definitions:
     """What looks at the whole, and what tells people."""
     schedule = tick_after_midnight(settings.schedule_hour_utc)
     ping = DeadMansSwitch(settings.ping_url).ping if settings.ping_url is not None else None
-    installation = Installation(settings, projects, schedule, now, free)
+    installation = Installation(settings, projects, schedule, clock, free)
     sensors = [health_sensor(installation, ping, on=settings.schedules == "on")]
     if settings.webhook_url is not None:
         checks = [key for project in projects for key in check_keys(project)]
         webhook = Webhook(settings.webhook_url)
-        sensors.append(alerts_sensor(webhook, projects, checks, ui=settings.dagster_url, now=now))
+        sensors.append(alerts_sensor(webhook, projects, checks, ui=settings.dagster_url, now=clock.now))
     return dg.Definitions(sensors=sensors)
 
 

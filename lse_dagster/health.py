@@ -23,8 +23,8 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.drive import Backoff
 from lse_dagster.drive.about import sign_in_status
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.endpoint import base_url
-from lse_dagster.langsmith.server import look_at_server, look_at_workspace
+from lse_dagster.langsmith.clock import LangSmithClock
+from lse_dagster.langsmith.server import look_at_workspace
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import Records
@@ -34,7 +34,6 @@ _PATIENCE: Final = 0.5
 """Seconds between tries, in all: the next look comes soon."""
 _TIMEOUT: Final = 8.0
 """A tick must end within a minute."""
-_CLOCK: Final = timedelta(minutes=10)
 _LATE: Final = timedelta(hours=6)
 """How long after the schedule a day is on Drive at the latest; after that somebody should know."""
 _DAYS_LEFT: Final = 7
@@ -61,22 +60,24 @@ class Installation:
     settings: Settings
     projects: Sequence[ArchivedProject]
     schedule: timedelta
-    now: Callable[[], datetime]
+    clock: LangSmithClock
     free: FreeBytes
 
     @property
     def last_night(self) -> date:
         """The last day that the schedule has archived by now, if all is well."""
-        return (self.now() - self.schedule).date() - timedelta(days=1)
+        return (self.clock.now() - self.schedule).date() - timedelta(days=1)
 
     def problems(self, instance: dg.DagsterInstance, *, ask: bool) -> list[ArchiveError]:
-        """What is wrong. With `ask` the servers are asked whether they take the keys, and for the time."""
+        """What is wrong. With `ask` the servers are asked whether they take the keys."""
         if self.settings.invalid:
             return list(self.settings.invalid)  # the others would be looked at with the wrong ones
         found = [*self.settings.impossible_projects(), *self._disk(), *self._late_days(instance)]
+        if (wrong_clock := self.clock.problem()) is not None:
+            found.append(wrong_clock)
         if ask:
             with ThreadPoolExecutor(thread_name_prefix="health") as threads:
-                asked = [threads.submit(look) for look in (self._clock, self._langsmith_key, self._drive)]
+                asked = [threads.submit(look) for look in (self._langsmith_key, self._drive)]
             found += [one for look in asked for one in look.result()]
         return found
 
@@ -120,7 +121,7 @@ class Installation:
             yield ArchiveError("Looking at the disk of LSE_DATA_DIR", why, freeing)
 
     def _late_days(self, instance: dg.DagsterInstance) -> Iterator[ArchiveError]:
-        now, rule = self.now(), self.settings.reconciliation
+        now, rule = self.clock.now(), self.settings.reconciliation
         watched = rule.watched_days(now, first=self.settings.start_date)
         due = [day for day in watched if now >= DayInterval.of(day).end + self.schedule + _LATE]
         for project in self.projects:
@@ -137,18 +138,6 @@ class Installation:
                     f"{len(late):,} are not there: {days}.",
                     "Read why their last runs failed; `lse status` has the command for each.",
                 )
-
-    def _clock(self) -> list[ArchiveError]:
-        try:
-            ahead = look_at_server(base_url(self.settings.langsmith_endpoint)).clock
-        except ArchiveError as error:
-            return _lasting(error)
-        if ahead is None or abs(ahead) <= _CLOCK:
-            return []
-        minutes = abs(ahead).total_seconds() / 60
-        where = "behind" if ahead > timedelta() else "ahead of"
-        why = f"This machine's clock is {minutes:,.0f} minutes {where} it."
-        return [ArchiveError("Comparing the time with LangSmith", why, "Set this machine's clock (NTP).")]
 
     def _langsmith_key(self) -> list[ArchiveError]:
         try:
@@ -181,7 +170,7 @@ def health_sensor(
     )
     def health(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         asked, pinged = _read(context.cursor)
-        now = installation.now()
+        now = installation.clock.now()
         ask = asked is None or now - asked >= timedelta(hours=20) or now < asked
         if found := installation.problems(context.instance, ask=ask):
             raise Unhealthy.of(found)  # the cursor stays: what was asked is asked again

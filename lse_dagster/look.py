@@ -4,7 +4,7 @@ What a day needs is decided in `day.reconciliation`, by what `calendar.evidence`
 `dangers`. A danger that many days share is told once, with the whole list.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -17,11 +17,12 @@ from lse_dagster.checks import ATTACHMENTS_CHECK
 from lse_dagster.dangers import told_of_attachments, told_of_days
 from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.drive_copy import list_copies
-from lse_dagster.day.interval import iso_z, parse_time
+from lse_dagster.day.interval import DayInterval, iso_z, parse_time
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, dangers, needs, pause_after
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import Records, request_tags, step_name, step_name_of_many
@@ -67,7 +68,7 @@ class Reconciliation:
     rule: Rule
     first: date
     schedule: timedelta
-    now: Callable[[], datetime]
+    clock: LangSmithClock
     storage: LocalStorage
     drive: DriveResource
     left_out: Sequence[ArchiveError] = ()
@@ -101,10 +102,13 @@ class Look:
         self._project = reconciliation.project
         self._rule = reconciliation.rule
         self._missing_after = reconciliation.schedule + _AFTER_THE_SCHEDULE
-        self._now = reconciliation.now()
+        self._now = reconciliation.clock.now()
         self._last = last
         since = parse_time(last.at) if last is not None else None
-        self._days = reconciliation.rule.watched_days(self._now, first=reconciliation.first, since=since)
+        watched = reconciliation.rule.watched_days(self._now, first=reconciliation.first, since=since)
+        # Dagster has no partition for a day that goes on by this machine's clock, whatever LangSmith's says.
+        machine = reconciliation.clock.machine()
+        self._days = [day for day in watched if DayInterval.of(day).end <= machine]
         self._records = records
         storage, name = reconciliation.storage, reconciliation.project.configured_name
         self._evidence = Evidence(
@@ -140,7 +144,10 @@ class Look:
         And whether it failed lately.
         """
         wanted = needs(day, known, self._rule, now=self._now, missing_after=self._missing_after)
-        before = {need: self._records.requests(step_name(self._project, day, need.value)) for need in wanted}
+        before = {
+            need: self._records.requests(step_name(self._project, day, need.value), now=self._now)
+            for need in wanted
+        }
         asked = ((self._is_failing(before[need]), self._request(day, need, before[need])) for need in wanted)
         return next(((tried, request) for tried, request in asked if request is not None), (False, None))
 
@@ -176,7 +183,7 @@ class Look:
                 if not self._is_no_claim_of_ours(day, one, danger):
                     found.setdefault(danger, []).append(day)
         for danger, days in found.items():
-            told = self._records.told(days, danger)
+            told = self._records.told(days, danger, now=self._now)
             untold = [day for day in days if day not in told]
             if danger == "lacks attachments":  # which ones is each day's own matter
                 yield from (self._tell([day], danger) for day in untold)

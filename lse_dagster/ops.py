@@ -46,7 +46,6 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
     def count_again_(
         context: dg.OpExecutionContext, langsmith: LangSmithResource, storage: LocalStorage
     ) -> None:
-        counted_at = now()
         with archive_errors_as_failures():
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
             held = _archived_runs(Records(context.instance, project), storage, name, day)
@@ -55,11 +54,11 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
                     transport,
                     name,
                     day,
-                    now=counted_at,
+                    now=now(),
                     held=held,
                     outlines=lambda: _archived_outlines(storage, name, day),
                 )
-        result = _count_result(project, day, held, found, counted_at)
+        result = _count_result(project, day, held, found)
         context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
 
     return count_again_
@@ -87,9 +86,7 @@ def _archived_outlines(storage: LocalStorage, project: str, day: date) -> dict[s
         return None
 
 
-def _count_result(
-    project: ArchivedProject, day: date, held: int, found: Recount, counted_at: datetime
-) -> dg.AssetCheckEvaluation:
+def _count_result(project: ArchivedProject, day: date, held: int, found: Recount) -> dg.AssetCheckEvaluation:
     """Late runs and changes are no fault: a warning, on which the day is fetched again."""
     if found.missing:
         why = f"{found.missing:,} runs came after the day was fetched. It is fetched again."
@@ -111,7 +108,7 @@ def _count_result(
             "langsmith_now": found.total,
             MISSING_METADATA: found.missing,
             CHANGED_METADATA: found.changed,
-            COUNTED_AT_METADATA: iso_z(counted_at),
+            COUNTED_AT_METADATA: iso_z(found.asked_at),
         },
     )
 

@@ -20,6 +20,7 @@ from lse_dagster.assets import RUN_COUNT_CHECK
 from lse_dagster.calendar.evidence import Recorded
 from lse_dagster.checks import BLOCKING_CHECKS
 from lse_dagster.day.interval import InvalidDate, iso_z, parse_date, parse_time
+from lse_dagster.day.whole import latest_date
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, SOURCE_METADATA
 from lse_dagster.day_results import error_of_result
 from lse_dagster.project import ArchivedProject
@@ -89,27 +90,32 @@ class Records:
         found: dict[date, datetime] = {}
         for record in self._instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES))):
             run = record.dagster_run
-            since = parse_time(run.tags.get(_REQUESTED_AT, "")) or record.create_timestamp
+            since = _requested_at(run) or record.create_timestamp
             # One that began in the future did so by a wrong clock.
             if self._project.owns(run) and abs(now - since) < _BUSY_FOR:
                 for day in _dates([run.tags.get(_PARTITION, "")]):
                     found[day] = max(since, found.get(day, since))
         return found
 
-    def told(self, days: Iterable[date], danger: str) -> set[date]:
+    def told(self, days: Iterable[date], danger: str, *, now: datetime) -> set[date]:
         """Those among these days of which a danger was told, or is about to be: alone, or with others."""
         steps = {step_name(self._project, day, danger): day for day in days}
         names = [*steps, step_name_of_many(self._project, danger)]
         told: set[date] = set()
         for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: names})):
+            if not _was_asked_for_by(run, now):
+                continue
             day = steps.get(run.tags[_STEP])
             told |= {day} if day is not None else set(_dates(_days_told(run)))
         return told
 
-    def requests(self, step: str) -> list[datetime]:
-        """When runs were requested for a step of a day, by what `request_tags` wrote down."""
+    def requests(self, step: str, *, now: datetime) -> list[datetime]:
+        """When runs were requested for a step of a day, by what `request_tags` wrote down.
+
+        One that is dated later than now was asked for by a wrong clock, and may have been for nothing.
+        """
         runs = self._instance.get_runs(dg.RunsFilter(tags={_STEP: step}))
-        times = (parse_time(run.tags.get(_REQUESTED_AT, "")) for run in runs)
+        times = (_requested_at(run) for run in runs if _was_asked_for_by(run, now))
         return sorted(filter(None, times))
 
     def latest_result(self, asset: str, check: str, day: date) -> CheckRecord | None:
@@ -140,12 +146,12 @@ class Records:
         was_restored = source is not None and source.value == "drive"
         count = self.latest_result("raw_runs", RUN_COUNT_CHECK, day)
         made = count is not None and error_of_result(count.metadata) is None
-        differs = made and count is not None and not count.passed and count.at > raw.timestamp
+        differs = made and count is not None and not count.passed and _is_of(count, raw, metadata)
         changed = count is not None and _found_only_changes(count)
         return Recorded(
             content=content,
             copied=content if was_restored else copied,
-            copied_since=was_restored or (copy is not None and copy.timestamp > raw.timestamp),
+            copied_since=was_restored or (copy is not None and copy.storage_id > raw.storage_id),
             fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),
             pending_runs=_number(metadata.get(PENDING_RUNS_METADATA)),
             missing_attachments=_number(metadata.get(_MISSING_ATTACHMENTS)),
@@ -193,9 +199,28 @@ def _days_told(run: dg.DagsterRun) -> Iterator[str]:
         yield from op["config"].get("days", ())
 
 
+def _requested_at(run: dg.DagsterRun) -> datetime | None:
+    return parse_time(run.tags.get(_REQUESTED_AT, ""))
+
+
+def _was_asked_for_by(run: dg.DagsterRun, now: datetime) -> bool:
+    """Not if that was later than now: by a wrong clock, and maybe for nothing."""
+    at = _requested_at(run)
+    return at is None or at <= latest_date(now)
+
+
 def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
     materialization = record.asset_materialization
     return materialization.metadata if materialization is not None else {}
+
+
+def _is_of(count: CheckRecord, raw: dg.EventLogRecord, metadata: Mapping[str, dg.MetadataValue]) -> bool:
+    """Whether a day was counted after it was published, by LangSmith's time: the machine's may be wrong."""
+    counted, fetched = (
+        _time(count.metadata.get(COUNTED_AT_METADATA)),
+        _time(metadata.get(FETCHED_AT_METADATA)),
+    )
+    return count.at > raw.timestamp if counted is None or fetched is None else counted > fetched
 
 
 def _found_only_changes(count: CheckRecord) -> bool:

@@ -4,30 +4,48 @@ Dagster catches up five missed ticks of a partitioned schedule and drops the oth
 reconciliation sensor finds missing.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from lse_dagster.day.interval import DayInterval
 from lse_dagster.project import ArchivedProject
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.partitions.partitioned_schedule import (
-        UnresolvedPartitionedAssetScheduleDefinition,
-    )
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 _MINUTE: Final = 30
 
 
 def nightly_schedule(
-    job: "UnresolvedAssetJobDefinition", *, hour_utc: int, on: bool
-) -> "dg.ScheduleDefinition | UnresolvedPartitionedAssetScheduleDefinition":
-    """Run a job for the day that has just ended, some hours after midnight UTC."""
-    status = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
-    return dg.build_schedule_from_partitioned_job(
-        job, hour_of_day=hour_utc, minute_of_hour=_MINUTE, default_status=status
+    job: "UnresolvedAssetJobDefinition", *, first: date, hour_utc: int, on: bool, now: Callable[[], datetime]
+) -> dg.ScheduleDefinition:
+    """Run a job for the day that has just ended, some hours after midnight UTC.
+
+    Dagster ticks by the machine's clock. A day that is not over by `now`, LangSmith's, is left to the
+    reconciliation.
+    """
+
+    @dg.schedule(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=f"{_MINUTE} {hour_utc} * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
     )
+    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        day = context.scheduled_execution_time.astimezone(UTC).date() - timedelta(days=1)
+        if day < first:
+            return dg.SkipReason(f"The archive begins with {first}.")
+        if (there := now()) < DayInterval.of(day).end:
+            return dg.SkipReason(
+                f"{day} is not over: LangSmith's clock says {there:%Y-%m-%d %H:%M} UTC. Set this machine's."
+            )
+        return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+
+    return nightly
 
 
 def tick_after_midnight(hour_utc: int) -> timedelta:

@@ -51,6 +51,8 @@ def reconciliation_sensor(
             return dg.SkipReason("LSE_PROJECTS is not set.")
         for error in reconciliation.left_out:
             context.log.warning(str(error))
+        if (wrong_clock := reconciliation.clock.problem()) is not None:
+            context.log.warning(str(wrong_clock))
         records = Records(context.instance, project)
         copies = copies_on_drive(reconciliation.drive, project.name, context.log)
         return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()

@@ -5,7 +5,7 @@ run key is used as long as its run exists, each cursor is kept. Time passes nowh
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +36,7 @@ from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.definitions import build_definitions
+from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.settings import Settings
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -43,21 +44,27 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class Clock:
-    """The time of one simulation."""
+    """The time of one simulation, and by how much the machine's own clock is wrong."""
 
     now: datetime
+    wrong: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:
-        return self.now
+        """What the machine's clock says."""
+        return self.now + self.wrong
 
 
 @dataclass
 class Daemon:
-    """One deployment: its settings, its instance, its clock."""
+    """One deployment: its settings, its instance, its clock.
+
+    The clocks of LangSmith and Drive, `servers`, go right whatever the machine's does.
+    """
 
     settings: Settings
     instance: dg.DagsterInstance
     clock: Clock
+    servers: Sequence[ControlClient] = ()
     free: FreeBytes = free_bytes
     executed: list[dg.DagsterRun] = field(default_factory=list)
     _cursors: dict[str, str | None] = field(default_factory=dict)
@@ -81,6 +88,10 @@ class Daemon:
         ).get_repository_def()
         self._ticked_at = None
 
+    def _set_servers(self) -> None:
+        for server in self.servers:
+            server.settings(now=self.clock.now.isoformat())
+
     def _free(self, path: Path) -> int:
         return self.free(path)
 
@@ -92,7 +103,8 @@ class Daemon:
 
     def tick(self) -> None:
         """Evaluate the schedules that are due and all sensors, and execute what they ask for, once."""
-        since, self._ticked_at = self._ticked_at or self.clock.now, self.clock.now
+        self._set_servers()
+        since, self._ticked_at = self._ticked_at or self.clock(), self.clock()
         for request, job in self._schedule_requests(since):
             self._execute(request, job)
         for request, job in list(self._sensor_requests()):
@@ -103,6 +115,7 @@ class Daemon:
         self, job: str, *, config: Mapping[str, object] | None = None, tags: Mapping[str, str] | None = None
     ) -> dg.ExecuteInProcessResult:
         """Run a job by hand."""
+        self._set_servers()
         return self.repository.get_job(job).execute_in_process(
             instance=self.instance,
             run_config={**(config or {}), **_SILENT},
@@ -141,7 +154,7 @@ class Daemon:
                 since.timestamp(), schedule.cron_schedule, schedule.execution_timezone
             )
             for tick in ticks:
-                if tick > self.clock.now:
+                if tick > self.clock():
                     break
                 if tick <= since:
                     continue
@@ -185,7 +198,7 @@ class Daemon:
                 instigator_name=sensor.name,
                 instigator_type=InstigatorType.SENSOR,
                 status=TickStatus.SKIPPED if error is None else TickStatus.FAILURE,
-                timestamp=self.clock.now.timestamp(),
+                timestamp=self.clock().timestamp(),
                 error=error,
                 selector_id=selector_id,
             )

@@ -61,7 +61,8 @@ class PastDate(click.ParamType[date]):
         except InvalidDate:
             self.fail(f"{text!r} is not a date: {_FORMS}.", param, ctx)
         if day >= today:
-            self.fail(f"{day} is not over yet in UTC: the last whole day is {today - _ONE_DAY}.", param, ctx)
+            why = f"by this machine's clock the last whole day is {today - _ONE_DAY}"
+            self.fail(f"{day} is not over yet in UTC: {why}.", param, ctx)
         return day
 
     def shell_complete(

@@ -63,7 +63,7 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     plan = plan_migration(source or settings.data_dir, store, name)
     report.begin(plan)
     for day in () if dry_run else plan.files:
-        allow = partial(take_as_it_is, places=places, overwrite="superset", now=datetime.now(UTC))
+        allow = partial(take_as_it_is, places=places, overwrite="superset", now=lambda: datetime.now(UTC))
         report.day(migrate_day(plan, store, day, allow=allow))
     report.end(plan)
     if report.something_left:

@@ -5,13 +5,13 @@ have arrived, and compared once more before LangSmith forgets it; each time at m
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Final, Literal
 
 from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.whole import begins_to_forget
+from lse_dagster.day.whole import begins_to_forget, latest_date
 
 _QUICK_ATTEMPTS: Final = 4
 _SHORTEST_PAUSE: Final = timedelta(minutes=10)
@@ -91,6 +91,17 @@ class KnownDay:
         """When LangSmith was last asked about the day."""
         return max(filter(None, (self.fetched_at, self.compared_at)), default=None)
 
+    def as_of(self, now: datetime) -> "KnownDay":
+        """Without what is dated later than now, by a wrong clock: it proves nothing."""
+        latest = latest_date(now)
+        fetched, compared = (at is None or at <= latest for at in (self.fetched_at, self.compared_at))
+        return replace(
+            self,
+            fetched_at=self.fetched_at if fetched else None,
+            compared_at=self.compared_at if compared else None,
+            lacks_runs=self.lacks_runs or not fetched,
+        )
+
     def was_early(self, day: date) -> bool:
         """Whether more of the day may have come since it was fetched: runs, their ends, feedback, files."""
         arrived = DayInterval.of(day).end + _ARRIVES_FOR
@@ -113,6 +124,7 @@ def _needs(
         if not forgotten and now >= DayInterval.of(day).end + missing_after:
             yield Need.FETCH
         return
+    known = known.as_of(now)
     due = not forgotten and is_due(day, known, rule, now)
     more = known.lacks_runs or known.has_changed or (due and known.was_early(day))
     fetch = more or not known.is_sound
@@ -126,8 +138,8 @@ def _needs(
 
 def is_due(day: date, known: KnownDay, rule: Rule, now: datetime) -> bool:
     """Whether LangSmith was not asked about the day since it was last to be."""
-    due = rule.last_due(day, now)
-    return due is not None and (known.seen_at is None or known.seen_at < due)
+    due, seen_at = rule.last_due(day, now), known.as_of(now).seen_at
+    return due is not None and (seen_at is None or seen_at < due)
 
 
 def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> bool:
@@ -137,6 +149,7 @@ def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> 
     last = DayInterval.of(day).start + timedelta(days=rule.after_days[-1])
     if known is None or now < last:
         return False
+    known = known.as_of(now)
     return not (is_due(day, known, rule, now) or known.lacks_runs or known.has_changed)
 
 
@@ -157,7 +170,7 @@ Danger = Literal["expires in two days", "expires in a day", "expired", "lacks at
 
 def dangers(day: date, known: KnownDay | None, rule: Rule, *, now: datetime) -> tuple[Danger, ...]:
     """How near a day is to being lost, or what of it may be: for a part of it, one warning is enough."""
-    left = rule.expires(day) - now
+    left, known = rule.expires(day) - now, known.as_of(now) if known is not None else None
     if left > _EARLY_WARNING or (known is not None and known.copy_is_unknown):
         return ()
     if known is not None and known.on_drive and not known.lacks_runs:

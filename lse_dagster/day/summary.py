@@ -114,6 +114,9 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     forced_at: str | None = None
     """When somebody had the day replaced as it came. What is older than that protects nothing any more."""
     looks: list[Look] = []
+    outranks: str | None = None
+    """The `fetched_at` of a day that goes on in this one, and was later than LangSmith's clock when this was
+    fetched: some machine's clock had been wrong. That day must not take the place of this one for it."""
 
     @property
     def bytes(self) -> int:

@@ -6,10 +6,14 @@ day's first runs must not have been as old as the shortest retention by the last
 """
 
 from datetime import date, datetime, timedelta
+from typing import Final
 
 import msgspec
 
 from lse_dagster.day.interval import DayInterval, iso_z
+
+WRONG_CLOCK: Final = timedelta(minutes=10)
+"""By how much a clock may be wrong before people are told. Less does no harm: days are hours apart."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -23,6 +27,11 @@ class Asked(msgspec.Struct, frozen=True):
     def for_day(cls, day: date, *, until: datetime, retention_days: int) -> "Asked":
         """`until` is an aware time."""
         return cls(iso_z(until), retention_days, until <= begins_to_forget(day, retention_days))
+
+
+def latest_date(now: datetime) -> datetime:
+    """The latest date that is believed of what is there already; a later one is of a wrong clock."""
+    return now + WRONG_CLOCK
 
 
 def begins_to_forget(day: date, retention_days: int) -> datetime:

@@ -1,7 +1,7 @@
 """What can go wrong while talking to LangSmith: one type per cause, in its own words if it has any."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from lse_dagster.errors import ArchiveError
 
@@ -46,6 +46,17 @@ class Unauthorized(ArchiveError):
 
 class CertificateRefused(ArchiveError):
     """Whoever answers for LangSmith shows a certificate that is not trusted."""
+
+
+class DayNotOver(ArchiveError):
+    """By LangSmith's clock the day goes on: what it has by now is not the day."""
+
+    def __init__(self, project: str, day: date, now: datetime) -> None:
+        super().__init__(
+            f"Fetching the day {day} of {project!r}",
+            f"It is not over: LangSmith's clock says {now:%Y-%m-%d %H:%M} UTC.",
+            "Archive it when it is over. If it should be by now, set this machine's clock (NTP): lse doctor",
+        )
 
 
 class ProjectNotFound(ArchiveError):

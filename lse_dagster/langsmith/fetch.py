@@ -22,7 +22,7 @@ from lse_dagster.day.whole import Asked
 from lse_dagster.day.writer import DayWriter, Origin, Totals
 from lse_dagster.langsmith.attachments import AttachmentDownloads, AttachmentsKept
 from lse_dagster.langsmith.checkpoint import Checkpoint, FetchScope
-from lse_dagster.langsmith.errors import NoSuchEndpoint
+from lse_dagster.langsmith.errors import DayNotOver, NoSuchEndpoint
 from lse_dagster.langsmith.feedback import fetch_feedback
 from lse_dagster.langsmith.feedback_numbers import numbers_of_feedback
 from lse_dagster.langsmith.generation import choose_queries
@@ -71,7 +71,8 @@ def fetch_day(
 ) -> FetchedDay:
     """Fetch one UTC day of a project into a staging folder; `store.publish` puts it in its place.
 
-    An interrupted fetch is gone on with, but not under `always`: that begins anew. Raises `ProjectNotFound`,
+    An interrupted fetch is gone on with, but not under `always`: that begins anew. `now` is this machine's
+    clock: LangSmith's answers correct it. Raises `ProjectNotFound`, `DayNotOver`,
     `OverwriteRefused`, `DayIsBusy`, `DiskError`, `IncompleteDay`, and what the transport raises; the old day
     is untouched then, and what was completed waits for the next fetch.
     """
@@ -82,12 +83,18 @@ def fetch_day(
         found = find_project(asking, project)
         queries_of = generation.result()
 
+    def there() -> datetime:
+        return transport.time.now(now())
+
+    started_at = there()
+    if started_at < DayInterval.of(day).end:
+        raise DayNotOver(project, day, started_at)
     while True:
         with transport.with_its_own_end() as own:
             queries = queries_of(own)
             try:
                 return _Fetch(
-                    own, store, found, day, queries, now, retention_days, on_progress, overwrite
+                    own, store, found, day, queries, there, started_at, retention_days, on_progress, overwrite
                 ).run()
             except NoSuchEndpoint:
                 if queries.answered or isinstance(queries, V1Queries):
@@ -107,6 +114,7 @@ class _Fetch:
         day: date,
         queries: RunQueries,
         now: Callable[[], datetime],
+        started_at: datetime,
         retention_days: int,
         on_progress: Callable[[FetchProgress], None] | None,
         overwrite: Overwrite,
@@ -118,7 +126,7 @@ class _Fetch:
         self._day = day
         self._queries = queries
         self._now = now
-        self._started_at = now()
+        self._started_at = started_at
         self._retention_days = retention_days
         self._on_progress = on_progress
         self._begins_anew = overwrite == "always"

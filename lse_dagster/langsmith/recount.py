@@ -33,6 +33,8 @@ class Recount:
     """
 
     total: int
+    asked_at: datetime
+    """By LangSmith's clock."""
     missing: int = 0
     changed: int = 0
 
@@ -60,29 +62,32 @@ def count_again(
     """Compare the day with LangSmith: one request to `/runs/stats`, and on v2 one for each thousand runs.
 
     `held`: how many runs that started in the day are archived; `outlines`: the hashes of all by their ids, or
-    None when they are not at hand. Raises `ProjectNotFound`, and what `Transport.post` raises.
+    None when they are not at hand; `now`: this machine's time. Raises `ProjectNotFound`, and what
+    `Transport.post` raises.
     """
     session, interval = project_id(transport, project), DayInterval.of(day)
+    now = transport.time.now(now)
     whole = started_in(session, interval)
     total = count_runs(transport, whole)
     if total > held:
-        return Recount(total, missing=total - held)
+        return Recount(total, now, missing=total - held)
     if total == 0 or choose_queries(transport) is not V2Queries or (known := outlines()) is None:
-        return Recount(total)
+        return Recount(total, now)
     try:
-        return _compare(transport, known, [whole, tail_of(session, interval, now=now)], total)
+        missing, changed = _compare(transport, known, [whole, tail_of(session, interval, now=now)])
     except NoSuchEndpoint:
         # The server says it is new enough and has no v2 all the same.
-        return Recount(total)
+        return Recount(total, now)
+    return Recount(total, now, missing, changed)
 
 
-def _compare(transport: Transport, known: Mapping[str, int], scopes: list[RunScope], total: int) -> Recount:
+def _compare(transport: Transport, known: Mapping[str, int], scopes: list[RunScope]) -> tuple[int, int]:
     missing = changed = 0
     for scope in scopes:
         for run in _outlines(_OutlineQueries(transport), scope):
             missing += run.id not in known
             changed += known.get(run.id, run.digest) != run.digest
-    return Recount(total, missing, changed)
+    return missing, changed
 
 
 def _outlines(queries: V2Queries, scope: RunScope) -> Iterator[RunOutline]:

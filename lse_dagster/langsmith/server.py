@@ -3,15 +3,16 @@
 One request each, without the patience of a fetch: somebody waits for the answer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 import msgspec
 import requests
 
 from lse_dagster.langsmith.errors import CertificateRefused, QueryGoesInCircles, Unavailable
 from lse_dagster.langsmith.generation import has_v2
+from lse_dagster.langsmith.server_time import date_of
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
@@ -49,14 +50,23 @@ class Workspace:
     projects: tuple[str, ...]
 
 
-def look_at_server(endpoint: str) -> Server:
-    """Ask the server who it is; no key is sent. Raises `Unavailable`, `CertificateRefused`."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def look_at_server(
+    endpoint: str, *, now: Callable[[], datetime] = _utc_now, timeout: float = _SECONDS
+) -> Server:
+    """Ask the server who it is; no key is sent. `now` is our clock.
+
+    Raises `Unavailable`, `CertificateRefused`.
+    """
     what = f"Asking {endpoint} who it is"
     next_step = "Check LANGSMITH_ENDPOINT, the network and https://status.smith.langchain.com."
-    began = datetime.now(UTC)
+    began = now()
     try:
         with Session() as session:
-            answer = session.get(endpoint + _INFO_PATH, timeout=_SECONDS)
+            answer = session.get(endpoint + _INFO_PATH, timeout=timeout)
         if answer.status_code != requests.codes.ok:  # `raise_for_status` takes a redirect for an answer
             raise Unavailable(what, f"The server answered {answer.status_code}.", next_step)
         version = msgspec.json.decode(answer.content, type=_Info).version
@@ -64,8 +74,11 @@ def look_at_server(endpoint: str) -> Server:
         raise CertificateRefused(what, error.why, error.next_step) from None
     except (requests.RequestException, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(what, f"{type(error).__name__}: {error}"[:300], next_step) from error
-    middle = began + (datetime.now(UTC) - began) / 2
-    return Server(version, "v2" if has_v2(version) else "v1", _ahead(answer.headers.get("Date"), middle))
+    middle = began + (now() - began) / 2
+    said = date_of(answer.headers)
+    # Cut to the second: the server's clock was half a second further.
+    ahead = said - middle + timedelta(seconds=0.5) if said is not None else None
+    return Server(version, "v2" if has_v2(version) else "v1", ahead)
 
 
 def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
@@ -92,14 +105,3 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
         id=next((project.tenant_id for project in projects if project.tenant_id), None),
         projects=tuple(project.name for project in projects),
     )
-
-
-def _ahead(header: str | None, now: datetime) -> timedelta | None:
-    if header is None:
-        return None
-    try:
-        said = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):  # the latter of a year or a zone that cannot be
-        return None
-    # HTTP's times are GMT, named or not. They are cut to the second: the clock was half a second further.
-    return said.replace(tzinfo=UTC) - now + timedelta(seconds=0.5)

@@ -36,6 +36,7 @@ from lse_dagster.langsmith.limiter import (
     shared_limiters,
 )
 from lse_dagster.langsmith.pace import WholeWithin
+from lse_dagster.langsmith.server_time import ServerTime
 from lse_dagster.net.session import Session
 
 T = TypeVar("T")
@@ -107,6 +108,8 @@ class Transport:
         self._clock = clock
         self._given_sleep = sleep
         self._jitter = jitter
+        self.time = ServerTime(clock)
+        """What time it is for LangSmith, by its answers so far."""
         self.on_retry = on_retry
         """Who hears of all waiting for this workspace."""
         self.attachment_hosts = AttachmentHosts.of(self.endpoint, settings.attachment_hosts)
@@ -228,6 +231,7 @@ class Transport:
         try:
             status, headers, content = self._send(call)
             if status < 300:
+                self.time.note(headers)  # others may come from a proxy, which has a clock of its own
                 return decode(content)
         except FAULTS as fault:
             if self._cancelled.is_set():

@@ -13,13 +13,15 @@ say) go to the app itself, untouched by faults, limits and the log.
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lse_dagster.sandbox.faults import Fault, FaultRules
 from lse_dagster.sandbox.limits import Limit, RateLimits
@@ -28,6 +30,10 @@ from lse_dagster.sandbox.visitors import why_refused
 from lse_dagster.sandbox.wire import FaultyWire
 
 PREFIX = "/_control/"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +49,8 @@ class Control:
         self.log = RequestLog()
         self.limits = RateLimits(limits)
         self.latency: dict[str, float] = {}
+        self.clock: Callable[[], datetime] = _utc_now
+        """What the `Date` of every answer says; a server with a clock of its own puts it here."""
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """The app behind this control plane."""
@@ -51,6 +59,7 @@ class Control:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
+            send = self._dated(send)
             controls = scope["path"].startswith(PREFIX)
             if refused := why_refused(scope, controls=controls):
                 await json_response({"detail": refused}, status=403)(scope, receive, send)
@@ -60,6 +69,17 @@ class Control:
                 await self._handle(app, scope, receive, send)
 
         return controlled
+
+    def _dated(self, send: Send) -> Send:
+        async def send_with_date(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", []))
+                if all(name.lower() != b"date" for name, _ in headers):
+                    headers.append((b"date", format_datetime(self.clock(), usegmt=True).encode()))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return send_with_date
 
     async def _handle(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         entry = self.log.start(scope)

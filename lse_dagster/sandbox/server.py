@@ -106,6 +106,7 @@ def _serving(app: ASGIApp, port: int, *, name: str) -> Iterator[str]:
             ws="none",
             log_config=None,
             access_log=False,
+            date_header=False,  # `Control` writes it: a test may set the clock
             timeout_graceful_shutdown=_STOP_SECONDS,
             timeout_keep_alive=60,
         )

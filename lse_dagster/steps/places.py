@@ -92,11 +92,23 @@ class OldDays:
     folder_is_unreadable: bool
     """Whether something lies in the folder's place that is no day."""
     all: list[OldDay]
+    present: str | None = None
+    """The latest date that is believed, where somebody knows what time it is."""
+
+    def is_misdated(self, old: OldDay) -> bool:
+        """Whether it cannot have been fetched when it says so."""
+        return self.present is not None and old.summary.fetched_at > self.present
 
     @property
     def forced_at(self) -> str | None:
         """When one of them was forced into place last."""
-        return max((old.summary.forced_at for old in self.all if old.summary.forced_at), default=None)
+        times = (old.summary.forced_at for old in self.all)
+        return max((at for at in times if at and (self.present is None or at <= self.present)), default=None)
+
+    @property
+    def misdated(self) -> str | None:
+        """The latest date of those that are dated by a wrong clock."""
+        return max((old.summary.fetched_at for old in self.all if self.is_misdated(old)), default=None)
 
     @property
     def folder_is_damaged(self) -> bool:

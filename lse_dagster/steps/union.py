@@ -6,7 +6,7 @@ forces into place gives anything up.
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite, Replacement
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
+from lse_dagster.day.whole import latest_date
 from lse_dagster.steps.places import OldDays, Places
 
 _KEEP: Final = (
@@ -34,19 +35,21 @@ _KEEP: Final = (
 
 
 def keep_what_was_there(
-    staged: StagedDay, places: Places, overwrite: Overwrite, *, forgotten_from: datetime, now: datetime
+    staged: StagedDay, places: Places, overwrite: Overwrite, *, forgotten_from: datetime
 ) -> StagedDay:
     """A fetched day, with all that the places hold of it and it lacks; `store.publish` puts it in its place.
 
-    From the moment on at which LangSmith may have begun to forget the day, a fetch only adds to the last one.
+    Now is when LangSmith answered last: the date of an old day that is later than that proves nothing. From
+    the moment on at which LangSmith may have begun to forget the day, a fetch only adds to the last one.
     Under `always` it stays as it came. Raises `DiskError`; the staging is gone then.
     """
-    with staged.staging as staging, places.old_days(staging.project, staging.date) as olds:
+    summary = staged.day.summary
+    now = datetime.fromisoformat(summary.asked.until if summary.asked is not None else summary.fetched_at)
+    with staged.staging as staging, places.old_days(staging.project, staging.date) as found:
+        olds = dataclasses.replace(found, present=iso_z(latest_date(now)))
         if overwrite == "always":
             return _forced(staged, olds, now)
-        summary = staged.day.summary
-        until = summary.asked.until if summary.asked is not None else summary.fetched_at
-        late = datetime.fromisoformat(until) >= forgotten_from
+        late = now >= forgotten_from
         base = _newest(staging, olds, look=staged.day) if late else None
         if base is not None:
             look = Look(summary.fetched_at, summary.langsmith_total, summary.counts.runs_started_in_day)
@@ -55,27 +58,30 @@ def keep_what_was_there(
         return _merged(staged, olds)
 
 
-def take_as_it_is(staged: StagedDay, places: Places, overwrite: Overwrite, *, now: datetime) -> StagedDay:
+def take_as_it_is(
+    staged: StagedDay, places: Places, overwrite: Overwrite, *, now: Callable[[], datetime]
+) -> StagedDay:
     """A day that was restored or brought over, if it may take the place of what is there.
 
-    Not if that holds more, or was fetched later and differs. What cannot be read whole stands in nobody's
-    way: what its hashes prove is carried over. Under `always` a day that would be refused is marked as
-    forced.
+    Not if that holds more, or was fetched later and differs. What cannot be read whole, or is dated later
+    than `now`, stands in nobody's way: what its hashes prove is carried over. Under `always` a day that would
+    be refused is marked as forced.
     Raises `HoldsMore`, `DiskError`; the staging is gone then.
     """
     with staged.staging as staging, places.old_days(staging.project, staging.date) as olds:
-        day = staged.day
-        damaged = []
+        day, beside = staged.day, []
+        present: str | None = None
         for old in olds.all:
             try:
                 may_replace(day, old, what=f"Writing the day {day.date} of {day.project!r}")
             except HoldsMore as more:
                 if overwrite == "always":
-                    return _forced(staged, olds, now)
-                if not old.damaged:
+                    return _forced(staged, olds, now())
+                present = present or iso_z(latest_date(now()))
+                if not old.damaged and old.summary.fetched_at <= present:
                     raise HoldsMore(more.what, more.why, _KEEP.format(day.project, day.date)) from None
-                damaged.append(old)
-        return _merged(staged, dataclasses.replace(olds, all=damaged))
+                beside.append(old)
+        return _merged(staged, dataclasses.replace(olds, all=beside, present=present))
 
 
 def unite(places: Places, project: str, day: date) -> Published:
@@ -107,6 +113,8 @@ def _merged(
         compared.take_all(beside)
         difference = compared.difference()
         day = carry_over(compared, forced_at=forced_at, look=look)
+    if (misdated := olds.misdated) is not None:
+        day = _with_summary(day, outranks=misdated)
     return dataclasses.replace(
         staged,
         day=day,
@@ -118,12 +126,16 @@ def _merged(
 def _forced(staged: StagedDay, olds: OldDays, now: datetime) -> StagedDay:
     day = staged.day
     difference = difference_of(day, [olds.folder]) if olds.folder is not None else None
-    try:
-        forced = with_summary(day, msgspec.structs.replace(day.summary, forced_at=iso_z(now)))
-    except OSError as error:
-        raise DiskError(f"Writing the day {day.date} of {day.project!r}", error) from error
+    forced = _with_summary(day, forced_at=iso_z(now))
     replaces = Replacement(difference, given_up=True) if difference is not None else None
     return dataclasses.replace(staged, day=forced, replaces=replaces)
+
+
+def _with_summary(day: DayFolder, **changes: str) -> DayFolder:
+    try:
+        return with_summary(day, msgspec.structs.replace(day.summary, **changes))
+    except OSError as error:
+        raise DiskError(f"Writing the day {day.date} of {day.project!r}", error) from error
 
 
 def _newest(staging: Staging, olds: OldDays, *, look: DayFolder | None = None) -> DayFolder | None:
@@ -132,7 +144,9 @@ def _newest(staging: Staging, olds: OldDays, *, look: DayFolder | None = None) -
     None, and the staging as it was, where there is none.
     """
     forced_at = olds.forced_at
-    candidates = [old for old in olds.all if counts_beside(old.summary, forced_at)]
+    candidates = [
+        old for old in olds.all if counts_beside(old.summary, forced_at) and not olds.is_misdated(old)
+    ]
     if not candidates:
         return None
     try:

@@ -258,6 +258,7 @@ def test_only_a_sound_day_is_uploaded_as_it_is_while_langsmith_has_a_better_one(
 def test_a_day_that_was_not_compared_when_due_stays_due(
     known: KnownDay, rule: Rule, now: datetime, later: timedelta
 ) -> None:
+    known = known.as_of(now)
     if is_due(DAY, known, rule, now):
         assert is_due(DAY, known, rule, now + later)
 
@@ -269,3 +270,18 @@ def test_a_day_that_is_due_is_counted_only_if_all_had_arrived(
     wanted = needs(DAY, known, rule, now=now, missing_after=NIGHTLY)
 
     assert not (Need.COUNT in wanted and known.was_early(DAY))
+
+
+@given(known_days, rules, moments, st.timedeltas(timedelta(hours=1), timedelta(days=400)))
+def test_a_day_that_is_dated_later_than_now_was_neither_fetched_nor_compared(
+    known: KnownDay, rule: Rule, now: datetime, ahead: timedelta
+) -> None:
+    misdated = replace(known, fetched_at=now + ahead, on_drive=True, is_sound=True)
+
+    wanted = needs(DAY, misdated, rule, now=now, missing_after=NIGHTLY)
+
+    assert (Need.FETCH in wanted) == (now < rule.expires(DAY))
+    assert Need.COUNT not in wanted
+    assert not is_settled(DAY, misdated, rule, now) or now >= rule.expires(DAY)
+    compared = replace(known, compared_at=now + ahead)
+    assert is_due(DAY, compared, rule, now) == is_due(DAY, replace(known, compared_at=None), rule, now)

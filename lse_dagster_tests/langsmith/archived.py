@@ -9,6 +9,7 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.sandbox.client import ControlClient
 
 DAY = date(2025, 8, 29)
 NEXT_DAY = date(2025, 8, 30)
@@ -35,6 +36,7 @@ class Archive:
         on_progress: Callable[[FetchProgress], None] | None = None,
         now: datetime = LONG_AFTER,
     ) -> DayFolder:
+        ControlClient(self.transport.endpoint).settings(now=now.isoformat())
         fetched = fetch_day(
             self.transport, self.store, self.project, day, on_progress=on_progress, now=lambda: now
         )

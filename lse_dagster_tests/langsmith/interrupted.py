@@ -50,6 +50,7 @@ class Interrupted:
         overwrite: Overwrite = "superset",
     ) -> FetchedDay:
         """Fetch the day with little patience."""
+        self.control.settings(now=now.isoformat())
         transport = self.connect(patience=5.0)
         name = self.project.name
         return fetch_day(

@@ -104,13 +104,13 @@ def test_a_run_that_is_no_json_is_kept_as_it_came_beside_all_others(
 
 def _fetch_with_what_was_there(archive: Archive, tmp_path: Path) -> DayFolder:
     places = Places(archive.store, ZipStore(tmp_path / "zips"), None, lambda _: None)
+    ControlClient(archive.transport.endpoint).settings(now=LONG_AFTER.isoformat())
     fetched = fetch_day(archive.transport, archive.store, archive.project, DAY, now=lambda: LONG_AFTER)
     staged = keep_what_was_there(
         fetched.staged,
         places,
         "superset",
         forgotten_from=LONG_AFTER + timedelta(days=30),
-        now=LONG_AFTER,
     )
     return archive.store.publish(staged, "superset").day
 

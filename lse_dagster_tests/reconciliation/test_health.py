@@ -53,7 +53,12 @@ def redeployed(place: Place, **variables: str) -> Daemon:
         "GOOGLE_DRIVE_ENDPOINT": settings.drive_endpoint or "",
         **variables,
     }
-    return Daemon(Settings.as_far_as_right(environment), place.daemon.instance, Clock(place.daemon.clock.now))
+    return Daemon(
+        Settings.as_far_as_right(environment),
+        place.daemon.instance,
+        Clock(place.daemon.clock.now),
+        place.daemon.servers,
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_project_that_does_not_exist_fails_alone(place: Place, receiver: Recei
     place.api.add_run(at(1, 12))
     missing = "no such / project ü"
     settings = dataclasses.replace(place.daemon.settings, projects=(missing, place.api.project))
-    daemon = Daemon(settings, place.daemon.instance, Clock(at(1, 13)))
+    daemon = Daemon(settings, place.daemon.instance, Clock(at(1, 13)), place.daemon.servers)
     daemon.tick()
 
     daemon.run_until(at(2, 6))

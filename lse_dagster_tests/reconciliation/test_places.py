@@ -97,7 +97,7 @@ def test_a_day_that_is_here_is_neither_fetched_again_nor_sent_again_without_reco
 def other_home(place: Place, tmp_path: Path) -> Iterator[Daemon]:
     """The same deployment after Dagster's database was lost."""
     with instance_of_a_daemon(tmp_path / "other schedules") as instance:
-        yield Daemon(place.daemon.settings, instance, Clock(at(4)))
+        yield Daemon(place.daemon.settings, instance, Clock(at(4)), place.daemon.servers)
 
 
 def test_a_step_is_tried_again_though_somebody_deletes_its_runs(place: Place) -> None:

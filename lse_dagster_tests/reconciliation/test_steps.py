@@ -142,7 +142,7 @@ def test_nothing_is_remembered_outside_dagster(place: Place) -> None:
     place.daemon.run_until(at(3, 6))
     steps = place.steps()
 
-    again = Daemon(place.daemon.settings, place.daemon.instance, Clock(at(3, 6)))
+    again = Daemon(place.daemon.settings, place.daemon.instance, Clock(at(3, 6)), place.daemon.servers)
     again.tick()
 
     assert steps.count("2025-08-01/fetch") == 1

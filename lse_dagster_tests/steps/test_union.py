@@ -146,7 +146,7 @@ class Archive(RuleBasedStateMachine):
             staged, day=with_summary(staged.day, replace(staged.day.summary, asked=asked))
         )
         came = facts_of_folder(staged.day.path)
-        kept = keep_what_was_there(staged, places, "superset", forgotten_from=FORGOTTEN_FROM, now=self.now)
+        kept = keep_what_was_there(staged, places, "superset", forgotten_from=FORGOTTEN_FROM)
         places.days.publish(kept, "superset")
         again = {fact[:2] for fact in came if fact[0] in LATEST} | {("value", run_id) for run_id in forms}
         self.expected = came | {fact for fact in self.expected if fact[:2] not in again}
@@ -177,7 +177,7 @@ class Archive(RuleBasedStateMachine):
         places = self.places(machine)
         with suppress(NotOnDrive, OverwriteRefused, BrokenZip):
             restored = stage_from_drive(self.drive, places.days, PROJECT, DAY)
-            staged = take_as_it_is(restored.staged, places, "superset", now=self.now)
+            staged = take_as_it_is(restored.staged, places, "superset", now=lambda: self.now)
             places.days.publish(staged, "superset")
 
     @rule(machine=MACHINE)

@@ -14,6 +14,7 @@ from lse_dagster.cli.doctor.finding import Finding, problem
 _HEARTBEAT: Final = 300.0
 _MISSED_LOOKS: Final = 3
 _SLACK: Final = 300.0
+_AHEAD: Final = 600.0
 _DAY_AND_A_BIT: Final = 90_000.0
 _CLASS: Final = re.compile(r"^[\w.]+: ")
 
@@ -82,6 +83,10 @@ def _of_watcher(watcher: Watcher, now: float) -> Iterator[Finding]:
             yield problem(
                 watcher.name, "It has not looked yet.", "Wait a minute; then look at the daemon's log."
             )
+    elif watcher.ticked_at - now > _AHEAD:
+        text = f"Its last look was in {(watcher.ticked_at - now) / 60:,.0f} minutes: the clock was wrong."
+        next_step = "Dagster waits until then. Set the clock (NTP); then, on that machine: lse health --wake"
+        yield problem(watcher.name, text, next_step)
     elif now - watcher.ticked_at > longest:
         text = f"Its last look was {(now - watcher.ticked_at) / 60:,.0f} minutes ago."
         yield problem(watcher.name, text, "Look at the logs of the daemon and of the code server.")

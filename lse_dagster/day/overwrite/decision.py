@@ -31,13 +31,15 @@ def difference_of(new: NewDay, olds: Iterable[OldDay]) -> Difference:
         return compared.difference()
 
 
-def standing(summary: Summary) -> tuple[bool, str]:
+def standing(summary: Summary) -> tuple[bool, str, bool]:
     """Of two days the one that stands higher is the day, and the other goes on in it.
 
-    The one that was fetched later; but none that was fetched when LangSmith may have begun to forget it.
+    The one that was fetched later; but none that was fetched when LangSmith may have begun to forget it, and
+    none that was seen to be dated by a wrong clock.
     """
-    asked = summary.asked
-    return asked is None or asked.proves_whole, summary.fetched_at
+    asked, outranks = summary.asked, summary.outranks
+    whole = asked is None or asked.proves_whole
+    return whole, max(summary.fetched_at, outranks or ""), outranks is not None
 
 
 def counts_beside(summary: Summary, forced_at: str | None) -> bool:

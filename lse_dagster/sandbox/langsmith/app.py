@@ -43,6 +43,7 @@ def create_langsmith_app(directory: Path, control: Control) -> Starlette:
     """The server over the database in this directory. The control plane around it reads faults and limits."""
     home = directory / _HOME
     settings = SettingsHolder()
+    control.clock = settings.now
     store = Store(home / "langsmith.sqlite")
     backend = Backend(
         store=store,

@@ -3,7 +3,7 @@
 Settings live in memory: a restarted server is a well-behaved one. `GET` shows them, `DELETE` resets them.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -55,7 +55,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     numbers_by_project: bool = False
     """The numbers that a run carries leave out what its list has of other projects."""
     now: datetime | None = None
-    """The server's clock: v2 defaults to the 24 hours before it, and presigned URLs expire by it."""
+    """The server's clock: its answers have it as `Date`, v2 defaults to the 24 hours before it, and presigned
+    URLs expire by it."""
 
 
 class SettingsHolder:
@@ -70,6 +71,11 @@ class SettingsHolder:
         changed = msgspec.convert({**msgspec.to_builtins(self.current), **changes}, Settings)
         self.current = msgspec.structs.replace(changed, delete_runs=[])
         return changed
+
+    def now(self) -> datetime:
+        """What time it is for the server."""
+        fixed = self.current.now
+        return datetime.now(UTC) if fixed is None else fixed.astimezone(UTC)
 
     def take_feedback_to_delete(self) -> str | None:
         """The next of `delete_feedback`, used up by this."""
