@@ -17,6 +17,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from lse_dagster.causes import is_of_all, over
 from lse_dagster.failure import CAUSE_METADATA, NEXT_STEP_METADATA, parts_of_failure
 from lse_dagster.ledger import Failure, Item, Ledger, Words
+from lse_dagster.own_records import recorded_owner
 from lse_dagster.project import ASSETS, ArchivedProject
 
 _PARTITION = "dagster/partition"
@@ -194,9 +195,12 @@ class Alerts:
         return None if told or evaluation.severity is dg.AssetCheckSeverity.WARN else evaluation
 
     def _words_of_check(self, evaluation: dg.AssetCheckEvaluation) -> Words:
-        project = next(
+        owner = recorded_owner(evaluation.metadata)
+        named = [one for one in self._projects if owner is not None and one.recorded_name == owner]
+        keyed = (
             one for one in self._projects if evaluation.asset_key in {one.key(asset) for asset in ASSETS}
         )
+        project = next(iter((*named, *keyed)))
         path = "/".join(evaluation.asset_key.path)
         step = evaluation.metadata.get(NEXT_STEP_METADATA)
         next_step = str(step.value) if step is not None else "Look at the check, then archive the day again."

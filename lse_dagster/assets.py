@@ -21,6 +21,7 @@ from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.space import FreeBytes, expect_room
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
 from lse_dagster.failure import Retries, archive_errors_as_failures
@@ -30,6 +31,7 @@ from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.langsmith.web_page import project_page
+from lse_dagster.own_records import Owner, owner_metadata
 from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
@@ -141,7 +143,7 @@ def _raw_runs(
                     )
                 except IncompleteDay as error:
                     if retries.is_last(context.retry_number):
-                        _record_failed_count(context, error)
+                        _record_failed_count(context, name, error)
                     raise
             fetched_at = printable(staged.day.summary.fetched_at)
             staged = storage.days.compared(staged, config.overwrite)
@@ -149,6 +151,7 @@ def _raw_runs(
             DayToPublish(staged, config.overwrite),
             data_version=dg.DataVersion(staged.day.summary.sha256),
             metadata={
+                **_owner(staged.day.summary),
                 SOURCE_METADATA: source,
                 **found,
                 **numbers_of_day(staged.day.summary),
@@ -180,7 +183,11 @@ def _day_zip(
         return dg.Output(
             DayToZip(raw_runs, config.overwrite),
             data_version=dg.DataVersion(raw_runs.summary.sha256),
-            metadata={"files": len(raw_runs.summary.files) + 1, "bytes_unzipped": raw_runs.summary.bytes},
+            metadata={
+                **_owner(raw_runs.summary),
+                "files": len(raw_runs.summary.files) + 1,
+                "bytes_unzipped": raw_runs.summary.bytes,
+            },
         )
 
     return day_zip
@@ -206,10 +213,11 @@ def _drive_archive(
         context: dg.AssetExecutionContext, config: OverwriteConfig, day_zip: DayZip
     ) -> dg.Output[ZipToCopy]:
         _expect_right_settings(project)
-        recorded = recorded_sha256(context.instance, project.key("day_zip"), day_zip.date)
+        recorded = recorded_sha256(context.instance, day_zip.date, Owner(project, {}))
         return dg.Output(
             ZipToCopy(day_zip, config.overwrite, recorded),
             data_version=dg.DataVersion(day_zip.summary.sha256),
+            metadata=_owner(day_zip.summary),
         )
 
     return drive_archive
@@ -261,7 +269,7 @@ def _fetch(
     }
 
 
-def _record_failed_count(context: dg.AssetExecutionContext, error: IncompleteDay) -> None:
+def _record_failed_count(context: dg.AssetExecutionContext, project: str, error: IncompleteDay) -> None:
     """A day that stays short is not published, so its check never runs; its result is recorded here.
 
     Straight to the instance: what a step logs before it fails is lost. As an event of this run: Dagster takes
@@ -278,6 +286,7 @@ def _record_failed_count(context: dg.AssetExecutionContext, error: IncompleteDay
             "fetched": error.held,
             "langsmith_now": error.total,
             "missing": error.total - error.held,
+            **owner_metadata(project),
         },
     )
     event = dg.DagsterEvent(
@@ -311,6 +320,10 @@ def _restore(
     if restored.foreign:
         context.log.info(left_out(restored.foreign))
     return restored.staged, {**tables_of_day(restored.tally)}
+
+
+def _owner(summary: Summary) -> dict[str, str]:
+    return owner_metadata(summary.project, summary.project_id)
 
 
 def _definition_metadata(project: ArchivedProject) -> dict[str, str]:

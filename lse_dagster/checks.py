@@ -6,6 +6,7 @@ the assets. Run without a partition they look at every local day.
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -33,13 +34,14 @@ from lse_dagster.day.reconciliation import Rule
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_directory import ZipDirectory
 from lse_dagster.day.zip_proof import prove_copy
-from lse_dagster.day_metadata import SOURCE_METADATA
+from lse_dagster.day_metadata import was_restored_from_drive
 from lse_dagster.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import Retries
 from lse_dagster.langsmith.comparison import CountsNow, count_now
+from lse_dagster.own_records import Owner, latest_materializations, metadata_of, owner_metadata
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.zip_record import observation, recorded_sha256
@@ -156,6 +158,9 @@ def _raw_runs_checks(
             return examined[content]
 
         def look(check: str, folder: DayFolder) -> Finding:
+            return _of(folder, look_at(check, folder))
+
+        def look_at(check: str, folder: DayFolder) -> Finding:
             if check == RETENTION_CHECK:
                 return find_forgotten_part(folder, rule)
             found = examine(folder)
@@ -169,7 +174,7 @@ def _raw_runs_checks(
             content = folder.summary_sha256
             if content not in counted:
                 restored = bool(folder.summary.unverified)
-                restored = restored or _was_restored(context.instance, key, folder.date)
+                restored = restored or _was_restored(context.instance, project, folder.date)
                 connect = partial(langsmith.connect, context.log)
                 try:
                     counted[content] = service.ask(
@@ -197,7 +202,7 @@ def _raw_runs_checks(
         for check, findings in found:
             warns = check.name in WARNINGS
             severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
-            yield from report(context, check, findings, severity)
+            yield from report(context, project, check, findings, severity)
 
     return raw_runs_checks
 
@@ -234,13 +239,13 @@ def _zip_check(
                 foreign, differences = "", [error.why]
             members = len(folder.summary.files) + 1
             good = f"All {members:,} members match. {foreign}".rstrip()
-            return finding_of_differences(differences, good=good, numbers={"members": members})
+            return _of(folder, finding_of_differences(differences, good=good, numbers={"members": members}))
 
         with retries.archive_errors(context.retry_number):
             days = days_to_check(context, storage, project)
         findings = findings_of(context, retries, days, finding)
         for check in context.selected_asset_check_keys:
-            yield from report(context, check, findings)
+            yield from report(context, project, check, findings)
 
     return day_zip_checks
 
@@ -248,7 +253,7 @@ def _zip_check(
 def _drive_check(
     project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    key, zip_key = project.key("drive_archive"), project.key("day_zip")
+    key = project.key("drive_archive")
 
     @dg.multi_asset_check(
         name=project.op_name("drive_archive_checks"),
@@ -281,10 +286,10 @@ def _drive_check(
         def finding(day: date) -> Finding:
             path = storage.zips.existing_path(project.configured_name, day)
             copy = service.ask(partial(copy_of, day))
-            recorded = recorded_sha256(context.instance, zip_key, day)
+            recorded = recorded_sha256(context.instance, day, Owner(project, {}))
             proof = prove_copy(copy, path, project=project.configured_name, day=day, recorded=recorded)
             if proof.sha256 not in {None, recorded}:
-                seen = observation(zip_key, day, proof.sha256)
+                seen = observation(project, day, proof.sha256)
                 context.op_execution_context.log_event(seen)
             return finding_of_differences(
                 proof.differences,
@@ -297,17 +302,18 @@ def _drive_check(
         with connections:
             findings = findings_of(context, retries, days, finding)
         for check in context.selected_asset_check_keys:
-            yield from report(context, check, findings)
+            yield from report(context, project, check, findings)
 
     return drive_archive_checks
 
 
-def _was_restored(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:
+def _of(folder: DayFolder, found: Finding) -> Finding:
+    """The finding, which says of which project's day it is."""
+    owner = owner_metadata(folder.project, folder.summary.project_id)
+    return replace(found, numbers={**found.numbers, **owner})
+
+
+def _was_restored(instance: dg.DagsterInstance, project: ArchivedProject, day: date) -> bool:
     """Whether the day's latest materialization came from Drive."""
-    latest = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day.isoformat()]), limit=1
-    ).records
-    if not latest or latest[0].asset_materialization is None:
-        return False
-    source = latest[0].asset_materialization.metadata.get(SOURCE_METADATA)
-    return source is not None and source.value == "drive"
+    latest = latest_materializations(instance, "raw_runs", [day], Owner(project, {}))
+    return day in latest and was_restored_from_drive(metadata_of(latest[day]))

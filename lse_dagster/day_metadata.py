@@ -3,7 +3,7 @@
 The numbers are those of the summary; nothing is counted here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import dagster as dg
@@ -20,6 +20,12 @@ PENDING_RUNS_METADATA: Final = "pending_runs"
 _STATUSES: Final = ("success", "error", "pending")
 _LONGEST_BAR: Final = 12
 """The UI shows Markdown of up to 1,000 characters where it stands, and hides more behind a click."""
+
+
+def was_restored_from_drive(metadata: Mapping[str, dg.MetadataValue]) -> bool:
+    """Whether a `raw_runs` with this metadata came from Drive."""
+    source = metadata.get(SOURCE_METADATA)
+    return source is not None and source.value == "drive"
 
 
 def numbers_of_day(summary: Summary) -> dict[str, int | str]:

@@ -13,6 +13,7 @@ from lse_dagster.day.finding import Finding
 from lse_dagster.day.proof import Verdict
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
+from lse_dagster.own_records import owner_metadata
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import LocalStorage
 
@@ -106,6 +107,7 @@ def _finding_of(
 
 def report(
     context: dg.AssetCheckExecutionContext,
+    project: ArchivedProject,
     check: dg.AssetCheckKey,
     findings: Mapping[date, Finding],
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
@@ -115,13 +117,14 @@ def report(
     A run without a partition cannot yield results for partitioned assets (Dagster 1.13.27 raises), and they
     would belong to no day; so it logs one evaluation per day.
     """
+    owner = owner_metadata(project.configured_name)
     for day, finding in findings.items():
-        metadata, day_severity = finding.numbers, severity
+        metadata, day_severity = {**owner, **finding.numbers}, severity
         if finding.verdict.unverified or finding.verdict.only_warns:
             # What nobody counted is no error: it must not keep a restored day from being zipped.
             day_severity = dg.AssetCheckSeverity.WARN
         if finding.error is not None:
-            metadata, day_severity = parts_of_error(finding.error), dg.AssetCheckSeverity.ERROR
+            metadata, day_severity = {**owner, **parts_of_error(finding.error)}, dg.AssetCheckSeverity.ERROR
         if context.has_partition_key:
             yield dg.AssetCheckResult(
                 asset_key=check.asset_key,

@@ -94,7 +94,7 @@ class Installation:
     ) -> dict[date, KnownDay]:
         """What is known of the days by this disk and the records; the reconciliation asks Drive."""
         local = local_days(self.settings.data_dir, self.settings.archives_dir, project.name or "")
-        evidence = Evidence(local, None, Records(instance, project).recorded_days(days))
+        evidence = Evidence(local, None, Records(instance, project).recorded_days(days, local))
         return {day: known for day in days if (known := evidence.known(day)) is not None}
 
     def _disk(self) -> Iterator[ArchiveError]:

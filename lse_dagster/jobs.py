@@ -25,7 +25,7 @@ def archive_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
             project.key("raw_runs"), project.key("day_zip"), project.key("drive_archive")
         ),
         description="LangSmith -> day folder -> zip -> Google Drive, for one UTC day.",
-        tags={"lse/kind": "archive"},
+        tags=project.run_tags("archive"),
     )
 
 
@@ -40,7 +40,7 @@ def restore_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
         selection=dg.AssetSelection.assets(project.key("raw_runs")),
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
         description="Google Drive -> day folder, for one UTC day: every hash verified first.",
-        tags={"lse/kind": "restore"},
+        tags=project.run_tags("restore"),
     )
 
 
@@ -52,7 +52,7 @@ def verify_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
             project.key("raw_runs"), project.key("day_zip"), project.key("drive_archive")
         ),
         description="Compare day folder, zip, Drive copy and LangSmith again. No partition: every local day.",
-        tags={"lse/kind": "verify"},
+        tags=project.run_tags("verify"),
     )
 
 
@@ -66,7 +66,7 @@ def reconcile_job(
         name=project.job_name("reconcile"),
         partitions_def=partitions,
         description="Compare an archived UTC day with LangSmith again: a count, and on v2 each run's end.",
-        tags={"lse/kind": "reconcile"},
+        tags=project.run_tags("reconcile"),
     )
     def reconcile() -> None:
         count()
@@ -82,7 +82,7 @@ def expiry_job(project: ArchivedProject, partitions: dg.DailyPartitionsDefinitio
         name=project.job_name("expiry"),
         partitions_def=partitions,
         description="Fail the Drive check of a UTC day that is about to be lost. The sensor asks for it.",
-        tags={"lse/kind": "expiry"},
+        tags=project.run_tags("expiry"),
     )
     def expiry() -> None:
         report()
@@ -99,7 +99,7 @@ def free_disk_job(
     @dg.job(
         name=project.job_name("free_disk"),
         description="Remove old days from this disk that are verified on Drive. `dry_run` first, by default.",
-        tags={"lse/kind": "free_disk"},
+        tags=project.run_tags("free_disk"),
     )
     def free_disk() -> None:
         remove()

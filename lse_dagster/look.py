@@ -111,11 +111,8 @@ class Look:
         self._days = [day for day in watched if DayInterval.of(day).end <= machine]
         self._records = records
         storage, name = reconciliation.storage, reconciliation.project.configured_name
-        self._evidence = Evidence(
-            local_days(storage.days.root, storage.zips.root, name),
-            on_drive,
-            records.recorded_days(self._days),
-        )
+        here = local_days(storage.days.root, storage.zips.root, name)
+        self._evidence = Evidence(here, on_drive, records.recorded_days(self._days, here))
 
     def result(self) -> dg.SensorResult:
         """The runs to start: the next step of each day, or the news that it is about to be lost."""

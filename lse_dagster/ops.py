@@ -26,6 +26,7 @@ from lse_dagster.day_results import Service
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import NEXT_STEP_METADATA, archive_errors_as_failures
 from lse_dagster.langsmith.recount import Recount, count_again
+from lse_dagster.own_records import owner_metadata
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import CHANGED_METADATA, COUNTED_AT_METADATA, MISSING_METADATA, Records
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
@@ -109,6 +110,7 @@ def _count_result(project: ArchivedProject, day: date, held: int, found: Recount
             MISSING_METADATA: found.missing,
             CHANGED_METADATA: found.changed,
             COUNTED_AT_METADATA: iso_z(found.asked_at),
+            **owner_metadata(project.configured_name),
         },
     )
 
@@ -131,6 +133,7 @@ def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
     @dg.op(name=project.job_name("report_danger"), out=dg.Out(dg.Nothing))
     def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
         asset, check = _CHECKS_OF_DANGERS[config.check]
+        owner = owner_metadata(project.configured_name)
         for day in config.days or [context.partition_key]:
             result = dg.AssetCheckEvaluation(
                 asset_key=project.key(asset),
@@ -138,7 +141,7 @@ def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
                 passed=False,
                 partition=day,
                 description=config.why,
-                metadata={NEXT_STEP_METADATA: config.next_step},
+                metadata={NEXT_STEP_METADATA: config.next_step, **owner},
             )
             context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
 
@@ -171,9 +174,8 @@ def free_disk_op(
             days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
             records = Records(context.instance, project)
             busy = records.busy_days(moment)
-            evidence = Evidence(
-                local_days(storage.days.root, storage.zips.root, name), None, records.recorded_days(days)
-            )
+            here = local_days(storage.days.root, storage.zips.root, name)
+            evidence = Evidence(here, None, records.recorded_days(days, here))
             known = {day: evidence.known(day) for day in days}
             kept: list[KeptCopy] = []
             removed: list[LocalCopy] = []
@@ -219,7 +221,7 @@ def _removal(project: ArchivedProject, removed: LocalCopy) -> dg.AssetObservatio
         asset_key=project.key("raw_runs"),
         partition=removed.day.isoformat(),
         description="Removed from this disk; on Drive, verified right before. `restore` brings it back.",
-        metadata={"bytes_freed": removed.bytes},
+        metadata={"bytes_freed": removed.bytes, **owner_metadata(project.configured_name)},
     )
 
 

@@ -15,9 +15,12 @@ from typing import Final
 
 import dagster as dg
 
+from lse_dagster.day.names import project_path_part
 from lse_dagster.errors import ArchiveError
 from lse_dagster.settings import MissingSetting, why_no_project
 
+PROJECT_TAG: Final = "lse/langsmith_project"
+"""Of runs: the project's name, as in paths."""
 _LONGEST_SLUG: Final = 63
 """Characters. Dagster refuses the tag of an asset that is longer, and with it all definitions (1.13)."""
 
@@ -51,9 +54,28 @@ class ArchivedProject:
             )
         return self.name
 
+    @property
+    def recorded_name(self) -> str | None:
+        """The name as records and runs say it: as in paths. That is harmless, and no other's."""
+        return project_path_part(self.name) if self.name is not None else None
+
     def key(self, asset: str) -> dg.AssetKey:
         """The key of one of the project's assets."""
         return dg.AssetKey([*self.key_prefix, asset])
+
+    def all_keys(self, asset: str) -> list[dg.AssetKey]:
+        """Under which keys there may be records of the project: its own first, then those that it has at
+        another place in `LSE_PROJECTS`."""
+        elsewhere = {(), (slug(self.name),)} if self.name is not None else set()
+        return [
+            self.key(asset),
+            *(dg.AssetKey([*prefix, asset]) for prefix in sorted(elsewhere - {self.key_prefix})),
+        ]
+
+    def run_tags(self, kind: str) -> dict[str, str]:
+        """The tags of its runs of one kind of job."""
+        named = {PROJECT_TAG: self.recorded_name} if self.recorded_name is not None else {}
+        return {"lse/kind": kind, **named}
 
     def op_name(self, asset: str) -> str:
         """The name under which run configuration addresses an asset."""
@@ -71,7 +93,12 @@ class ArchivedProject:
         return "_".join([kind, *self.key_prefix])
 
     def owns(self, run: dg.DagsterRun) -> bool:
-        """Whether a run works on the project: by one of its jobs, or by a selection of its assets."""
+        """Whether a run works on the project: as its tag says, which its jobs give it.
+
+        A run without one by the job, or by a selection of its assets: `LSE_PROJECTS` may have been reordered.
+        """
+        if (named := run.tags.get(PROJECT_TAG)) is not None:
+            return named == self.recorded_name
         if run.job_name in {self.job_name(kind) for kind in JOB_KINDS}:
             return True
         checked = {check.asset_key for check in run.asset_check_selection or ()}

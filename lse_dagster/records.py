@@ -4,9 +4,10 @@ The reconciliation remembers nothing itself; what was done, and when, is read he
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -19,10 +20,18 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from lse_dagster.assets import RUN_COUNT_CHECK
 from lse_dagster.calendar.evidence import Recorded
 from lse_dagster.checks import BLOCKING_CHECKS
-from lse_dagster.day.interval import InvalidDate, iso_z, parse_date, parse_time
+from lse_dagster.day.interval import date_of_key, iso_z, parse_time
+from lse_dagster.day.inventory import LocalDay
 from lse_dagster.day.whole import latest_date
-from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, SOURCE_METADATA
+from lse_dagster.day_metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, was_restored_from_drive
 from lse_dagster.day_results import error_of_result
+from lse_dagster.own_records import (
+    Owner,
+    data_version,
+    latest_materializations,
+    metadata_of,
+    recorded_owner,
+)
 from lse_dagster.project import ArchivedProject
 
 COUNTED_AT_METADATA = "counted_at"
@@ -33,11 +42,12 @@ CHANGED_METADATA = "changed"
 
 _PARTITION = "dagster/partition"
 _MISSING_ATTACHMENTS = "missing_attachments"
+_RESULTS_AT_MOST = 100
+"""Of one check and day."""
+_NOTHING: Mapping[date, LocalDay] = MappingProxyType({})
 _STEP = "lse/step"
 _BUSY_FOR = timedelta(hours=12)
 _REQUESTED_AT = "lse/requested_at"
-_DATA_VERSION = "dagster/data_version"
-_PER_QUERY = 500
 
 
 @dataclass(frozen=True)
@@ -72,12 +82,16 @@ class Records:
         self._instance = instance
         self._project = project
 
-    def recorded_days(self, days: Sequence[date]) -> dict[date, Recorded]:
-        """What is recorded of those among these days that were ever fetched, restored or copied."""
-        published = self._latest_materializations("raw_runs", days)
-        copied = self._latest_materializations("drive_archive", days)
+    def recorded_days(self, days: Sequence[date], here: Mapping[date, LocalDay]) -> dict[date, Recorded]:
+        """What is recorded of those among these days that were ever fetched, restored or copied.
+
+        `here` is what lies here of them: a record of another content is none of them.
+        """
+        owner = Owner(self._project, here)
+        published = latest_materializations(self._instance, "raw_runs", days, owner)
+        copied = latest_materializations(self._instance, "drive_archive", days, owner)
         return {
-            day: self._recorded(day, published.get(day), copied.get(day))
+            day: self._recorded(day, published.get(day), copied.get(day), here)
             for day in sorted({*published, *copied})
         }
 
@@ -93,7 +107,8 @@ class Records:
             since = _requested_at(run) or record.create_timestamp
             # One that began in the future did so by a wrong clock.
             if self._project.owns(run) and abs(now - since) < _BUSY_FOR:
-                for day in _dates([run.tags.get(_PARTITION, "")]):
+                day = date_of_key(run.tags.get(_PARTITION))  # anybody can report another key by hand
+                if day is not None:
                     found[day] = max(since, found.get(day, since))
         return found
 
@@ -106,7 +121,7 @@ class Records:
             if not _was_asked_for_by(run, now):
                 continue
             day = steps.get(run.tags[_STEP])
-            told |= {day} if day is not None else set(_dates(_days_told(run)))
+            told |= {day} if day is not None else set(map(date.fromisoformat, _days_told(run)))
         return told
 
     def requests(self, step: str, *, now: datetime) -> list[datetime]:
@@ -118,33 +133,59 @@ class Records:
         times = (_requested_at(run) for run in runs if _was_asked_for_by(run, now))
         return sorted(filter(None, times))
 
-    def latest_result(self, asset: str, check: str, day: date) -> CheckRecord | None:
-        """The last completed result of a check for one day."""
-        found = self._instance.event_log_storage.get_asset_check_execution_history(
-            dg.AssetCheckKey(self._project.key(asset), check),
-            limit=1,
-            status=_COMPLETED,
-            partition_filter=PartitionKeyFilter(key=day.isoformat()),
-        )
-        event = found[0].event if found else None
-        if event is None or event.dagster_event is None:
-            return None
-        evaluation = event.dagster_event.asset_check_evaluation_data
-        return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata, evaluation.description)
+    def latest_result(
+        self, asset: str, check: str, day: date, here: Mapping[date, LocalDay] = _NOTHING, run_id: str = ""
+    ) -> CheckRecord | None:
+        """The last completed result of a check for one day of the project.
+
+        One that names no project is believed if it is of the run `run_id`.
+        """
+        owner = Owner(self._project, here)
+        for key in self._project.all_keys(asset):
+            for event in self._results(dg.AssetCheckKey(key, check), day):
+                evaluation = _evaluation(event)
+                unnamed = recorded_owner(evaluation.metadata) is None
+                if (event.run_id == run_id) if unnamed else owner.owns(evaluation.metadata, day):
+                    why = evaluation.description
+                    return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata, why)
+        return None
+
+    def _results(self, key: dg.AssetCheckKey, day: date) -> Iterator[dg.EventLogEntry]:
+        """The completed results, the newest first. The first is mostly the one that is wanted."""
+        cursor = None
+        for limit in (1, _RESULTS_AT_MOST):
+            found = self._instance.event_log_storage.get_asset_check_execution_history(
+                key,
+                limit=limit,
+                cursor=cursor,
+                status=_COMPLETED,
+                partition_filter=PartitionKeyFilter(key=day.isoformat()),
+            )
+            yield from (record.event for record in found if record.event is not None)
+            if len(found) < limit:
+                return
+            cursor = found[-1].id
 
     def latest_metadata(self, day: date) -> Mapping[str, dg.MetadataValue]:
         """The metadata of the day's latest `raw_runs`; empty if there was none."""
-        record = self._latest_materializations("raw_runs", [day]).get(day)
-        return _metadata(record) if record is not None else {}
+        found = latest_materializations(self._instance, "raw_runs", [day], Owner(self._project, {}))
+        return metadata_of(found[day]) if day in found else {}
 
-    def _recorded(self, day: date, raw: dg.EventLogRecord | None, copy: dg.EventLogRecord | None) -> Recorded:
-        copied = _data_version(copy) if copy is not None else None
+    def _recorded(
+        self,
+        day: date,
+        raw: dg.EventLogRecord | None,
+        copy: dg.EventLogRecord | None,
+        here: Mapping[date, LocalDay],
+    ) -> Recorded:
+        copied = data_version(copy) if copy is not None else None
         if raw is None:
             return Recorded(content=None, copied=copied, copied_since=True)
-        metadata, content = _metadata(raw), _data_version(raw)
-        source = metadata.get(SOURCE_METADATA)
-        was_restored = source is not None and source.value == "drive"
-        count = self.latest_result("raw_runs", RUN_COUNT_CHECK, day)
+        metadata, content = metadata_of(raw), data_version(raw)
+        was_restored = was_restored_from_drive(metadata)
+        results = partial(self.latest_result, "raw_runs", day=day, here=here, run_id=raw.run_id)
+        count = results(RUN_COUNT_CHECK)
+        checks = [results(check) for check in BLOCKING_CHECKS]
         made = count is not None and error_of_result(count.metadata) is None
         differs = made and count is not None and not count.passed and _is_of(count, raw, metadata)
         changed = count is not None and _found_only_changes(count)
@@ -155,41 +196,11 @@ class Records:
             fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),
             pending_runs=_number(metadata.get(PENDING_RUNS_METADATA)),
             missing_attachments=_number(metadata.get(_MISSING_ATTACHMENTS)),
-            passed_checks=self._passed_all_since(day, raw.timestamp),
+            passed_checks=all(one is not None and one.passed and one.at > raw.timestamp for one in checks),
             compared_at=_time(count.metadata.get(COUNTED_AT_METADATA)) if count is not None else None,
             lacks_runs=differs and not changed,
             has_changed=differs and changed,
         )
-
-    def _passed_all_since(self, day: date, moment: float) -> bool:
-        results = [self.latest_result("raw_runs", check, day) for check in BLOCKING_CHECKS]
-        return all(result is not None and result.passed and result.at > moment for result in results)
-
-    def _latest_materializations(self, asset: str, days: Iterable[date]) -> dict[date, dg.EventLogRecord]:
-        wanted = {day.isoformat() for day in days}
-        found: dict[date, dg.EventLogRecord] = {}
-        cursor: str | None = None
-        while wanted:
-            answer = self._instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=self._project.key(asset), asset_partitions=sorted(wanted)),
-                limit=_PER_QUERY,
-                cursor=cursor,
-            )
-            for record in answer.records:  # the newest first
-                if record.partition_key in wanted:
-                    wanted.discard(record.partition_key)
-                    found[date.fromisoformat(record.partition_key)] = record
-            cursor = answer.cursor
-            if not answer.has_more:
-                break
-        return found
-
-
-def _dates(keys: Iterable[str]) -> Iterator[date]:
-    """Those that are dates: anybody can report another key by hand, and it stays for ever."""
-    for key in keys:
-        with suppress(InvalidDate):
-            yield parse_date(key)
 
 
 def _days_told(run: dg.DagsterRun) -> Iterator[str]:
@@ -209,9 +220,8 @@ def _was_asked_for_by(run: dg.DagsterRun, now: datetime) -> bool:
     return at is None or at <= latest_date(now)
 
 
-def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
-    materialization = record.asset_materialization
-    return materialization.metadata if materialization is not None else {}
+def _evaluation(event: dg.EventLogEntry) -> dg.AssetCheckEvaluation:
+    return event.get_dagster_event().asset_check_evaluation_data
 
 
 def _is_of(count: CheckRecord, raw: dg.EventLogRecord, metadata: Mapping[str, dg.MetadataValue]) -> bool:
@@ -226,11 +236,6 @@ def _is_of(count: CheckRecord, raw: dg.EventLogRecord, metadata: Mapping[str, dg
 def _found_only_changes(count: CheckRecord) -> bool:
     missing, changed = (_number(count.metadata.get(name)) for name in (MISSING_METADATA, CHANGED_METADATA))
     return changed > 0 and missing == 0
-
-
-def _data_version(record: dg.EventLogRecord) -> str | None:
-    materialization = record.asset_materialization
-    return (materialization.tags or {}).get(_DATA_VERSION) if materialization is not None else None
 
 
 def _number(value: dg.MetadataValue | None) -> int:

@@ -15,7 +15,9 @@ import msgspec
 from lse_dagster.alerts import Alerts, Position
 from lse_dagster.delivery import Delivery, Told
 from lse_dagster.look import Look, Reconciliation, copies_on_drive, last_look
+from lse_dagster.own_records import former_owner
 from lse_dagster.project import ArchivedProject
+from lse_dagster.project_changes import tell_of_change
 from lse_dagster.records import Records
 from lse_dagster.webhook import Webhook
 
@@ -53,6 +55,8 @@ def reconciliation_sensor(
             context.log.warning(str(error))
         if (wrong_clock := reconciliation.clock.problem()) is not None:
             context.log.warning(str(wrong_clock))
+        if (former := former_owner(context.instance, project)) is not None:
+            context.log.warning(f"Its assets were those of {former} before: LSE_PROJECTS was changed.")
         records = Records(context.instance, project)
         copies = copies_on_drive(reconciliation.drive, project.name, context.log)
         return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()
@@ -83,6 +87,8 @@ def alerts_sensor(
         "again, and which days are about to be lost.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if tell_of_change(context.instance, projects, webhook, context.log):
+            return dg.SkipReason("LSE_PROJECTS was changed.")
         found, moment = Alerts(context.instance, projects, watched, ui), now()
 
         # The daemon keeps a cursor only when a tick ends well; else the same would be told again, for ever.

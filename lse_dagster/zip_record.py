@@ -9,27 +9,34 @@ from typing import Final
 
 import dagster as dg
 
+from lse_dagster.own_records import (
+    Owner,
+    latest_materializations,
+    latest_observations,
+    metadata_of,
+    owner_metadata,
+)
+from lse_dagster.project import ArchivedProject
+
 SHA256_METADATA: Final = "sha256"
 
 
-def recorded_sha256(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> str | None:
-    """The hash that was recorded last for the day; `key` is that of its `day_zip`."""
-    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day.isoformat()])
-    made = instance.fetch_materializations(wanted, limit=1).records
-    seen = instance.fetch_observations(wanted, limit=1).records
+def recorded_sha256(instance: dg.DagsterInstance, day: date, owner: Owner) -> str | None:
+    """The hash that was recorded last for the owner's zip of the day."""
+    made = latest_materializations(instance, "day_zip", [day], owner).values()
+    seen = latest_observations(instance, "day_zip", day, owner)
     for record in sorted((*made, *seen), key=lambda record: record.timestamp, reverse=True):
-        event = record.asset_materialization or record.asset_observation
-        value = event.metadata.get(SHA256_METADATA) if event is not None else None
+        value = metadata_of(record).get(SHA256_METADATA)
         if value is not None and isinstance(value.value, str):
             return value.value
     return None
 
 
-def observation(key: dg.AssetKey, day: date, sha256: str) -> dg.AssetObservation:
+def observation(project: ArchivedProject, day: date, sha256: str) -> dg.AssetObservation:
     """The event that records the hash of a zip that was proved now."""
     return dg.AssetObservation(
-        asset_key=key,
+        asset_key=project.key("day_zip"),
         partition=day.isoformat(),
         description="Every member was inflated and agrees with the summary inside.",
-        metadata={SHA256_METADATA: sha256},
+        metadata={SHA256_METADATA: sha256, **owner_metadata(project.configured_name)},
     )

@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from lse_dagster.day.calendar import CalendarDay, CheckResults, DriveCopy, Findings
-from lse_dagster.day.inventory import local_days
+from lse_dagster.day.inventory import LocalDay, local_days
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
     except ArchiveError as error:
         problems.append(error)
     try:
-        checks = _check_results(settings, projects)
+        checks = _check_results(settings, {name: found.local for name, found in here.projects.items()})
     except ArchiveError as error:
         problems.append(error)
     return Seen(
@@ -107,14 +107,14 @@ def langsmith_totals(
 
 
 def _check_results(
-    settings: "Settings", projects: Sequence[str]
+    settings: "Settings", here: Mapping[str, Mapping[date, LocalDay]]
 ) -> Mapping[str, Mapping[date, CheckResults]]:
     """Nothing where Dagster has no home yet: then nobody has run a check."""
     from lse_dagster.cli.instance import dagster_home, open_instance
 
     if not dagster_home().is_dir():
-        return {project: {} for project in projects}
+        return {project: {} for project in here}
     from lse_dagster.cli.check_results import latest_checks
 
     with open_instance() as instance:
-        return latest_checks(instance, settings, projects)
+        return latest_checks(instance, settings, here)

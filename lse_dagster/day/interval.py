@@ -49,6 +49,14 @@ def parse_date(text: str) -> date:
     )
 
 
+def date_of_key(text: str | None) -> date | None:
+    """The date that a name or a partition key is; None of another one."""
+    try:
+        return parse_date(text) if text else None
+    except InvalidDate:
+        return None
+
+
 def parse_time(text: str) -> datetime | None:
     """Read one of LangSmith's times as an aware UTC datetime; None when it is not a time.
 

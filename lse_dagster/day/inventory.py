@@ -16,7 +16,7 @@ import msgspec
 from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.foreign import holds_day_files
-from lse_dagster.day.interval import InvalidDate, parse_date
+from lse_dagster.day.interval import date_of_key
 from lse_dagster.day.names import SUMMARY, day_zip_name, project_path_part
 from lse_dagster.day.summary import Counts, InvalidSummary, Schema, Unverified
 from lse_dagster.day.zip_file import read_zip
@@ -116,14 +116,14 @@ def _read_head(path: Path, project: str, day: date) -> SummaryHead | None:
 
 def _folders(folder: Path) -> Iterator[tuple[date, Path]]:
     for entry in _entries(folder):
-        day = _date(entry.name)
+        day = date_of_key(entry.name)
         if day is not None and _is(entry.is_dir):
             yield day, Path(entry.path)
 
 
 def _zips(folder: Path, project: str) -> Iterator[tuple[date, Path]]:
     for entry in _entries(folder):
-        day = _date(entry.name.removesuffix(".zip")[-_DATE_LENGTH:])
+        day = date_of_key(entry.name.removesuffix(".zip")[-_DATE_LENGTH:])
         if day is not None and entry.name == day_zip_name(project, day) and _is(entry.is_file):
             yield day, Path(entry.path)
 
@@ -156,10 +156,3 @@ def _is(kind: Callable[[], bool]) -> bool:
         return kind()
     except OSError:
         return False
-
-
-def _date(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except InvalidDate:
-        return None

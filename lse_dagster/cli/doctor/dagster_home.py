@@ -29,6 +29,7 @@ def check_dagster(settings: "Settings") -> list[Finding]:
                 place,
                 _check_pools(instance),
                 _check_monitoring(instance, home),
+                *_check_owners(instance, settings),
                 *_check_schedules(instance, settings),
             ]
     except ArchiveError as error:
@@ -76,6 +77,27 @@ def _check_monitoring(instance: "DagsterInstance", home: Path) -> Finding:
         return good("run monitoring", "on: a killed run is found and frees its place in the pools")
     text = f"{home / 'dagster.yaml'} has none: the daemon waits for ever for a run that was killed."
     return warning("run monitoring", text, f"cp dagster.yaml {home}/")
+
+
+def _check_owners(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
+    """Whose the assets were when they were materialized last: another order of LSE_PROJECTS moves them."""
+    from lse_dagster.own_records import former_owner
+    from lse_dagster.project import archived_projects
+
+    moved = {
+        project: former
+        for project in archived_projects(settings.projects)
+        if (former := former_owner(instance, project)) is not None
+    }
+    return [
+        warning(
+            f"project {project.name}",
+            f"The asset {project.key('raw_runs').to_user_string()} was that of {former} before. "
+            "What was recorded of each project stays its own.",
+            "If that was not meant, put LSE_PROJECTS back into its former order.",
+        )
+        for project, former in moved.items()
+    ]
 
 
 def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
