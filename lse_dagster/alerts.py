@@ -110,8 +110,8 @@ class Alerts:
         if run.job_name == project.job_name("expiry"):
             ledger = ledger.endangered(*self._dangers(events))
         if run.status is not dg.DagsterRunStatus.FAILURE:
-            return ledger.worked({*worked, run.job_name}, day)
-        ledger = ledger.worked(worked, day)
+            return ledger.worked({*worked, run.job_name}, day, now)
+        ledger = ledger.worked(worked, day, now)
         if run.tags.get(_WILL_RETRY) == "true":
             return ledger
         for failure in self._failures(project, run, events, ended, now):
@@ -167,7 +167,7 @@ class Alerts:
             position = replace(position, check_event=info.latest_check_event_storage_id)
             subject = f"{info.check_key.asset_key.to_user_string()}:{info.check_key.name}"
             if info.latest_execution_status is AssetCheckExecutionRecordStatus.SUCCEEDED:
-                ledger = ledger.worked([subject], info.partition_key)
+                ledger = ledger.worked([subject], info.partition_key, now)
             if info.latest_execution_status is not AssetCheckExecutionRecordStatus.FAILED:
                 continue
             evaluation = self._evaluation(info.check_key, info.partition_key)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lse_dagster.day.errors import DiskError
-from lse_dagster.day.space import NoRoom
+from lse_dagster.day.space import DiskFillsUp, NoRoom
 from lse_dagster.drive import errors as drive
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith import errors as langsmith
@@ -43,6 +43,7 @@ _OF_ALL: Final[Mapping[type[ArchiveError], str]] = {
     drive.NoStorage: "Drive takes uploads again.",
     drive.DailyLimitReached: "Drive takes uploads again.",
     drive.PassingFault: "Drive answers again.",
+    DiskFillsUp: "The disk has room for some days again.",
     NoRoom: "The disk has room again.",
     DiskError: "The disk works again.",
 }

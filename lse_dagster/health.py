@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
@@ -18,7 +19,7 @@ from lse_dagster.calendar.evidence import Evidence
 from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.reconciliation import KnownDay
-from lse_dagster.day.space import KEPT_FREE, FreeBytes, days_left
+from lse_dagster.day.space import KEPT_FREE, DiskFillsUp, FreeBytes, NoRoom, days_left
 from lse_dagster.day.store import DayStore
 from lse_dagster.drive import Backoff
 from lse_dagster.drive.about import sign_in_status
@@ -26,6 +27,7 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.langsmith.server import look_at_workspace
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.observations import keep_health
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import Records
 from lse_dagster.settings import Settings
@@ -39,6 +41,7 @@ _LATE: Final = timedelta(hours=6)
 _DAYS_LEFT: Final = 7
 _DAYS_LEFT_WHERE_FREED: Final = 2
 """Where `free_disk` is set up the disk may be nearly full all the time."""
+_FREEING: Final = "Free some space: the job free_disk removes days that Drive holds verified."
 _SHOWN: Final = 10
 
 
@@ -51,6 +54,19 @@ class Unhealthy(ArchiveError):
         what = "Looking at this installation" if len(found) > 1 else found[0].what
         whys = found[0].why if len(found) == 1 else " ".join(f"{one.what}: {one.why}" for one in found)
         return cls(what, whys, " ".join(dict.fromkeys(one.next_step for one in found)))
+
+
+class LateDays(ArchiveError):
+    """Days of a project are not on Drive, though they should be by now."""
+
+    def __init__(self, project: str, late: Sequence[date]) -> None:
+        days = ", ".join(map(str, late[:_SHOWN])) + (", ..." if len(late) > _SHOWN else "")
+        super().__init__(
+            f"Looking for the days of {project!r} on Drive",
+            f"{len(late):,} are not there: {days}.",
+            "Read why their last runs failed; `lse status` has the command for each.",
+        )
+        self.project = project
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,11 @@ class Installation:
         """What is wrong. With `ask` the servers are asked whether they take the keys."""
         if self.settings.invalid:
             return list(self.settings.invalid)  # the others would be looked at with the wrong ones
-        found = [*self.settings.impossible_projects(), *self._disk(), *self._late_days(instance)]
+        found = [
+            *self.settings.impossible_projects(),
+            *self._disks(instance.root_directory),
+            *self._late_days(instance),
+        ]
         if (wrong_clock := self.clock.problem()) is not None:
             found.append(wrong_clock)
         if ask:
@@ -97,28 +117,35 @@ class Installation:
         evidence = Evidence(local, None, Records(instance, project).recorded_days(days, local))
         return {day: known for day in days if (known := evidence.known(day)) is not None}
 
-    def _disk(self) -> Iterator[ArchiveError]:
-        settings, names = self.settings, [project.name for project in self.projects if project.name]
-        freeing = "Free some space: the job free_disk removes days that Drive holds verified."
-        for variable, path in (
-            ("LSE_DATA_DIR", settings.data_dir),
-            ("LSE_ARCHIVES_DIR", settings.archives_dir),
-        ):
+    def _disks(self, home: str) -> Iterator[ArchiveError]:
+        """`home` is Dagster's. All three may lie on one disk, or on one each."""
+        settings = self.settings
+        places = {
+            "LSE_DATA_DIR": settings.data_dir,
+            "LSE_ARCHIVES_DIR": settings.archives_dir,
+            "DAGSTER_HOME": Path(home),
+        }
+        left: dict[str, int] = {}
+        for variable, path in places.items():
             try:
-                left = self.free(path)
+                left[variable] = self.free(path)
             except OSError as error:
                 next_step = f"Look at the disk, or set {variable} to another place."
                 yield ArchiveError(f"Looking at the disk of {variable}", f"{error.strerror}.", next_step)
-                continue
-            if left < KEPT_FREE:
-                why = f"{path.absolute()} has {left / 1e9:,.1f} GB free: nothing is fetched any more."
-                yield ArchiveError(f"Looking at the disk of {variable}", why, freeing)
-                return
-        lasts = days_left(DayStore(settings.data_dir), names, self.free)
-        enough = _DAYS_LEFT if settings.keep_local_days is None else _DAYS_LEFT_WHERE_FREED
-        if lasts is not None and lasts < enough:
-            why = f"{settings.data_dir.absolute()} is full in {lasts:,.0f} days at the present rate."
-            yield ArchiveError("Looking at the disk of LSE_DATA_DIR", why, freeing)
+        full = [variable for variable, count in left.items() if count < KEPT_FREE]
+        if full:
+            found = ", ".join(f"{places[one].absolute()} has {left[one] / 1e9:,.1f} GB free" for one in full)
+            why = f"{found}. Below {KEPT_FREE / 1e9:,.0f} GB nothing is fetched, and Dagster stops soon."
+            yield NoRoom(f"Looking at the disk of {' and '.join(full)}", why, _FREEING)
+        elif len(left) == len(places):
+            names = [project.name for project in self.projects if project.name]
+            store, enough = DayStore(settings.data_dir), _DAYS_LEFT
+            if settings.keep_local_days is not None:
+                enough = _DAYS_LEFT_WHERE_FREED
+            for path, days in days_left(store, names, settings.archives_dir, self.free):
+                if days < enough:
+                    why = f"{path.absolute()} is full in {days:,.0f} days at the present rate."
+                    yield DiskFillsUp(f"Looking at the room at {path.absolute()}", why, _FREEING)
 
     def _late_days(self, instance: dg.DagsterInstance) -> Iterator[ArchiveError]:
         now, rule = self.clock.now(), self.settings.reconciliation
@@ -132,12 +159,7 @@ class Installation:
             on_drive = {day for day, one in known.items() if one.on_drive}
             late = [day for day in due if day not in on_drive and (now < rule.expires(day) or day in held)]
             if late:
-                days = ", ".join(map(str, late[:_SHOWN])) + (", ..." if len(late) > _SHOWN else "")
-                yield ArchiveError(
-                    f"Looking for the days of {project.name!r} on Drive",
-                    f"{len(late):,} are not there: {days}.",
-                    "Read why their last runs failed; `lse status` has the command for each.",
-                )
+                yield LateDays(project.name, late)
 
     def _langsmith_key(self) -> list[ArchiveError]:
         try:
@@ -172,7 +194,9 @@ def health_sensor(
         asked, pinged = _read(context.cursor)
         now = installation.clock.now()
         ask = asked is None or now - asked >= timedelta(hours=20) or now < asked
-        if found := installation.problems(context.instance, ask=ask):
+        found = installation.problems(context.instance, ask=ask)
+        keep_health(context.instance, found, now)
+        if found:
             raise Unhealthy.of(found)  # the cursor stays: what was asked is asked again
         asked = now if ask else asked
         night = installation.last_night

@@ -140,6 +140,8 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
     """Not told yet."""
     dangers_told_at: datetime | None = None
     digest_at: datetime | None = None
+    worked_at: datetime | None = None
+    """When it was noticed last that something works again."""
 
     def failed(self, failure: Failure, now: datetime) -> "Ledger":
         """Something failed."""
@@ -147,10 +149,11 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
         cause = self.causes.get(failure.cause, begun).failing(failure, now)
         return replace(self, causes={**self.causes, failure.cause: cause})
 
-    def worked(self, subjects: Iterable[str], day: str | None) -> "Ledger":
+    def worked(self, subjects: Iterable[str], day: str | None, now: datetime) -> "Ledger":
         """Some subjects work for a day, whatever they failed by."""
         keys = {(subject, day) for subject in subjects}
-        return self._ended(lambda item: item.key in keys, works=True)
+        ended = self._ended(lambda item: item.key in keys, works=True)
+        return self if ended == self else replace(ended, worked_at=now)
 
     def endangered(self, *dangers: Words) -> "Ledger":
         """Days are about to be lost, or are."""

@@ -42,7 +42,7 @@ def message_of(telling: Telling) -> Message:
             lines = [f"{_HEAD}{len(causes):,} things are over", *_listed_causes(causes)]
         case "digest":
             failing = sum(1 for cause in causes if cause.items)
-            head = f"{_HEAD}{failing:,} {'thing fails' if failing == 1 else 'things fail'} still"
+            head = f"{_HEAD}{failing:,} {'thing still fails' if failing == 1 else 'things still fail'}"
             lines = [head, *_listed_causes(causes)]
     links = [words.link for words in (*telling.dangers, *(one.words for one in causes)) if words.link]
     said = "Something failed; the whole message about it was refused. Look in Dagster."
@@ -111,8 +111,8 @@ def _begun(cause: Cause) -> list[str]:
     all_items = (*cause.items, *cause.mended, *cause.faded)
     others = [item for item in all_items if (item.project, item.day) != (words.project, words.day)]
     lines = [_about(words), words.what, f"Why: {words.why}", f"Next: {words.next_step}"]
-    if days := places(others):
-        lines.append(f"It holds up, too: {days}.")
+    if others:
+        lines.append(f"The same: {_things(others)}.")
     if not cause.items:
         lines.append(_over(cause))
     return [*lines, *_link(cause)]
@@ -134,9 +134,19 @@ def _over(cause: Cause) -> str:
     if caught_up := places(cause.mended):
         said.append(f"{_count(cause.mended)} caught up: {caught_up}.")
     if cause.faded:
-        faded = places(cause.faded) or ", ".join(sorted({item.subject for item in cause.faded}))
-        said.append(f"No longer tried, or looked at: {faded}.")
+        said.append(f"No longer tried, or looked at: {_things(cause.faded)}.")
     return " ".join(said)
+
+
+def _things(items: Iterable[Item]) -> str:
+    """The days of items; of those of no day their projects, or what they are."""
+    found = list(items)
+    names = sorted(
+        {one.project or one.subject.partition(":")[2] or one.subject for one in found if not one.day}
+    )
+    more = len(names) - _MOST_RANGES
+    shown = ", ".join(names[:_MOST_RANGES]) + (f", and {more:,} more" if more > 0 else "")
+    return "; ".join(filter(None, (places(found), shown)))
 
 
 def _listed_causes(causes: Sequence[Cause]) -> list[str]:
@@ -148,14 +158,13 @@ def _listed_causes(causes: Sequence[Cause]) -> list[str]:
 
 def _listed(cause: Cause) -> Iterator[str]:
     yield f"- Since {cause.since:%Y-%m-%d %H:%M} UTC: {cause.words.what}. {_short(cause.words.why)}"
-    if days := places(cause.items):
-        yield f"  {_count(cause.items)}: {days}."
     if not cause.items:
         yield f"  {_over(cause)}"
-    elif places(cause.mended):
-        yield f"  {_count(cause.mended)} caught up."
-    if cause.items:
-        yield f"  Next: {_short(cause.words.next_step)}"
+        return
+    count = f"{_count(cause.items)}: " if places(cause.items) else ""
+    caught_up = f" {_count(cause.mended)} caught up." if places(cause.mended) else ""
+    yield f"  {count}{_things(cause.items)}.{caught_up}"
+    yield f"  Next: {_short(cause.words.next_step)}"
     yield from (f"  {link}" for link in _link(cause))
 
 

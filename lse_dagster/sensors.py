@@ -15,6 +15,7 @@ import msgspec
 from lse_dagster.alerts import Alerts, Position
 from lse_dagster.delivery import Delivery, Told
 from lse_dagster.look import Look, Reconciliation, copies_on_drive, last_look
+from lse_dagster.observations import with_observations
 from lse_dagster.own_records import former_owner
 from lse_dagster.project import ArchivedProject
 from lse_dagster.project_changes import tell_of_change
@@ -105,6 +106,8 @@ def alerts_sensor(
         if told.danger_event < 0:
             told = replace(told, danger_event=found.last_ended_run())
         ledger, position = found.entered(told.ledger, told, moment)
+        watchers = _watchers(context.repository_def)
+        ledger = with_observations(ledger, context.instance, watchers, moment)
         read = told.read(ledger.passed(moment), position)
         if read != told:
             remember(read)
@@ -112,3 +115,10 @@ def alerts_sensor(
         return dg.SkipReason(f"{sent} messages sent.")
 
     return alerts
+
+
+def _watchers(here: dg.RepositoryDefinition | None) -> set[str]:
+    """The names of all sensors and schedules of this code location."""
+    if here is None:
+        return set()
+    return {one.name for one in here.sensor_defs} | {one.name for one in here.schedule_defs}

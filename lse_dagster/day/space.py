@@ -6,7 +6,7 @@ starts.
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,13 +25,16 @@ FreeBytes = Callable[[Path], int]
 
 
 class NoRoom(ArchiveError):
-    """A day was not fetched, because the disk would have been full before its end."""
+    """The disk is as good as full. A day was not fetched, because it would have been full before its end."""
+
+
+class DiskFillsUp(ArchiveError):
+    """The disk will be full in some days."""
 
 
 def free_bytes(path: Path) -> int:
     """What the disk has left on which the path is, or will be made."""
-    whole = path.absolute()
-    return shutil.disk_usage(next(one for one in (whole, *whole.parents) if one.exists())).free
+    return shutil.disk_usage(_nearest(path)).free
 
 
 def expect_room(store: DayStore, project: str, what: str, free: FreeBytes) -> None:
@@ -47,11 +50,24 @@ def expect_room(store: DayStore, project: str, what: str, free: FreeBytes) -> No
         )
 
 
-def days_left(store: DayStore, projects: Iterable[str], free: FreeBytes) -> float | None:
-    """For how many days the disk lasts if all go on like the last ones; None without any to go by."""
+def days_left(
+    store: DayStore, projects: Iterable[str], archives: Path, free: FreeBytes
+) -> Iterator[tuple[Path, float]]:
+    """For how many days each disk lasts if all go on like the last ones; nothing without any to go by."""
     sizes = [_recent_sizes(store, project) for project in projects]
-    per_day = _WITH_ITS_ZIP * sum(sum(one) / len(one) for one in sizes if one)
-    return (free(store.root) - KEPT_FREE) / per_day if per_day else None
+    per_day = sum(sum(one) / len(one) for one in sizes if one)
+    if not per_day:
+        return
+    apart = _nearest(archives).stat().st_dev != _nearest(store.root).stat().st_dev
+    yield store.root, (free(store.root) - KEPT_FREE) / (per_day if apart else per_day * _WITH_ITS_ZIP)
+    if apart:
+        yield archives, (free(archives) - KEPT_FREE) / (per_day * (_WITH_ITS_ZIP - 1))
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or what is there of those above it: it lies, or will, on the same disk."""
+    whole = path.absolute()
+    return next(one for one in (whole, *whole.parents) if one.exists())
 
 
 def _recent_sizes(store: DayStore, project: str) -> list[int]:

@@ -38,7 +38,7 @@ def test_drive_full_for_days_is_one_message_then_one_a_day_then_its_end(
     # then
     assert [text.splitlines()[0] for text in during] == [
         f"LangSmith archive: {apis[0].project}, 2025-08-01",
-        "LangSmith archive: 1 thing fails still",
+        "LangSmith archive: 1 thing still fails",
     ]
     assert "  4 days of 2 projects: " in during[1]
     assert [text.split(". ")[0] for text in receiver.texts[2:]] == [
