@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Final
 
+from lse_dagster.calendar.scope import Scope
 from lse_dagster.day.reconciliation import Danger, Rule
 from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
+
+_IF_NOT_MEANT: Final = "If that is not meant, correct it in .env, then restart the code server."
 
 
 def told_of_days(
@@ -56,6 +60,27 @@ def told_of_attachments(
     )
 
 
+def told_of_scope(
+    before: Scope, scope: Scope, left_out: Sequence[date], *, today: date
+) -> DangerConfig | None:
+    """What other settings leave out: days that lie neither here nor on Drive, and those to come."""
+    changes = []
+    if scope.first > before.first:
+        changes.append(f"LSE_START_DATE is {scope.first} by now, it was {before.first}.")
+    if scope.retention_days < before.retention_days:
+        kept = f"{scope.retention_days} by now, it was {before.retention_days}"
+        changes.append(f"LSE_RETENTION_DAYS is {kept}.")
+    begins_later = scope.first > max(before.first, today)
+    if not (left_out or begins_later):
+        return None
+    if left_out:
+        days = f"{len(left_out):,} days" if len(left_out) > 1 else "1 day"
+        changes.append(f"Neither here nor on Drive, and not fetched any more: {days} ({in_rows(left_out)}).")
+    if begins_later:
+        changes.append("Until then no day is archived.")
+    return _of_drive(left_out, " ".join(changes), _IF_NOT_MEANT)
+
+
 def in_rows(days: Sequence[date]) -> str:
     """Days in order, those in a row as `first..last`."""
     rows: list[list[date]] = []
@@ -68,5 +93,4 @@ def in_rows(days: Sequence[date]) -> str:
 
 
 def _of_drive(days: Sequence[date], why: str, next_step: str) -> DangerConfig:
-    several = [day.isoformat() for day in days] if len(days) > 1 else []
-    return DangerConfig(check="drive", why=why, next_step=next_step, days=several)
+    return DangerConfig(check="drive", why=why, next_step=next_step, days=[day.isoformat() for day in days])

@@ -4,13 +4,14 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 
 from lse_dagster.assets import project_assets
 from lse_dagster.checks import check_keys, project_checks
+from lse_dagster.day.inventory import projects_here
 from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.executor import living_in_process_executor
 from lse_dagster.failure import Retries
@@ -56,11 +57,24 @@ def build_definitions(
     """
     for left_out in (*settings.invalid, *settings.impossible_projects()):
         logging.getLogger(__name__).warning(left_out)
-    projects = archived_projects(settings.projects, settings.in_the_way)
+    # What is here is watched whatever the settings say now: it may not be on Drive.
+    is_watched = settings.schedules == "on" and settings.in_the_way is None
+    here = projects_here(settings.data_dir, settings.archives_dir) if is_watched else {}
+    projects = archived_projects(settings.projects, settings.in_the_way, here=here)
     clock = LangSmithClock(settings.langsmith_endpoint, now)
     resources = build_resources(settings, progress or Progress(), retries or Retries(most=0))
     return dg.Definitions.merge(
-        *(_project_definitions(project, settings, resources, clock, free) for project in projects),
+        *(
+            _project_definitions(
+                project,
+                settings,
+                resources,
+                min(settings.start_date, here.get(project.name or "", date.max)),
+                clock,
+                free,
+            )
+            for project in projects
+        ),
         _watch(settings, projects, clock, free),
         dg.Definitions(
             resources=resources,
@@ -73,10 +87,11 @@ def _project_definitions(
     project: ArchivedProject,
     settings: Settings,
     resources: Mapping[str, Any],
+    oldest: date,
     clock: LangSmithClock,
     free: FreeBytes,
 ) -> dg.Definitions:
-    partitions = daily_utc(settings.start_date)
+    partitions = daily_utc(oldest)
     hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
     archive, reconcile = archive_job(project), reconcile_job(project, partitions, clock.machine)
     expiry = expiry_job(project, partitions)
@@ -84,12 +99,20 @@ def _project_definitions(
     watch = Reconciliation(
         project,
         rule,
-        settings.start_date,
+        date.max if project.is_former else settings.start_date,
+        oldest,
         tick_after_midnight(hour),
         clock,
         resources["storage"],
         resources["drive"],
         settings.impossible_projects(),
+    )
+    nightly = nightly_schedule(
+        archive,
+        first=settings.start_date,
+        hour_utc=hour,
+        on=settings.schedules != "off",
+        now=clock.now,
     )
     return dg.Definitions(
         assets=dg.with_source_code_references(
@@ -98,13 +121,7 @@ def _project_definitions(
         asset_checks=project_checks(project, partitions, rule),
         jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
         schedules=[
-            nightly_schedule(
-                archive,
-                first=settings.start_date,
-                hour_utc=hour,
-                on=settings.schedules != "off",
-                now=clock.now,
-            ),
+            *([nightly] if not project.is_former else []),
             *([free_disk_schedule(project, free_disk, hour_utc=hour)] if keep is not None else []),
         ],
         sensors=[reconciliation_sensor(watch, [archive, reconcile, expiry], on=settings.schedules == "on")],
@@ -117,7 +134,8 @@ def _watch(
     """What looks at the whole, and what tells people."""
     schedule = tick_after_midnight(settings.schedule_hour_utc)
     ping = DeadMansSwitch(settings.ping_url).ping if settings.ping_url is not None else None
-    installation = Installation(settings, projects, schedule, clock, free)
+    current = [project for project in projects if not project.is_former]
+    installation = Installation(settings, current, schedule, clock, free)
     sensors = [health_sensor(installation, ping, on=settings.schedules == "on")]
     if settings.webhook_url is not None:
         checks = [key for project in projects for key in check_keys(project)]

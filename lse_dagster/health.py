@@ -88,13 +88,14 @@ class Installation:
         """What is wrong. With `ask` the servers are asked whether they take the keys."""
         if self.settings.invalid:
             return list(self.settings.invalid)  # the others would be looked at with the wrong ones
+        today = self.clock.now().date()
+        looked_at = (self.settings.idle(today), self.clock.problem())
         found = [
             *self.settings.impossible_projects(),
             *self._disks(instance.root_directory),
             *self._late_days(instance),
+            *(problem for problem in looked_at if problem is not None),
         ]
-        if (wrong_clock := self.clock.problem()) is not None:
-            found.append(wrong_clock)
         if ask:
             with ThreadPoolExecutor(thread_name_prefix="health") as threads:
                 asked = [threads.submit(look) for look in (self._langsmith_key, self._drive)]

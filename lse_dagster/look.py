@@ -12,12 +12,13 @@ from typing import Final
 import dagster as dg
 import msgspec
 
-from lse_dagster.calendar.evidence import Evidence
+from lse_dagster.calendar.evidence import Evidence, in_turn, unsafe_days
+from lse_dagster.calendar.scope import Scope
 from lse_dagster.checks import ATTACHMENTS_CHECK
-from lse_dagster.dangers import told_of_attachments, told_of_days
+from lse_dagster.dangers import told_of_attachments, told_of_days, told_of_scope
 from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.drive_copy import list_copies
-from lse_dagster.day.interval import DayInterval, iso_z, parse_time
+from lse_dagster.day.interval import iso_z
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, dangers, needs, pause_after
 from lse_dagster.drive.retry import Backoff
@@ -25,7 +26,7 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.ops import DangerConfig
 from lse_dagster.project import ArchivedProject
-from lse_dagster.records import Records, request_tags, step_name, step_name_of_many
+from lse_dagster.records import LEFT_OUT, Records, request_tags, step_name, step_name_of_many
 from lse_dagster.resources import DriveResource, LocalStorage
 from lse_dagster.waiting import Log
 
@@ -42,10 +43,11 @@ _CLAIMS: Final = frozenset({"expired", "never compared"})
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """The sensor's cursor: what it must know of its last look. `at`: when Drive was asked last."""
+    """The sensor's cursor: the last look at which Drive was asked, and the settings of then."""
 
     project: str
-    at: str
+    at: datetime
+    scope: Scope
 
 
 def last_look(cursor: str | None, project: str) -> Looked | None:
@@ -61,12 +63,14 @@ def last_look(cursor: str | None, project: str) -> Looked | None:
 class Reconciliation:
     """What the reconciliation of one project works by.
 
-    `first`: where the archive begins; `schedule`: how long after a day's end the schedule archives it.
+    `first`: where the archive begins; `oldest`: the first day of which Dagster has a partition; `schedule`:
+    how long after a day's end the schedule archives it.
     """
 
     project: ArchivedProject
     rule: Rule
     first: date
+    oldest: date
     schedule: timedelta
     clock: LangSmithClock
     storage: LocalStorage
@@ -89,7 +93,8 @@ def copies_on_drive(drive: DriveResource, project: str, log: Log) -> dict[date, 
 class Look:
     """One look at all days of a project. `on_drive` is None if Drive could not be asked.
 
-    Looked at are the days that LangSmith may still have, or had when somebody looked last.
+    Looked at are the days that LangSmith may still have, or had when somebody looked last, and whatever else
+    is here and not on Drive: the settings may have been others.
     """
 
     def __init__(
@@ -99,20 +104,31 @@ class Look:
         on_drive: Mapping[date, DriveCopy] | None,
         last: Looked | None,
     ) -> None:
+        self._reconciliation = reconciliation
         self._project = reconciliation.project
         self._rule = reconciliation.rule
         self._missing_after = reconciliation.schedule + _AFTER_THE_SCHEDULE
         self._now = reconciliation.clock.now()
-        self._last = last
-        since = parse_time(last.at) if last is not None else None
-        watched = reconciliation.rule.watched_days(self._now, first=reconciliation.first, since=since)
-        # Dagster has no partition for a day that goes on by this machine's clock, whatever LangSmith's says.
-        machine = reconciliation.clock.machine()
-        self._days = [day for day in watched if DayInterval.of(day).end <= machine]
         self._records = records
         storage, name = reconciliation.storage, reconciliation.project.configured_name
-        here = local_days(storage.days.root, storage.zips.root, name)
-        self._evidence = Evidence(here, on_drive, records.recorded_days(self._days, here))
+        local = local_days(storage.days.root, storage.zips.root, name)
+        scope = Scope(reconciliation.first, self._rule.retention_days)
+        self._this = Looked(name, self._now, scope)
+        self._last = last
+        before = last or self._this
+        watched = self._rule.watched_days(self._now, first=reconciliation.first, since=before.at)
+        today = (self._now - self._missing_after).date()  # the schedule had its turn with those before
+        unsafe = in_turn([day for day in unsafe_days(local, on_drive) if day < today], self._now)
+        self._days = [day for day in sorted({*watched, *unsafe}) if self._has_partition(day)]
+        self._scope_before = before.scope
+        left_out = sorted({*before.scope.days(self._now)} - {*scope.days(self._now)})
+        recorded = records.recorded_days(sorted({*self._days, *left_out}), local)
+        self._evidence = Evidence(local, on_drive, recorded)
+        self._left_out = [day for day in left_out if self._evidence.known(day) is None]
+
+    def _has_partition(self, day: date) -> bool:
+        """Dagster has none for a day that goes on by this machine's clock, whatever LangSmith's says."""
+        return self._reconciliation.oldest <= day < self._reconciliation.clock.machine().date()
 
     def result(self) -> dg.SensorResult:
         """The runs to start: the next step of each day, or the news that it is about to be lost."""
@@ -125,14 +141,15 @@ class Look:
             if request is not None:
                 requests.append(request)
             is_at_work = day in busy and abs(self._now - busy[day]) < _AT_WORK
-            if (request is None or tried) and not is_at_work:  # the first attempt may be all that is needed
+            waits = is_at_work or (request is not None and not tried)  # that may be all that is needed
+            if not waits and day not in self._left_out:
                 in_danger[day] = known
-        return dg.SensorResult(run_requests=[*requests, *self._alarms(in_danger)], cursor=self._cursor())
+        requests += [*self._alarms(in_danger), *self._changes_of_settings()]
+        return dg.SensorResult(run_requests=requests, cursor=self._cursor())
 
     def _cursor(self) -> str | None:
-        looked = self._last  # what was lost since then is yet to be told
-        if self._evidence.on_drive is not None:
-            looked = Looked(self._project.configured_name, iso_z(self._now))
+        """While Drive cannot be asked it stays: what was lost since then is yet to be told."""
+        looked = self._this if self._evidence.on_drive is not None else self._last
         return msgspec.json.encode(looked).decode() if looked is not None else None
 
     def _next_request(self, day: date, known: KnownDay | None) -> tuple[bool, dg.RunRequest | None]:
@@ -141,6 +158,8 @@ class Look:
         And whether it failed lately.
         """
         wanted = needs(day, known, self._rule, now=self._now, missing_after=self._missing_after)
+        if day < self._reconciliation.first:  # what is here is not lost, and LangSmith is asked no more
+            wanted = tuple(need for need in wanted if need is Need.UPLOAD)
         before = {
             need: self._records.requests(step_name(self._project, day, need.value), now=self._now)
             for need in wanted
@@ -183,9 +202,9 @@ class Look:
             told = self._records.told(days, danger, now=self._now)
             untold = [day for day in days if day not in told]
             if danger == "lacks attachments":  # which ones is each day's own matter
-                yield from (self._tell([day], danger) for day in untold)
+                yield from (self._tell([day], danger, self._words([day], danger)) for day in untold)
             elif untold:
-                yield self._tell(untold, danger)
+                yield self._tell(untold, danger, self._words(untold, danger))
 
     def _is_no_claim_of_ours(self, day: date, known: KnownDay | None, danger: Danger) -> bool:
         """Nothing is lost as long as Drive may have it, and the archive did not begin with a loss."""
@@ -193,14 +212,24 @@ class Look:
             return True
         return danger == "expired" and known is None and day < self._evidence.began
 
-    def _tell(self, days: Sequence[date], danger: Danger) -> dg.RunRequest:
-        project, day = self._project, days[0] if len(days) == 1 else None
-        step = step_name(project, day, danger) if day is not None else step_name_of_many(project, danger)
+    def _changes_of_settings(self) -> Iterator[dg.RunRequest]:
+        """What the settings of now leave out, once."""
+        if self._evidence.on_drive is None or self._project.is_former:
+            return
+        scope, today = self._this.scope, self._now.date()
+        changed = told_of_scope(self._scope_before, scope, self._left_out, today=today)
+        if changed is not None:
+            yield self._tell(self._left_out, LEFT_OUT, changed)
+
+    def _tell(self, days: Sequence[date], what: str, words: DangerConfig) -> dg.RunRequest:
+        project = self._project
+        day = days[0] if len(days) == 1 and self._has_partition(days[0]) else None
+        step = step_name(project, day, what) if day is not None else step_name_of_many(project, what)
         return dg.RunRequest(
             run_key=f"{step}/{iso_z(self._now)}",
             job_name=project.job_name("expiry"),
             partition_key=day.isoformat() if day is not None else None,
-            run_config=dg.RunConfig(ops={project.job_name("report_danger"): self._words(days, danger)}),
+            run_config=dg.RunConfig(ops={project.job_name("report_danger"): words}),
             tags=request_tags(step, self._now),
         )
 

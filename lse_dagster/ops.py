@@ -116,12 +116,12 @@ def _count_result(project: ArchivedProject, day: date, held: int, found: Recount
 
 
 class DangerConfig(dg.Config):
-    """What is to be told of days that are lost or about to be, or some of their attachments."""
+    """What is to be told of days that are lost or about to be, of their attachments, or of no single day."""
 
     check: Literal["drive", "attachments"]
     why: str
     next_step: str
-    days: list[str] = Field(default=[], description="Without any: the day of the partition.")
+    days: list[str] = Field(default=[], description="Without any: that of the partition.")
 
 
 def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
@@ -134,7 +134,8 @@ def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
     def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
         asset, check = _CHECKS_OF_DANGERS[config.check]
         owner = owner_metadata(project.configured_name)
-        for day in config.days or [context.partition_key]:
+        day_of_run = context.partition_key if context.has_partition_key else None
+        for day in config.days or (day_of_run,):
             result = dg.AssetCheckEvaluation(
                 asset_key=project.key(asset),
                 check_name=check,

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -17,7 +17,7 @@ import dagster as dg
 
 from lse_dagster.day.names import project_path_part
 from lse_dagster.errors import ArchiveError
-from lse_dagster.settings import MissingSetting, why_no_project
+from lse_dagster.settings import no_project, why_no_project
 
 PROJECT_TAG: Final = "lse/langsmith_project"
 """Of runs: the project's name, as in paths."""
@@ -42,6 +42,8 @@ class ArchivedProject:
     key_prefix: tuple[str, ...] = ()
     wrong: ArchiveError | None = field(default=None, compare=False)
     """A setting that is in the way of every step."""
+    is_former: bool = False
+    """Whether LSE_PROJECTS names it no more: nothing of it is fetched; what is here is sent to Drive."""
 
     @property
     def configured_name(self) -> str:
@@ -49,9 +51,7 @@ class ArchivedProject:
         if self.wrong is not None:
             raise self.wrong
         if self.name is None:
-            raise MissingSetting(
-                "LSE_PROJECTS", "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
-            )
+            raise no_project()
         return self.name
 
     @property
@@ -105,22 +105,24 @@ class ArchivedProject:
         return bool({self.key(asset) for asset in ASSETS} & ({*(run.asset_selection or ())} | checked))
 
 
-def archived_projects(names: Sequence[str], wrong: ArchiveError | None = None) -> list[ArchivedProject]:
+def archived_projects(
+    names: Sequence[str], wrong: ArchiveError | None = None, *, here: Iterable[str] = ()
+) -> list[ArchivedProject]:
     """The projects in the order of `LSE_PROJECTS`; one without a name when there are none.
 
-    Each has keys of its own. A name that no project can have is left out; the others keep their keys.
+    Then those that are `here` and were named there once. Each has keys of its own. A name that no project can
+    have is left out; the others keep their keys.
     """
-    if not names:
-        return [ArchivedProject(None, wrong=wrong)]
-    first, *others = dict.fromkeys(names)
-    found = [] if why_no_project(first) else [ArchivedProject(first, wrong=wrong)]
+    first, *others = dict.fromkeys(names) or [None]
+    found = [] if first is not None and why_no_project(first) else [ArchivedProject(first, wrong=wrong)]
     taken: set[str] = set()
-    for name in others:
+    former = sorted({*here} - {*names})
+    for name in filter(None, (*others, *former)):
         if not why_no_project(name):
             # Two names may make one slug: the later one gets another, so that the first keeps its history.
             key = next(one for one in _slugs(name) if one not in taken)
             taken.add(key)
-            found.append(ArchivedProject(name, (key,), wrong))
+            found.append(ArchivedProject(name, (key,), wrong, is_former=name in former))
     return found
 
 

@@ -21,6 +21,7 @@ def tell_of_change(
     instance: dg.DagsterInstance, projects: Sequence[ArchivedProject], webhook: Webhook, log: logging.Logger
 ) -> bool:
     """Send what has changed since the last time, until it could be sent; whether that was tried now."""
+    projects = [project for project in projects if not project.is_former]
     if any(project.wrong is not None for project in projects):
         return False  # what it names is not known
     names = [project.name for project in projects if project.name is not None]
@@ -45,7 +46,7 @@ def _said(before: Sequence[str], projects: Sequence[ArchivedProject]) -> str:
     places = ", ".join(f"{name!r} has {key}" for name, key in now.items())
     lines = (
         "LangSmith archive: LSE_PROJECTS was changed",
-        f"Not archived any more: {gone}. What is archived of them stays." if gone else "",
+        f"Not archived any more: {gone}. What is here of them is sent to Drive, and stays." if gone else "",
         f"New: {new}." if new else "",
         f"In Dagster {places}; what was recorded of each project stays its own.",
         "Next: If that was not meant, put back the names and their order, and restart the code server.",

@@ -40,6 +40,8 @@ MISSING_METADATA = "missing"
 CHANGED_METADATA = "changed"
 """On the same: how many runs the archive lacks, and how many it has otherwise."""
 
+LEFT_OUT = "left out"
+"""The step that tells of days which the settings ask for no more."""
 _PARTITION = "dagster/partition"
 _MISSING_ATTACHMENTS = "missing_attachments"
 _RESULTS_AT_MOST = 100
@@ -47,6 +49,8 @@ _RESULTS_AT_MOST = 100
 _NOTHING: Mapping[date, LocalDay] = MappingProxyType({})
 _STEP = "lse/step"
 _BUSY_FOR = timedelta(hours=12)
+_TOLD_AGAIN_AFTER = timedelta(hours=6)
+_CAME_TO_NOTHING = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _REQUESTED_AT = "lse/requested_at"
 
 
@@ -113,14 +117,19 @@ class Records:
         return found
 
     def told(self, days: Iterable[date], danger: str, *, now: datetime) -> set[date]:
-        """Those among these days of which a danger was told, or is about to be: alone, or with others."""
-        steps = {step_name(self._project, day, danger): day for day in days}
-        names = [*steps, step_name_of_many(self._project, danger)]
+        """Those among these days of which a danger was told, or is about to be: alone, or with others.
+
+        Or that other settings left them out: LangSmith may have them yet.
+        """
+        whats = (danger, LEFT_OUT)
+        alone = {step_name(self._project, day, what): day for day in days for what in whats}
+        together = [step_name_of_many(self._project, what) for what in whats]
         told: set[date] = set()
-        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: names})):
-            if not _was_asked_for_by(run, now):
+        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*alone, *together]})):
+            nothing_came = run.status in _CAME_TO_NOTHING and _was_asked_for_by(run, now - _TOLD_AGAIN_AFTER)
+            if nothing_came or not _was_asked_for_by(run, now):
                 continue
-            day = steps.get(run.tags[_STEP])
+            day = alone.get(run.tags[_STEP])
             told |= {day} if day is not None else set(map(date.fromisoformat, _days_told(run)))
         return told
 

@@ -13,6 +13,7 @@ import dagster as dg
 import msgspec
 
 from lse_dagster.alerts import Alerts, Position
+from lse_dagster.calendar.evidence import SECONDS_BETWEEN_LOOKS
 from lse_dagster.delivery import Delivery, Told
 from lse_dagster.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.observations import with_observations
@@ -25,7 +26,6 @@ from lse_dagster.webhook import Webhook
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-_SECONDS_BETWEEN_LOOKS: Final = 600
 _SECONDS_BETWEEN_MESSAGES: Final = 60
 _CURSOR: Final = "lse/alerts"
 
@@ -42,7 +42,7 @@ def reconciliation_sensor(
     @dg.sensor(
         name=project.job_name("reconcile") + "_sensor",
         jobs=jobs,
-        minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
+        minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
         description="Fetches days again when all has arrived, and counts them before LangSmith forgets them; "
         "archives what is missing, late or not on Drive; fails the check of a day that is about to be lost.",

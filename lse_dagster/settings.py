@@ -51,6 +51,12 @@ class MissingSetting(ArchiveError):
         super().__init__(f"Reading {name} from the environment", f"{name} is not set.", how_to_get_it)
 
 
+def no_project() -> MissingSetting:
+    """LSE_PROJECTS is not set."""
+    next_step = "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
+    return MissingSetting("LSE_PROJECTS", next_step)
+
+
 class ImpossibleProject(ArchiveError):
     """A name that no project of LangSmith can have: it is left out, the other projects are archived."""
 
@@ -112,6 +118,19 @@ class Settings:
     def in_the_way(self) -> InvalidSetting | None:
         """What is wrong that a step would work by: none is taken before it is right."""
         return next((error for error in self.invalid if error.name not in _ONLY_TELL), None)
+
+    def idle(self, today: date) -> ArchiveError | None:
+        """Why nothing is archived, though all else looks well: no project, or it begins in the future."""
+        if not self.projects:
+            return no_project()
+        if self.start_date <= today:
+            return None
+        return ArchiveError(
+            "Looking at LSE_START_DATE",
+            f"It is {self.start_date}: until then no day is archived.",
+            "If that is not meant, set it to the oldest day that LangSmith still has, "
+            "then restart the code server.",
+        )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

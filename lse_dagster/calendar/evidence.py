@@ -5,14 +5,19 @@ else: a disk that was replaced, a Dagster home that was lost, or a copy that som
 more thing to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Final
 
 from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.interval import parse_time
 from lse_dagster.day.inventory import LocalDay, SummaryHead
 from lse_dagster.day.reconciliation import KnownDay
+
+SECONDS_BETWEEN_LOOKS: Final = 600
+AT_ONCE: Final = 300
+"""Days. What is recorded of one takes about 10 ms to read."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Evidence:
         local, recorded = self.local.get(day, LocalDay(day)), self.recorded.get(day)
         if local.summary is not None:
             found = self._in_folder(local, local.summary, recorded)
-        elif local.zip is not None and local.zip.whole:
+        elif local.is_readable:
             copied = recorded is None or recorded.last_was_copied
             found = _by_records(recorded, on_drive=copied and self._has_copy(local, recorded))
         elif self._has_copy(local, recorded):
@@ -77,12 +82,6 @@ class Evidence:
         """Whether there is a folder to make the day's zip of; else the zip is all that is here."""
         local = self.local.get(day)
         return local is not None and local.summary is not None
-
-    def unsafe_days(self) -> list[date]:
-        """The days that are here and not on Drive, the oldest first; none while Drive cannot be asked."""
-        if self.on_drive is None:
-            return []
-        return sorted(day for day in self.local if day not in self.on_drive and self.known(day) is not None)
 
     def _in_folder(self, local: LocalDay, head: SummaryHead, recorded: Recorded | None) -> KnownDay:
         """A folder speaks for itself; records say when it was asked for again, checked and copied."""
@@ -138,3 +137,26 @@ def _by_records(recorded: Recorded | None, *, on_drive: bool, lacks_runs: bool =
         has_changed=recorded.has_changed,
         missing_attachments=recorded.missing_attachments,
     )
+
+
+def unsafe_days(local: Mapping[date, LocalDay], on_drive: Mapping[date, DriveCopy] | None) -> list[date]:
+    """The days that are here and, as far as is cheap to see, not on Drive; none while that cannot be asked.
+
+    Not by records: there may be years of days.
+    """
+    if on_drive is None:
+        return []
+    return [day for day, found in local.items() if found.is_readable and not _is_of(on_drive.get(day), found)]
+
+
+def in_turn(days: Sequence[date], now: datetime) -> list[date]:
+    """Those of many days that are looked at this time: years of them would take longer than a tick may."""
+    begin = int(now.timestamp() // SECONDS_BETWEEN_LOOKS) * AT_ONCE % len(days) if len(days) > AT_ONCE else 0
+    return [*days[begin:], *days[:begin]][:AT_ONCE]
+
+
+def _is_of(copy: DriveCopy | None, local: LocalDay) -> bool:
+    """Whether nothing says that a copy is another than what is here."""
+    if copy is None:
+        return False
+    return local.zip is None or (local.zip_is_of_folder and local.zip.bytes == copy.bytes)

@@ -16,8 +16,8 @@ import msgspec
 from lse_dagster.day.attachment import MissingAttachment
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.foreign import holds_day_files
-from lse_dagster.day.interval import date_of_key
-from lse_dagster.day.names import SUMMARY, day_zip_name, project_path_part
+from lse_dagster.day.interval import date_of_key, parse_date
+from lse_dagster.day.names import SUMMARY, day_zip_name, project_of_path_part, project_path_part
 from lse_dagster.day.summary import Counts, InvalidSummary, Schema, Unverified
 from lse_dagster.day.zip_file import read_zip
 from lse_dagster.day.zip_format import COUNT_NEEDS_64, END, END_SIGNATURE
@@ -73,6 +73,11 @@ class LocalDay:
         return self.summary is not None or self.broken
 
     @property
+    def is_readable(self) -> bool:
+        """Whether there is a folder with a valid summary, or a zip that is whole."""
+        return self.summary is not None or (self.zip is not None and self.zip.whole)
+
+    @property
     def zip_is_of_folder(self) -> bool:
         """Whether nothing that is cheap to see says that the zip was not made of this folder."""
         if self.zip is None or not self.zip.whole:
@@ -94,6 +99,25 @@ def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, L
     return found
 
 
+def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
+    """The projects that have a day here, each with its oldest one. Opens one summary or zip of each.
+
+    Of a name that is cut only a folder tells which it is.
+    """
+    found: dict[str, date] = {}
+    for entry in _entries(data_dir):
+        heads = (_read_any_head(path / SUMMARY, day) for day, path in sorted(_folders(Path(entry.path))))
+        head = next(filter(None, heads), None)
+        if head is not None and project_path_part(head.project) == entry.name:
+            found[head.project] = parse_date(head.date)
+    parts = {project_path_part(project): project for project in found}
+    for day, part, path in sorted(_all_zips(archives_dir)):
+        project = parts.get(part) or project_of_path_part(part)
+        if project is not None and day < found.get(project, date.max) and _look_at(path).whole:
+            found[project] = day
+    return found
+
+
 def summary_in_zip(path: Path, *, project: str, day: date) -> SummaryHead | None:
     """The summary in a day's zip; None when the zip cannot be read. Opens the zip's list of files."""
     try:
@@ -107,11 +131,16 @@ _HEAD = msgspec.json.Decoder(SummaryHead)
 
 
 def _read_head(path: Path, project: str, day: date) -> SummaryHead | None:
+    head = _read_any_head(path, day)
+    return head if head is not None and head.project == project else None
+
+
+def _read_any_head(path: Path, day: date) -> SummaryHead | None:
     try:
         head = _HEAD.decode(path.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return head if (head.project, head.date) == (project, day.isoformat()) else None
+    return head if head.date == day.isoformat() else None
 
 
 def _folders(folder: Path) -> Iterator[tuple[date, Path]]:
@@ -126,6 +155,15 @@ def _zips(folder: Path, project: str) -> Iterator[tuple[date, Path]]:
         day = date_of_key(entry.name.removesuffix(".zip")[-_DATE_LENGTH:])
         if day is not None and entry.name == day_zip_name(project, day) and _is(entry.is_file):
             yield day, Path(entry.path)
+
+
+def _all_zips(folder: Path) -> Iterator[tuple[date, str, Path]]:
+    """Each zip's day, its project's part of a path, and where it is."""
+    for entry in _entries(folder):
+        stem = entry.name.removesuffix(".zip")
+        day, part = date_of_key(stem[-_DATE_LENGTH:]), stem[: -_DATE_LENGTH - 1]
+        if day is not None and entry.name == f"{part}_{day}.zip" and _is(entry.is_file):
+            yield day, part, Path(entry.path)
 
 
 def _look_at(path: Path) -> LocalZip:

@@ -1,12 +1,19 @@
 """What is known of a day, by what lies where; what is recorded adds only when something was done."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.calendar.evidence import Evidence, Recorded
+from lse_dagster.calendar.evidence import (
+    AT_ONCE,
+    SECONDS_BETWEEN_LOOKS,
+    Evidence,
+    Recorded,
+    in_turn,
+    unsafe_days,
+)
 from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
@@ -101,3 +108,26 @@ def test_a_day_that_is_here_alone_is_uploaded_at_last(
         assert needs(DAY, found, RULE, now=now, missing_after=NIGHTLY - datetime(2025, 8, 2, tzinfo=UTC)) == (
             Need.UPLOAD,
         )
+
+
+@given(locals_, copies)
+def test_a_day_that_is_here_counts_as_safe_only_with_a_copy_as_long_as_its_zip(
+    local: LocalDay, copy: DriveCopy | None
+) -> None:
+    unsafe = unsafe_days({DAY: local}, {DAY: copy} if copy is not None else {})
+
+    if not local.is_readable:
+        assert unsafe == []
+    elif copy is None or (local.zip is not None and local.zip.bytes != copy.bytes):
+        assert unsafe == [DAY]
+    assert unsafe_days({DAY: local}, None) == []  # nobody asked Drive
+
+
+@given(st.integers(0, 5 * AT_ONCE), moments)
+def test_of_years_of_days_each_has_its_turn(count: int, now: datetime) -> None:
+    days = [date(2010, 1, 1) + timedelta(days=number) for number in range(count)]
+
+    looks = [in_turn(days, now + timedelta(seconds=SECONDS_BETWEEN_LOOKS) * number) for number in range(6)]
+
+    assert all(len(look) == min(count, AT_ONCE) for look in looks)
+    assert {day for look in looks for day in look} == {*days}

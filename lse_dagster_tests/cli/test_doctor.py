@@ -208,3 +208,14 @@ def test_a_closed_pool_is_told(workplace: Workplace) -> None:
 
     assert found["level"] == "warning"
     assert found["next"] == "dagster instance concurrency set langsmith 1"
+
+
+def test_a_start_date_that_lies_ahead_is_told_for_nothing_would_run(workplace: Workplace) -> None:
+    set_variable(workplace, "LSE_SCHEDULES", "on")
+    set_variable(workplace, "LSE_START_DATE", "2999-08-01")
+
+    finished = workplace.lse("doctor")
+
+    assert finished.returncode == 1
+    assert "✗ start date" in finished.stdout
+    assert "It is 2999-08-01: until then no day is archived." in finished.stdout

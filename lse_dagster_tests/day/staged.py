@@ -20,12 +20,13 @@ def stage(
     store: DayStore,
     runs: Iterable[bytes],
     *,
+    project: str = PROJECT,
     feedback: dict[str, list[bytes]] | None = None,
     total: int = 0,
     fetched_at: datetime = datetime(2025, 8, 30, tzinfo=UTC),
 ) -> StagedDay:
     """A staged day of these runs."""
-    with store.stage(PROJECT, DAY) as staging:
+    with store.stage(project, DAY) as staging:
         writer = DayWriter(staging)
         writer.add(runs)
         origin = Origin("project-id", "v2", fetched_at)
@@ -36,9 +37,11 @@ def stage(
         return writer.finish(origin, totals=lambda: Totals(total, total))
 
 
-def publish(store: DayStore, runs: Iterable[bytes], overwrite: Overwrite = "superset") -> Published:
+def publish(
+    store: DayStore, runs: Iterable[bytes], overwrite: Overwrite = "superset", *, project: str = PROJECT
+) -> Published:
     """A published day of these runs."""
-    return store.publish(stage(store, runs), overwrite)
+    return store.publish(stage(store, runs, project=project), overwrite)
 
 
 def published_day(folder: Path, runs: Iterable[bytes]) -> DayFolder:

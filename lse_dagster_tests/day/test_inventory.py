@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from pathlib import Path
 
-from lse_dagster.day.inventory import LocalDay, local_days, summary_in_zip
+from lse_dagster.day.inventory import LocalDay, local_days, projects_here, summary_in_zip
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.runs import at, root
@@ -81,3 +81,20 @@ def test_files_of_others_are_no_days(tmp_path: Path) -> None:
 
 def test_nothing_at_all_is_no_error(tmp_path: Path) -> None:
     assert look(tmp_path) == {}
+
+
+def test_each_project_that_is_here_is_found_with_its_oldest_day_by_folder_or_zip(tmp_path: Path) -> None:
+    data, archives = tmp_path / "data", tmp_path / "archives"
+    zipped_day(tmp_path)
+    for name in ("0001-01-01", "2025-08-01"):  # neither is a day: nothing is in them
+        (data / PROJECT / name).mkdir()
+    archives.joinpath("another_2025-08-03.zip").write_bytes(b"PK, cut off")
+    archives.joinpath("another_2025-08-04.zip").write_bytes(
+        archives.joinpath(f"{PROJECT}_{DAY}.zip").read_bytes()
+    )
+    (data / "lost+found").mkdir()
+    long = "a very long name " * 20
+    publish(DayStore(data), [root(at("10:00:00")).raw()], project=long)
+
+    assert projects_here(data, archives) == {PROJECT: DAY, "another": date(2025, 8, 4), long: DAY}
+    assert projects_here(tmp_path / "missing", tmp_path / "missing") == {}

@@ -145,6 +145,7 @@ def test_a_day_on_drive_that_expired_without_a_look_after_all_had_arrived_may_la
     for known in (late, compared, a_day(None)):  # of the last one nobody knows
         assert dangers(DAY, known, RULE, now=after(days=14)) == ()
     assert dangers(DAY, early, Rule((1,), 14), now=after(days=14)) == ()  # nobody asked for another look
+    assert [is_settled(DAY, early, RULE, after(days=days)) for days in (13, 14)] == [False, True]
 
 
 def test_nothing_is_said_of_a_day_whose_copy_nobody_has_compared_yet() -> None:

@@ -190,3 +190,12 @@ def test_a_sensor_that_no_longer_looks_is_found_though_all_its_ticks_were_good(p
         "alerts_sensor",
     } | SIMULATED
     assert time.time() > an_hour_later
+
+
+@pytest.mark.parametrize(("name", "value"), [("LSE_START_DATE", "2999-08-01"), ("LSE_PROJECTS", "")])
+def test_settings_by_which_nothing_is_archived_are_no_health(place: Place, name: str, value: str) -> None:
+    daemon = redeployed(place, **{name: value})
+
+    look(daemon)
+
+    assert name in (error_of(daemon, "health_sensor") or "")

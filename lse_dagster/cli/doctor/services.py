@@ -1,6 +1,6 @@
 """What the doctor asks LangSmith and Google Drive: a few requests, none of them with much patience."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from lse_dagster.cli.doctor.finding import Finding, good, problem, problem_of, warning
@@ -46,11 +46,12 @@ def check_key(settings: "Settings") -> Finding:
 
 def check_projects(settings: "Settings") -> list[Finding]:
     """Whether LangSmith has every project of LSE_PROJECTS."""
-    if not settings.projects:
-        next_step = "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
-        return [problem("projects", "LSE_PROJECTS is not set.", next_step)]
+    idle = settings.idle(datetime.now(UTC).date())
+    if idle is not None and not settings.projects:
+        return [problem_of("projects", idle)]
     impossible = {one.name: one for one in settings.impossible_projects()}
-    findings = [problem_of(f"project {name!r}", error) for name, error in impossible.items()]
+    findings = [problem_of("start date", idle)] if idle is not None else []
+    findings += [problem_of(f"project {name!r}", error) for name, error in impossible.items()]
     unreachable: ArchiveError | None = None
     for project in settings.projects:
         if project in impossible:
