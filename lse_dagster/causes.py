@@ -40,6 +40,7 @@ _OF_ALL: Final[Mapping[type[ArchiveError], str]] = {
     drive.FolderNotReachable: _FOLDER,
     drive.PermissionMissing: _FOLDER,
     drive.FolderFull: _FOLDER,
+    drive.HeldByAnother: "This machine archives to the folder on Drive again.",
     drive.NoStorage: "Drive takes uploads again.",
     drive.DailyLimitReached: "Drive takes uploads again.",
     drive.PassingFault: "Drive answers again.",

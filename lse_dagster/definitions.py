@@ -159,6 +159,7 @@ def build_resources(settings: Settings, progress: Progress, retries: Retries) ->
         impersonate=settings.drive_impersonate,
         endpoint=settings.drive_endpoint,
         memory_dir=_text(settings.drive_memory),
+        machine_files=[str(file) for file in settings.machine_files],
     )
     return {
         "langsmith": LangSmithResource(

@@ -17,10 +17,11 @@ from lse_dagster.calendar.scope import Scope
 from lse_dagster.checks import ATTACHMENTS_CHECK
 from lse_dagster.dangers import told_of_attachments, told_of_days, told_of_scope
 from lse_dagster.day.calendar import DriveCopy
-from lse_dagster.day.drive_copy import list_copies
+from lse_dagster.day.drive_copy import hold_copies
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.reconciliation import Danger, KnownDay, Need, Rule, dangers, needs, pause_after
+from lse_dagster.drive.errors import HeldByAnother
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.clock import LangSmithClock
@@ -80,13 +81,20 @@ class Reconciliation:
 
 
 def copies_on_drive(drive: DriveResource, project: str, log: Log) -> dict[date, DriveCopy] | None:
-    """The day zips of a project on Drive; None while Drive cannot be asked: an upload says why."""
+    """The day zips of a project on Drive; None while Drive cannot be asked: an upload says why.
+
+    Raises `HeldByAnother` while another machine archives the project there: two would never agree.
+    """
     try:
         with drive.connect(log, backoff=_QUICKLY, timeout=_DRIVE_TIMEOUT) as archive:
-            copies = list_copies(archive, project)
+            copies, gone = hold_copies(archive, project)
+    except HeldByAnother:
+        raise
     except ArchiveError as error:
         log.warning(f"What Drive has is taken from the records. {error}")
         return None
+    if gone is not None:
+        log.warning(f"{gone.host} was not seen on Drive since {gone.seen}: this machine goes on there.")
     return {day: DriveCopy(file.size, file.web_view_link) for day, file in copies.items()}
 
 

@@ -18,6 +18,7 @@ from lse_dagster.checks import ATTACHMENTS_CHECK, DRIVE_CHECK
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
 from lse_dagster.day.interval import iso_z
 from lse_dagster.day.inventory import local_days
+from lse_dagster.day.names import project_path_part
 from lse_dagster.day.outline import outlines_of_folder, outlines_of_zip
 from lse_dagster.day.reconciliation import KnownDay, Rule, is_settled
 from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, remove_local_copy, sweep
@@ -182,6 +183,7 @@ def free_disk_op(
             removed: list[LocalCopy] = []
             service = Service()
             with drive.connect(context.log) as archive:
+                archive.expect_ours(project_path_part(name))
                 remove = partial(
                     remove_local_copy, storage.days, storage.zips, archive, name, dry_run=config.dry_run
                 )

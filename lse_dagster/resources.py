@@ -18,6 +18,7 @@ from lse_dagster.drive.archive import TIMEOUT, DriveArchive
 from lse_dagster.drive.credentials import signed_in_account
 from lse_dagster.drive.retry import Backoff
 from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.settings import AuthType, MissingSetting
@@ -65,6 +66,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     impersonate: str | None = None
     endpoint: str | None = None
     memory_dir: str | None = None
+    machine_files: list[str] = Field(default_factory=list)
 
     def connect(self, log: Log, *, backoff: Backoff | None = None, timeout: float = TIMEOUT) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
@@ -83,6 +85,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             token_path=Path(self.token_path) if self.token_path else None,
             impersonate=self.impersonate,
             memory=Path(self.memory_dir) if self.memory_dir else None,
+            machine=ThisMachine(tuple(map(Path, self.machine_files))) if self.machine_files else None,
             endpoint=self.endpoint,
         )
         return DriveArchive.connect(

@@ -82,6 +82,7 @@ class Settings:
     start_date: date = _DEFAULT_START
     data_dir: Path = Path("data")
     archives_dir: Path = Path("archives")
+    dagster_home: Path | None = None
     zip_level: int = DEFAULT_LEVEL
     drive_folder_url: str | None = None
     drive_auth_type: AuthType = "service_account"
@@ -153,6 +154,7 @@ class Settings:
             start_date=_start_date(text("LSE_START_DATE")),
             data_dir=path("LSE_DATA_DIR") or Path("data"),
             archives_dir=path("LSE_ARCHIVES_DIR") or Path("archives"),
+            dagster_home=path("DAGSTER_HOME"),
             zip_level=_zip_level(text("LSE_ZIP_LEVEL")),
             drive_folder_url=text("GOOGLE_DRIVE_FOLDER_URL"),
             drive_auth_type=_auth_type(text("GOOGLE_DRIVE_AUTH_TYPE")),
@@ -180,6 +182,12 @@ class Settings:
         """Where the ids of what was made on Drive are kept: with the zips, for all who share them."""
         return self.archives_dir / ".drive"
 
+    @property
+    def machine_files(self) -> tuple[Path, ...]:
+        """Where it is kept which machine this is: with the zips, and in Dagster's home."""
+        homes = (self.archives_dir, *([self.dagster_home] if self.dagster_home is not None else []))
+        return tuple(home / ".machine" for home in homes)
+
     def langsmith(self, *, patience: float, read_timeout: float) -> "LangSmithSettings":
         """The part that `lse_dagster.langsmith` needs, in seconds of patience; the key may be empty."""
         from lse_dagster.langsmith.limiter import PUBLISHED_RATES
@@ -197,6 +205,7 @@ class Settings:
     def drive(self) -> "DriveSettings":
         """The part that `lse_dagster.drive` needs; without a folder its URL is empty."""
         from lse_dagster.drive.settings import DriveSettings  # with it comes Google's client: half a second
+        from lse_dagster.drive.this_machine import ThisMachine
 
         return DriveSettings(
             folder_url=self.drive_folder_url or "",
@@ -205,6 +214,7 @@ class Settings:
             token_path=self.drive_token_path,
             impersonate=self.drive_impersonate,
             memory=self.drive_memory,
+            machine=ThisMachine(self.machine_files),
             endpoint=self.drive_endpoint,
         )
 

@@ -107,7 +107,7 @@ def deploy(
         def begin(apis: Sequence[LangSmithApi], now: datetime, **variables: str) -> Daemon:
             projects = ",".join(api.project for api in apis)
             settings = unattended_settings(sandbox.env, tmp_path, LSE_PROJECTS=projects, **variables)
-            return Daemon(settings, instance, Clock(now), [langsmith_sandbox])
+            return Daemon(settings, instance, Clock(now), [langsmith_sandbox, drive_sandbox])
 
         yield begin
 

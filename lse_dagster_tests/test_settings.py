@@ -116,7 +116,7 @@ def test_env_example_documents_every_variable_that_is_read() -> None:
 
     documented = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert documented - {"DAGSTER_HOME", "REQUESTS_CA_BUNDLE"} == read
+    assert documented - {"REQUESTS_CA_BUNDLE"} == read
 
 
 def test_no_other_module_reads_the_environment() -> None:

@@ -1,6 +1,6 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,7 @@ from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day.zip_proof import PROVED, prove_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.holder import Holder
 from lse_dagster.drive.session import Progress
 from lse_dagster.drive.upload import Uploaded
 from lse_dagster.errors import ArchiveError
@@ -70,8 +71,21 @@ def find_copy(drive: DriveArchive, project: str, day: date) -> DriveFile | None:
 
 def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
     """Every day zip of the project on Drive, by its date, with one listing; one of each pair of twins."""
+    return _copies_among(drive.list(project_path_part(project)), project)
+
+
+def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveFile], Holder | None]:
+    """The same, for the machine that archives there; and the one that did until now and is gone.
+
+    Raises `HeldByAnother` if another machine archives there.
+    """
+    files, gone = drive.hold(project_path_part(project))
+    return _copies_among(files, project), gone
+
+
+def _copies_among(files: Iterable[DriveFile], project: str) -> dict[date, DriveFile]:
     found = {}
-    for file in drive.list(project_path_part(project)):
+    for file in files:
         try:
             day = parse_date(Path(file.name).stem[-len("YYYY-MM-DD") :])
         except InvalidDate:

@@ -15,6 +15,7 @@ from lse_dagster.drive.download import Downloaded, download
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.folder import RootFolder, files_in, folders_named, rename, root_folder
 from lse_dagster.drive.folder_url import parse_folder_url
+from lse_dagster.drive.holder import Holder, folders_to_write, hold_folders
 from lse_dagster.drive.limiter import CreationLimiter, shared_limiter
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.retry import Backoff
@@ -66,6 +67,7 @@ class DriveArchive:
             timeout=timeout,
             creations=creations or shared_limiter(settings.endpoint, account.name),
             memory=settings.memory,
+            machine=settings.machine,
             on_retry=on_retry,
         )
         try:
@@ -109,6 +111,21 @@ class DriveArchive:
         operation = Operation(self._service, f'Listing the Drive folder "{folder}"')
         yield from files_in(operation, self._root, folders_named(operation, self._root, folder))
 
+    def hold(self, folder: str) -> tuple[Iterator[DriveFile], Holder | None]:
+        """As `list`; and the folder says from now on that this machine archives to it.
+
+        And who did until now and is gone. Raises `HeldByAnother` while another machine does.
+        """
+        operation = Operation(self._service, f'Archiving to the Drive folder "{folder}"')
+        folders, gone = hold_folders(operation, self._root, folder)
+        return files_in(operation, self._root, folders), gone
+
+    def expect_ours(self, folder: str) -> None:
+        """Raises `HeldByAnother` while another machine archives to the folder."""
+        folders_to_write(
+            Operation(self._service, f'Archiving to the Drive folder "{folder}"'), self._root, folder
+        )
+
     def upload(
         self,
         path: Path,
@@ -134,10 +151,11 @@ class DriveArchive:
         done. A later call with the same file and place, in any process, goes on where this one was stopped;
         of two calls with one place at once the second is refused. Without it a stopped upload starts again.
 
-        Raises `TwinFiles`, `UploadCorrupted` (a new bad file is in the trash by then; of an old file the
-        revision before is named), `FileTrashed`, `FileMoved`, `FileReplaced` (another writer's content was
-        replaced at the same moment; its revision is named), `UploadInProgress`, `LocalFileChanged`,
-        `LocalFileUnreadable`, `NoStorage`, `PermissionMissing`, `FolderFull`, `DailyLimitReached`; a
+        Raises `HeldByAnother`, `TwinFiles`, `UploadCorrupted` (a new bad file is in the trash by then; of an
+        old file the revision before is named), `FileTrashed`, `FileMoved`, `FileReplaced` (another writer's
+        content was replaced at the same moment; its revision is named), `UploadInProgress`,
+        `LocalFileChanged`, `LocalFileUnreadable`, `NoStorage`, `PermissionMissing`, `FolderFull`,
+        `DailyLimitReached`; a
         `PassingFault` when all tries failed; and what `may_replace` raises.
         """
         return upload(

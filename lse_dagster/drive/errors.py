@@ -169,6 +169,10 @@ class PermissionMissing(DriveError):
     """The account may not do this to this file or folder."""
 
 
+class HeldByAnother(DriveError):
+    """Another machine archives to the project's folder, and was seen there lately."""
+
+
 class FolderFull(DriveError):
     """The shared drive or the folder has reached Drive's limit of items."""
 

@@ -49,15 +49,19 @@ class _Root(msgspec.Struct, frozen=True, rename="camel"):
     drive_id: str | None = None
 
 
-class _Folder(msgspec.Struct, frozen=True, rename="camel"):
+class Folder(msgspec.Struct, frozen=True, rename="camel"):
+    """A folder below the root."""
+
     id: str
     created_time: AwareTime
     name: str = ""
+    description: str = ""
     trashed: bool = False
     parents: tuple[str, ...] = ()
 
     @property
     def age_order(self) -> tuple[datetime, str]:
+        """The oldest is written to; then the smaller id decides."""
         return (self.created_time, self.id)
 
 
@@ -110,7 +114,7 @@ def root_folder(operation: Operation, address: FolderAddress) -> RootFolder:
 
 def folders_named(operation: Operation, root: RootFolder, name: str) -> list[str]:
     """The ids of all live folders of exactly this name in the root, the oldest first; usually one or none."""
-    return [found.id for found in _folders(operation, root, name)]
+    return [found.id for found in find_folders(operation, root, name)]
 
 
 def ensure_folder(operation: Operation, root: RootFolder, name: str) -> str:
@@ -125,7 +129,7 @@ def _make_only(operation: Operation, root: RootFolder, name: str) -> str:
     ours = _make_folder(operation, root, name)
     service.known.remember(root.id, name, ours.id, now=service.backoff.now())
     # Another writer may have done the same a moment ago.
-    winner = _folders(operation, root, name)[0]
+    winner = find_folders(operation, root, name)[0]
     if winner.id != ours.id and not _holds_anything(operation, root, ours.id):
         service.known.remember(root.id, name, winner.id, now=service.backoff.now())
         move_to_trash(operation, ours.id)
@@ -220,26 +224,29 @@ def move_to_trash(operation: Operation, file_id: str) -> None:
         return
 
 
-def _make_folder(operation: Operation, root: RootFolder, name: str) -> _Folder:
+def _make_folder(operation: Operation, root: RootFolder, name: str) -> Folder:
     wanted_id = new_id(operation)
     body: Any = {"id": wanted_id, "name": name, "mimeType": FOLDER_TYPE, "parents": [root.id]}
     files = operation.service.files
     fields = "id,createdTime"
     operation.service.creations.wait()
     try:
-        return operation.call(files.create(body=body, fields=fields, supportsAllDrives=True), _Folder)
+        return operation.call(files.create(body=body, fields=fields, supportsAllDrives=True), Folder)
     except AlreadyExists:  # an earlier try had landed, only its answer was lost
-        return operation.call(files.get(fileId=wanted_id, fields=fields, supportsAllDrives=True), _Folder)
+        return operation.call(files.get(fileId=wanted_id, fields=fields, supportsAllDrives=True), Folder)
 
 
-def _folders(operation: Operation, root: RootFolder, name: str) -> list[_Folder]:
+def find_folders(operation: Operation, root: RootFolder, name: str) -> list[Folder]:
+    """All live folders of exactly this name in the root, the oldest first; usually one or none."""
     query = f"{quoted(root.id)} in parents and mimeType = {quoted(FOLDER_TYPE)} and name = {quoted(name)}"
-    listed = search(operation, query, _Folder, fields="id,name,createdTime", drive_id=root.drive_id)
+    listed = search(
+        operation, query, Folder, fields="id,name,createdTime,description", drive_id=root.drive_id
+    )
     found = {folder.id: folder for folder in listed if folder.name == name}
     service = operation.service
     known = service.known.named(root.id, name, now=service.backoff.now())
     if known is not None and known.id not in found:
-        ours = _by_id(operation, known, _Folder, fields="id,name,createdTime,trashed,parents")
+        ours = _by_id(operation, known, Folder, fields="id,name,createdTime,description,trashed,parents")
         if ours is None or ours.trashed or ours.name != name or root.id not in ours.parents:
             service.known.forget(known)
         else:

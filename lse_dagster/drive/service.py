@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,7 +27,9 @@ from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.known_ids import KnownIds
 from lse_dagster.drive.limiter import CreationLimiter
 from lse_dagster.drive.retry import Backoff
+from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.errors import OnRetry, without_a_word
+from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class Service:
         timeout: float,
         creations: CreationLimiter,
         memory: Path | None = None,
+        machine: ThisMachine | None = None,
         on_retry: OnRetry = without_a_word,
     ) -> None:
         google = _google_client(endpoint)
@@ -59,6 +63,10 @@ class Service:
         """Paces new files and folders."""
         self.making_folders = threading.Lock()
         """Held while a folder is looked for and made: threads of one archive must not make twins."""
+        self.machine = machine
+        """Who we are for those who read the folders' descriptions; None: nobody asks."""
+        self.time = ServerTime()
+        """What time it is for Drive, by its answers so far."""
         self.known = KnownIds(memory)
         """What was made or changed lately: lists can lag behind."""
         self._root, self._base = google.root, google.base
@@ -98,9 +106,13 @@ class Service:
             headers["X-Goog-Drive-Resource-Keys"] = self._resource_keys
         return headers
 
+    def now(self) -> datetime:
+        """Drive's time, or this machine's as long as no answer has said it."""
+        return self.time.now(datetime.now(UTC))
+
     def http(self) -> httplib2.Http:
         """This thread's connection, as Google's client wants it."""
-        return cast(httplib2.Http, _GoogleHttp(self.session(), self.timeout))
+        return cast(httplib2.Http, _GoogleHttp(self.session(), self.timeout, self.time))
 
     def session(self) -> Session:
         """This thread's connection."""
@@ -140,16 +152,17 @@ def _google_client(endpoint: str | None) -> _GoogleClient:
         document["baseUrl"] = document["rootUrl"] + document["servicePath"]
     # `build` fetches its own document; this one is missing in the stubs.
     build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
-    drive: DriveResource = build(document, http=_GoogleHttp(Session(), 0.0))
+    drive: DriveResource = build(document, http=_GoogleHttp(Session(), 0.0, ServerTime()))
     return _GoogleClient(document["rootUrl"], document["baseUrl"], drive)
 
 
 class _GoogleHttp:
     """What Google's client asks of httplib2, done by a session."""
 
-    def __init__(self, session: Session, timeout: float) -> None:
+    def __init__(self, session: Session, timeout: float, time: ServerTime) -> None:
         self._session = session
         self._timeout = timeout
+        self._time = time
 
     def request(
         self,
@@ -161,6 +174,8 @@ class _GoogleHttp:
     ) -> tuple[httplib2.Response, bytes]:
         """One request, and its answer as httplib2 gives it. Raises `requests.RequestException`."""
         answer = self._session.request(method, uri, data=body, headers=headers, timeout=self._timeout)
+        if answer.ok:  # others may come from a proxy, which has a clock of its own
+            self._time.note(answer.headers)
         return httplib2.Response({**answer.headers, "status": str(answer.status_code)}), answer.content
 
     def close(self) -> None:

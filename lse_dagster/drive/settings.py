@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lse_dagster.drive.this_machine import ThisMachine
+
 AuthType = Literal["oauth2", "service_account", "adc"]
 
 
@@ -23,5 +25,7 @@ class DriveSettings:
     """GOOGLE_DRIVE_TOKEN_PATH: the OAuth token (`authorized_user` JSON); rewritten when it is refreshed."""
     memory: Path | None = None
     """A directory for the ids of what was made lately; without one, each process remembers its own alone."""
+    machine: ThisMachine | None = None
+    """Who we are where one machine alone may write; None: nobody asks."""
     endpoint: str | None = None
     """GOOGLE_DRIVE_ENDPOINT: the root of another server that speaks Drive v3; sandbox and tests only."""

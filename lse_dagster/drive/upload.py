@@ -29,6 +29,7 @@ from lse_dagster.drive.folder import (
     move_to_trash,
     new_id,
 )
+from lse_dagster.drive.holder import folders_to_write
 from lse_dagster.drive.kept_session import KeptSession, SessionFile, SessionKey, session_file
 from lse_dagster.drive.local_file import LocalFile
 from lse_dagster.drive.meanwhile import refuse_elsewhere, refuse_unseen
@@ -78,7 +79,7 @@ def upload(
         LocalFile(path, what=operation.what) as local,
     ):
         sending = _Sending(operation, local, kept, properties, on_progress)
-        folder_ids = folders_named(operation, root, folder)
+        folder_ids = folders_to_write(operation, root, folder)
         existing, twins_removed = keep_one(operation, root, folder_ids, name)
         if sha256 is not None:
             local.expect(sha256)

@@ -12,10 +12,10 @@ import requests
 
 from lse_dagster.langsmith.errors import CertificateRefused, QueryGoesInCircles, Unavailable
 from lse_dagster.langsmith.generation import has_v2
-from lse_dagster.langsmith.server_time import date_of
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
+from lse_dagster.net.server_time import date_of
 from lse_dagster.net.session import Session
 
 _INFO_PATH = "/api/v1/info"

@@ -36,7 +36,7 @@ from lse_dagster.langsmith.limiter import (
     shared_limiters,
 )
 from lse_dagster.langsmith.pace import WholeWithin
-from lse_dagster.langsmith.server_time import ServerTime
+from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
 
 T = TypeVar("T")

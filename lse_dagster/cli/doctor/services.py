@@ -8,6 +8,7 @@ from lse_dagster.cli.langsmith_connection import connect_langsmith
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
+    from lse_dagster.drive import Backoff
     from lse_dagster.drive.about import ArchiveFolder
     from lse_dagster.settings import Settings
 
@@ -87,7 +88,30 @@ def check_drive(settings: "Settings") -> list[Finding]:
         findings.append(good("Drive folder", _describe(status.folder, free)))
     if status.problem is not None:
         findings.append(problem("Drive uploads", status.problem.why, status.problem.next_step))
+    elif settings.drive_folder_url:
+        findings += _other_machines(settings, quickly)
     return findings
+
+
+def _other_machines(settings: "Settings", quickly: "Backoff") -> list[Finding]:
+    """The projects that another machine archives to Drive."""
+    from lse_dagster.day.names import project_path_part
+    from lse_dagster.drive.archive import DriveArchive
+    from lse_dagster.drive.errors import HeldByAnother
+
+    impossible = {one.name for one in settings.impossible_projects()}
+    found = []
+    try:
+        with DriveArchive.connect(settings.drive(), backoff=quickly, timeout=_DRIVE_TIMEOUT) as drive:
+            for project in settings.projects:
+                if project not in impossible:
+                    try:
+                        drive.expect_ours(project_path_part(project))
+                    except HeldByAnother as error:
+                        found.append(problem_of(f"project {project}", error))
+    except ArchiveError as error:
+        return [*found, problem_of("Drive uploads", error)]
+    return found
 
 
 def _look_up(settings: "Settings", project: str) -> str:

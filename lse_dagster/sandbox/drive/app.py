@@ -47,11 +47,12 @@ _API: list[tuple[str, str, Handler]] = [
 
 
 def create_drive_app(directory: Path, control: Control) -> Starlette:
-    """The app over the state below a directory. It needs nothing of `control`, which wraps it."""
+    """The app over the state below a directory. `control`, which wraps it, learns its clock."""
     store = Store(directory)
     prepare(store)
     store.remove_unused_contents()
     drive = Drive(store, Switches(store))
+    control.clock = drive.switches.clock
     uploads, tokens, pages = Uploads(drive), TokenEndpoint(drive), Pages(drive)
     routes = [
         Route(f"/drive/v3{path}", _endpoint(drive, handler), methods=[method])

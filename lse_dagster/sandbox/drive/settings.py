@@ -5,6 +5,7 @@ restarted server is well-behaved. The last three are actions: done at once, noth
 """
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +56,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Manager, Content manager, Contributor or Viewer of the shared drive. Only a Manager can delete."""
     token_seconds: int = 3600
     """Access tokens issued from now on expire after so many seconds."""
+    now: datetime | None = None
+    """What the `Date` of answers says; the times of files are real ones."""
 
 
 class Actions(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,6 +78,10 @@ class Switches:
         self._store = store
         self.now = Settings()
         self._unfound: dict[str, int] = {}
+
+    def clock(self) -> datetime:
+        """What time it is for the server."""
+        return datetime.now(UTC) if self.now.now is None else self.now.now.astimezone(UTC)
 
     def odd_page(self, page: dict[str, Any], came_in: str | None) -> dict[str, Any]:
         """The page as `odd_pages` wants it: what it lists is under the one key whose value is a list."""

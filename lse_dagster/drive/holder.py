@@ -1,0 +1,104 @@
+"""Which machine archives to a project's folder on Drive: one line of the folder's description.
+
+Two that do would replace each other's copies for ever. A description comes with every look at the folder, is
+replaced in one step, has no twins as a file would, and people see it in Google Drive and may take it out.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from lse_dagster.drive.errors import HeldByAnother, PermissionMissing
+from lse_dagster.drive.folder import RootFolder, find_folders
+from lse_dagster.drive.operation import Operation
+from lse_dagster.drive.this_machine import ThisMachine
+
+SILENT: Final = timedelta(days=2)
+"""A machine that was not seen for so long is gone; LangSmith keeps days for at least a week more."""
+_SEEN_EVERY: Final = timedelta(hours=6)
+_LINE: Final = re.compile(
+    r"^Archived by (?P<host>[\w.-]+) \(machine (?P<id>[0-9a-f]{16}), "
+    r"seen (?P<seen>\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)[^\n]*\n?",
+    re.MULTILINE | re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A machine, and when it looked last, to the minute, by Drive's clock."""
+
+    id: str
+    host: str
+    seen: datetime
+
+    @classmethod
+    def in_description(cls, text: str) -> "Holder | None":
+        """The one that a folder's description names."""
+        if (found := _LINE.search(text)) is None:
+            return None
+        try:
+            seen = datetime.fromisoformat(found["seen"]).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return cls(found["id"], found["host"], seen)
+
+    def into_description(self, text: str) -> str:
+        """A description that names this one; what else people wrote there stays."""
+        line = (
+            f"Archived by {self.host} (machine {self.id}, seen {self.seen:%Y-%m-%d %H:%M} UTC). "
+            "Take this line out if that machine is gone.\n"
+        )
+        rest = _LINE.sub("", text).rstrip("\n")
+        return f"{rest}\n{line}" if rest else line
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether the machine is gone. A time that cannot be is no sign of life."""
+        return abs(now - self.seen) >= SILENT
+
+
+def folders_to_write(operation: Operation, root: RootFolder, name: str) -> list[str]:
+    """As `folders_named`. Raises `HeldByAnother` while another machine archives to one of them."""
+    found, machine = find_folders(operation, root, name), operation.service.machine
+    if machine is not None:
+        for folder in found:
+            _refuse_another(operation, folder.description, machine)
+    return [folder.id for folder in found]
+
+
+def hold_folders(operation: Operation, root: RootFolder, name: str) -> tuple[list[str], Holder | None]:
+    """As `folders_to_write`; and the folder says from now on that this machine archives to it.
+
+    And who did until now and is gone. That takes a request every few hours. An account that may not describe
+    the folder does without, and so does a machine that cannot keep an id.
+    """
+    found, machine = find_folders(operation, root, name), operation.service.machine
+    ids = [folder.id for folder in found]
+    if machine is None or not found:
+        return ids, None
+    for folder in found:
+        _refuse_another(operation, folder.description, machine)
+    holder, now = Holder.in_description(found[0].description), operation.service.now()
+    is_ours = holder is not None and machine.is_called(holder.id)
+    if holder is None or not is_ours or abs(now - holder.seen) >= _SEEN_EVERY:
+        with suppress(PermissionMissing, OSError):
+            said = Holder(machine.id(), machine.host, now).into_description(found[0].description)
+            request = operation.service.files.update(
+                fileId=found[0].id, body={"description": said}, fields="id", supportsAllDrives=True
+            )
+            operation.call(request, dict)
+    return ids, None if is_ours else holder
+
+
+def _refuse_another(operation: Operation, description: str, machine: ThisMachine) -> None:
+    holder = Holder.in_description(description)
+    if holder is None or holder.is_silent(operation.service.now()) or machine.is_called(holder.id):
+        return
+    raise HeldByAnother(
+        operation.what,
+        f"{holder.host} archives to that folder; it was seen there last on {holder.seen:%Y-%m-%d %H:%M} UTC.",
+        "Archive a project on one machine only. If that one is gone: this one goes on by itself from "
+        f"{holder.seen + SILENT:%Y-%m-%d %H:%M} UTC on, or at once when you take the line "
+        f"`Archived by {holder.host} ...` out of the folder's description in Google Drive.",
+    )

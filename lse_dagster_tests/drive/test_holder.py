@@ -1,0 +1,165 @@
+"""One machine archives to a project's folder: it says so there, and another one is refused."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.errors import HeldByAnother
+from lse_dagster.drive.holder import SILENT, Holder
+from lse_dagster.drive.this_machine import ThisMachine
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster_tests.drive.conftest import Person, nothing
+
+NOON = datetime(2025, 8, 29, 12, tzinfo=UTC)
+Connect = Callable[[str], DriveArchive]
+
+holders = st.builds(
+    Holder,
+    st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9._-]{1,60}", fullmatch=True),
+    st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(
+        lambda moment: moment.replace(second=0, microsecond=0)
+    ),
+)
+
+
+@given(st.text(), holders, holders)
+def test_what_people_wrote_about_a_folder_stays_and_the_last_machine_is_named_once(
+    text: str, first: Holder, last: Holder
+) -> None:
+    described = last.into_description(first.into_description(text))
+
+    assert Holder.in_description(described) == last
+    assert described.count("Archived by ") == 1
+    assert described.startswith(text.rstrip("\n"))
+
+
+def test_a_time_that_cannot_be_names_nobody() -> None:
+    assert Holder.in_description(f"Archived by x (machine {'a' * 16}, seen 2025-13-77 99:99 UTC).") is None
+
+
+@pytest.fixture
+def connect(settings: DriveSettings, tmp_path: Path) -> Connect:
+    """The Drive as a machine sees it that keeps its id in files of these names."""
+
+    def as_machine(*names: str) -> DriveArchive:
+        machine = ThisMachine(tuple(tmp_path / name / ".machine" for name in names)) if names else None
+        return DriveArchive.connect(replace(settings, machine=machine))
+
+    return as_machine
+
+
+@pytest.fixture
+def held(connect: Connect, folder: str, local: Callable[[bytes], Path], drive_sandbox: ControlClient) -> str:
+    """A folder with a file, to which the first machine archived last at noon."""
+    drive_sandbox.settings(now=NOON.isoformat())
+    with connect("first") as drive:
+        drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        assert drive.hold(folder)[1] is None
+    return folder
+
+
+@pytest.mark.parametrize("who", [("first",), ("new disk", "first"), ("second",), ()])
+@pytest.mark.parametrize("later", [timedelta(0), SILENT - timedelta(minutes=1), SILENT, timedelta(days=400)])
+def test_another_machine_may_read_and_writes_only_once_the_first_was_silent_for_two_days(
+    who: tuple[str, ...],
+    later: timedelta,
+    connect: Connect,
+    held: str,
+    local: Callable[[bytes], Path],
+    drive_sandbox: ControlClient,
+) -> None:
+    drive_sandbox.settings(now=(NOON + later).isoformat())
+    refused = who == ("second",) and later < SILENT
+    outcome = pytest.raises(HeldByAnother, match="seen there last on 2025-08-29 12:00 UTC")
+
+    with connect(*who) as drive:
+        with outcome if refused else nullcontext():
+            drive.expect_ours(held)
+        with outcome if refused else nullcontext():
+            drive.upload(local(b"2"), folder=held, name="b.zip", may_replace=nothing)
+        assert drive.find(held, "a.zip") is not None
+        assert {file.name for file in drive.list(held)} == {"a.zip"} | (set() if refused else {"b.zip"})
+
+
+def test_a_machine_that_takes_over_is_told_who_was_there_and_refuses_the_old_one(
+    connect: Connect, held: str, drive_sandbox: ControlClient
+) -> None:
+    drive_sandbox.settings(now=(NOON + SILENT).isoformat())
+
+    with connect("second") as drive:
+        files, gone = drive.hold(held)
+        again = drive.hold(held)[1]
+
+    assert [file.name for file in files] == ["a.zip"]
+    assert (gone.seen if gone is not None else None, again) == (NOON, None)
+    with connect("first") as drive, pytest.raises(HeldByAnother):
+        drive.hold(held)
+
+
+def test_a_machine_says_that_it_is_there_every_six_hours_and_needs_one_request_for_it(
+    connect: Connect, held: str, drive_sandbox: ControlClient
+) -> None:
+    before = len(drive_sandbox.requests())
+    for hours in range(13):
+        drive_sandbox.settings(now=(NOON + timedelta(hours=hours)).isoformat())
+        with connect("first") as drive:
+            drive.hold(held)
+
+    asked = drive_sandbox.requests()[before:]
+    assert len([entry for entry in asked if entry.method == "PATCH"]) == 2
+
+
+def test_two_machines_that_begin_at_once_leave_one_of_them(
+    connect: Connect, folder: str, local: Callable[[bytes], Path]
+) -> None:
+    with connect("first") as first, connect("second") as second:
+        first.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        second.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        second.hold(folder)
+
+        with pytest.raises(HeldByAnother):
+            first.hold(folder)
+        second.hold(folder)
+
+
+def test_a_line_that_somebody_takes_out_lets_another_machine_begin(
+    connect: Connect, held: str, person: Person, root_id: str
+) -> None:
+    (found,) = person.live_in(root_id, held)
+
+    person.files.update(fileId=found["id"], body={"description": "Ours."}, supportsAllDrives=True).execute()
+
+    with connect("second") as drive:
+        assert drive.hold(held)[1] is None
+    assert person.get(found["id"])["description"].startswith("Ours.\nArchived by ")
+
+
+def test_an_account_that_may_not_describe_the_folder_does_without(
+    connect: Connect, folder: str, local: Callable[[bytes], Path], drive_sandbox: ControlClient
+) -> None:
+    with connect("first") as drive:
+        drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        drive_sandbox.fault(method="PATCH", path="/files/", status=403, times=9)
+
+        files, gone = drive.hold(folder)
+
+    assert ([file.name for file in files], gone) == (["a.zip"], None)
+
+
+def test_a_machine_that_can_keep_its_id_nowhere_does_without(
+    settings: DriveSettings, folder: str, local: Callable[[bytes], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    machine = ThisMachine((tmp_path / "file" / ".machine",))
+    with DriveArchive.connect(replace(settings, machine=machine)) as drive:
+        drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+
+        assert drive.hold(folder)[1] is None
