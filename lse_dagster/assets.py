@@ -24,6 +24,7 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
+from lse_dagster.drive.retry import Backoff
 from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.clock import LangSmithClock
@@ -126,13 +127,23 @@ def _raw_runs(
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
             source = _source(context, project, config)
             if source == "drive":
-                staged, found = _restore(context, name, day, drive, storage, listener, config.overwrite)
+                staged, found = _restore(
+                    context, name, day, drive, storage, listener, config.overwrite, retries.patience_seconds
+                )
                 here = storage.places(None, context.log)
                 staged = take_as_it_is(staged, here, config.overwrite, now=now)
             else:
                 try:
                     staged, found = _fetch(
-                        context, name, day, langsmith, storage, listener, config.overwrite, fetch
+                        context,
+                        name,
+                        day,
+                        langsmith,
+                        storage,
+                        listener,
+                        config.overwrite,
+                        fetch,
+                        retries.patience_seconds,
                     )
                     staged = keep_what_was_there(
                         staged,
@@ -248,8 +259,9 @@ def _fetch(
     listener: Listener,
     overwrite: Overwrite,
     fetch: Callable[..., FetchedDay],
+    patience: float,
 ) -> tuple[StagedDay, Metadata]:
-    with langsmith.connect(context.log) as transport:
+    with langsmith.connect(context.log, patience_seconds=patience) as transport:
         fetched = fetch(transport, storage.days, project, day, overwrite=overwrite, on_progress=listener)
     if fetched.resumed_runs:
         context.log.info(f"Went on with an interrupted fetch: {fetched.resumed_runs:,} runs were there")
@@ -305,9 +317,10 @@ def _restore(
     storage: LocalStorage,
     listener: Listener,
     overwrite: Overwrite,
+    patience: float,
 ) -> tuple[StagedDay, Metadata]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
-    with drive.connect(context.log) as archive:
+    with drive.connect(context.log, backoff=Backoff(patience=patience)) as archive:
         restored = stage_from_drive(
             archive,
             storage.days,

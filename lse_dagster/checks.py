@@ -38,6 +38,7 @@ from lse_dagster.day_metadata import was_restored_from_drive
 from lse_dagster.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.retry import Backoff
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import Retries
 from lse_dagster.langsmith.comparison import CountsNow, count_now
@@ -175,11 +176,10 @@ def _raw_runs_checks(
             if content not in counted:
                 restored = bool(folder.summary.unverified)
                 restored = restored or _was_restored(context.instance, project, folder.date)
-                connect = partial(langsmith.connect, context.log)
+                ask = partial(count_now, partial(langsmith.connect, context.log), folder)
+                patience = retries.patience_seconds
                 try:
-                    counted[content] = service.ask(
-                        partial(count_now, connect, folder, may_be_silent=restored)
-                    )
+                    counted[content] = service.ask(partial(ask, patience=patience, may_be_silent=restored))
                 except ArchiveError as error:
                     counted[content] = error
             found = counted[content]
@@ -280,7 +280,8 @@ def _drive_check(
 
         def copy_of(day: date) -> DriveFile | None:
             if not archives:
-                archives.append(connections.enter_context(drive.connect(context.log)))
+                backoff = Backoff(patience=retries.patience_seconds)
+                archives.append(connections.enter_context(drive.connect(context.log, backoff=backoff)))
             return find_copy(archives[0], project.configured_name, day)
 
         def finding(day: date) -> Finding:

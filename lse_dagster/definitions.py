@@ -14,7 +14,7 @@ from lse_dagster.checks import check_keys, project_checks
 from lse_dagster.day.inventory import projects_here
 from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.executor import living_in_process_executor
-from lse_dagster.failure import Retries
+from lse_dagster.failure import AT_A_TERMINAL, Retries
 from lse_dagster.health import Installation, health_sensor
 from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
 from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
@@ -62,7 +62,7 @@ def build_definitions(
     here = projects_here(settings.data_dir, settings.archives_dir) if is_watched else {}
     projects = archived_projects(settings.projects, settings.in_the_way, here=here)
     clock = LangSmithClock(settings.langsmith_endpoint, now)
-    resources = build_resources(settings, progress or Progress(), retries or Retries(most=0))
+    resources = build_resources(settings, progress or Progress(), retries or AT_A_TERMINAL)
     return dg.Definitions.merge(
         *(
             _project_definitions(

@@ -6,6 +6,7 @@ canceled (1.13.27: the canceled run then succeeds).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import dagster as dg
 from pydantic import Field
@@ -61,13 +62,19 @@ def parts_of_failure(event: dg.DagsterEvent, *, otherwise_next: str) -> tuple[st
 class Retries(dg.ConfigurableResource):  # type: ignore[type-arg]
     """How a step is tried again after an error that may pass by itself.
 
-    The step waits outside of its pool, so another day may have its turn. What lasts longer than all the
-    waits is left to the reconciliation sensor, which asks for the day again hours later.
+    The step waits outside of its pool, so another day may have its turn, and does not wait long inside: a
+    project whose server is away must not keep the others from theirs. What lasts longer than all the waits is
+    left to the reconciliation sensor, which asks for the day again hours later.
     """
 
     most: int = Field(default=3, ge=0, description="How often a step is tried again. 0: never.")
     first_wait_seconds: float = Field(
         default=60.0, ge=0, description="The next waits are 3 and 7 times as long; each varies by this much."
+    )
+    patience_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long one request is tried again, in its place in the pool.",
     )
 
     def is_last(self, attempt: int) -> bool:
@@ -87,3 +94,7 @@ class Retries(dg.ConfigurableResource):  # type: ignore[type-arg]
                 self.most, self.first_wait_seconds, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS
             )
             raise dg.RetryRequested(self.most, rule.calculate_delay(attempt + 1)) from failure
+
+
+AT_A_TERMINAL: Final = Retries(most=0, patience_seconds=900.0)
+"""Who waits there is told why; nothing is tried again by itself."""

@@ -17,6 +17,7 @@ from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import numbers_of_replacement
+from lse_dagster.drive.retry import Backoff
 from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.printable import printable
 from lse_dagster.progress import Progress, amounts
@@ -145,7 +146,11 @@ class DriveIOManager(dg.ConfigurableIOManager):
         """Copy the zip to Drive and verify the copy. What is there already is not sent again."""
         started = time.monotonic()
         listener = self.progress.listener(context.log)
-        with self.retries.archive_errors(_attempt(context)), self.drive.connect(context.log) as drive:
+        backoff = Backoff(patience=self.retries.patience_seconds)
+        with (
+            self.retries.archive_errors(_attempt(context)),
+            self.drive.connect(context.log, backoff=backoff) as drive,
+        ):
             places = self.storage.places(self.drive, context.log)
             sent = upload_day(
                 drive,

@@ -25,7 +25,7 @@ from lse_dagster.day.retention import KeptCopy, LocalCopy, local_days_before, re
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day_results import Service
 from lse_dagster.errors import ArchiveError
-from lse_dagster.failure import NEXT_STEP_METADATA, archive_errors_as_failures
+from lse_dagster.failure import NEXT_STEP_METADATA, Retries, archive_errors_as_failures
 from lse_dagster.langsmith.recount import Recount, count_again
 from lse_dagster.own_records import owner_metadata
 from lse_dagster.project import ArchivedProject
@@ -46,12 +46,12 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
 
     @dg.op(name=project.job_name("count_again"), pool=LANGSMITH_POOL, out=dg.Out(dg.Nothing))
     def count_again_(
-        context: dg.OpExecutionContext, langsmith: LangSmithResource, storage: LocalStorage
+        context: dg.OpExecutionContext, langsmith: LangSmithResource, storage: LocalStorage, retries: Retries
     ) -> None:
-        with archive_errors_as_failures():
+        with retries.archive_errors(context.retry_number):
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
             held = _archived_runs(Records(context.instance, project), storage, name, day)
-            with langsmith.connect(context.log) as transport:
+            with langsmith.connect(context.log, patience_seconds=retries.patience_seconds) as transport:
                 found = count_again(
                     transport,
                     name,

@@ -38,7 +38,7 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     rates: str = "us"
     attachment_hosts: list[str] = Field(default_factory=list)
 
-    def connect(self, log: Log, *, patience_seconds: float = 900.0) -> Transport:
+    def connect(self, log: Log, *, patience_seconds: float) -> Transport:
         """A connection, to be used as a context manager; the log hears why it waits.
 
         Raises `MissingApiKey`.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import dagster as dg
 import pytest
@@ -101,6 +102,38 @@ def test_an_outage_that_lasts_ends_after_three_more_attempts_with_the_reason(
     assert retried(result) == ["raw_runs"] * 3
     assert "503" in (failure(result, "raw_runs").description or "")
     assert archive.days.find(archive.project, DATE) is None
+
+
+@pytest.mark.parametrize(
+    ("job", "step", "path"),
+    [
+        ("archive", "raw_runs", "/runs/"),
+        ("reconcile", "count_again", "/runs/"),
+        ("verify", "raw_runs_checks", "/runs/"),
+        ("archive", "drive_archive", "/upload/"),
+        ("verify", "drive_archive_checks", "/drive/v3/files"),
+        ("restore", "raw_runs", "/drive/v3/files"),
+    ],
+)
+def test_no_step_waits_long_for_who_is_away_in_its_place_in_the_pool(
+    job: str,
+    step: str,
+    path: str,
+    archive: DayArchive,
+    langsmith_sandbox: ControlClient,
+    drive_sandbox: ControlClient,
+) -> None:
+    if job != "archive":
+        archive.materialize()
+    away = langsmith_sandbox if path == "/runs/" else drive_sandbox
+    away.fault(path=path, status=503, times=100_000)
+    archive.retries = Retries(first_wait_seconds=0, patience_seconds=0.2)
+
+    began = time.monotonic()
+    result = archive.verify() if job == "verify" else archive.run(job)
+
+    assert retried(result) == [step] * 3
+    assert time.monotonic() - began < 60  # the patience of who waits at a terminal is a quarter of an hour
 
 
 def test_a_day_that_stays_short_fails_its_check_once(

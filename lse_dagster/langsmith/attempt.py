@@ -70,7 +70,7 @@ class Failed(Exception):
     asked: float = 0.0
     """How long the server asks to wait."""
     spent: float = 0.0
-    """How long an answer has been waited for that did not come."""
+    """How long an answer has been waited for that did not come, or was a refusal."""
     at_once: bool = False
     """Whether the next attempt need not wait: it is another one."""
     invalid: bool = False
@@ -97,10 +97,19 @@ def failed_by(fault: Exception, call: Call, what: str, key: ApiKey, *, seconds: 
 
 
 def refused(
-    call: Call, what: str, key: ApiKey, status: int, headers: Mapping[str, str], content: bytes
+    call: Call,
+    what: str,
+    key: ApiKey,
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    seconds: float,
 ) -> Failed:
-    """What an answer that is none means."""
-    if status in _MAY_BE_TOO_LARGE and call.asks_for_less() and status == 413:
+    """What an answer means that is none, `seconds` after the attempt began."""
+    is_smaller = status in _MAY_BE_TOO_LARGE and call.asks_for_less()
+    if is_smaller and status == 413:
         why = "413: a page was too large, and so are smaller ones"
         return Failed(unavailable(what, why), at_once=True)
-    return Failed(error_of(what, status, content, key), asked=retry_after(headers) or 0.0)
+    asked = retry_after(headers) or 0.0
+    return Failed(error_of(what, status, content, key), asked=asked, spent=0.0 if is_smaller else seconds)

@@ -17,7 +17,6 @@ from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.totals import count_runs
 from lse_dagster.langsmith.transport import Transport
 
-_PATIENCE = 900.0
 _PATIENCE_IF_SILENT = 30.0
 
 
@@ -57,8 +56,10 @@ class CountsNow:
         return replace(found, verdict=Verdict(False, why, only_warns=True))
 
 
-def count_now(connect: Connect, folder: DayFolder, *, may_be_silent: bool) -> CountsNow:
-    """Ask LangSmith for both counts. Raises what `connect` and `Transport.post` do, unless `may_be_silent`.
+def count_now(connect: Connect, folder: DayFolder, *, patience: float, may_be_silent: bool) -> CountsNow:
+    """Ask LangSmith for both counts, for so many seconds of `patience`.
+
+    Raises what `connect` and `Transport.post` do, unless `may_be_silent`.
 
     `/runs/stats` allows one request in ten seconds. While it counts as many runs as when the day was fetched,
     the root runs are taken to be as many too, and not asked for again.
@@ -68,7 +69,8 @@ def count_now(connect: Connect, folder: DayFolder, *, may_be_silent: bool) -> Co
         return CountsNow(folder, None, None)
     scope = started_in(summary.project_id, DayInterval.of(folder.date))
     try:
-        with connect(patience_seconds=_PATIENCE_IF_SILENT if may_be_silent else _PATIENCE) as transport:
+        seconds = min(_PATIENCE_IF_SILENT, patience) if may_be_silent else patience
+        with connect(patience_seconds=seconds) as transport:
             runs = count_runs(transport, scope)
             unchanged = runs == summary.langsmith_total
             roots = (

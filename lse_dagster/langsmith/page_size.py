@@ -58,7 +58,9 @@ class PageSize:
         """A page of `asked_for` runs could not be given; whether a smaller one can be asked for."""
         with self._lock:
             if asked_for > 1:
-                self._ceiling = self._size = max(1, min(self._size, asked_for // 2))
+                self._ceiling = min(self._ceiling, asked_for // 2)
+                # Before anything came, one run tells at once whether it is the size or the server.
+                self._size = min(self._size, self._ceiling) if self._runs else 1
                 self._good_pages = 0
             return asked_for > 1
 

@@ -237,7 +237,8 @@ class Transport:
             if self._cancelled.is_set():
                 raise Cancelled from None
             raise failed_by(fault, call, what, self._key, seconds=self._clock() - began) from None
-        failed = refused(call, what, self._key, status, headers, content)
+        seconds = self._clock() - began
+        failed = refused(call, what, self._key, status, headers, content, seconds=seconds)
         if status == 429:
             self._limiters[call.kind].refused(failed.asked)
         raise failed

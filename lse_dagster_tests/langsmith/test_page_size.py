@@ -10,8 +10,9 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import PageTooLarge, Unavailable
 from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.page_size import PageSize
-from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.langsmith.conftest import TracedProject, Waits
 from lse_dagster_tests.langsmith.planned import (
     DAY,
@@ -69,6 +70,38 @@ def test_light_runs_are_asked_for_in_pages_that_double_up_to_the_largest() -> No
     assert asked == [100, 200, 400, 800, 1000, 1000]
 
 
+def test_before_anything_came_one_run_tells_whether_the_page_was_too_large_or_the_server_is_away() -> None:
+    size = PageSize(1000)
+
+    assert size.too_large(100)
+    alone = size.current
+    for _ in range(6):
+        size.arrived(size.current, size.current * 1000)
+
+    assert alone == 1
+    assert not size.too_large(alone)
+    assert size.current == 50
+
+
+def test_who_never_answers_a_query_is_asked_twice_by_each_worker(
+    project: TracedProject,
+    planner: Planner,
+    sandbox: Sandbox,
+    langsmith_sandbox: ControlClient,
+    tmp_path: Path,
+) -> None:
+    ingest(project.api, in_one_moment(planner, 3))
+    langsmith_sandbox.latency({QUERY: 60})
+    key, endpoint = sandbox.env["LANGSMITH_API_KEY"], sandbox.langsmith_url
+    reach = LangSmithSettings(key, endpoint, read_timeout=0.3, patience=0.2)  # as 120 and 60 in earnest
+
+    with Transport(reach, jitter=lambda: 0.0) as transport, pytest.raises(Unavailable):
+        fetch_day(transport, DayStore(tmp_path), project.name, DAY)
+
+    ranges, before_them = 12, 2
+    assert transport.counters.requests <= before_them + 2 * ranges
+
+
 def test_heavy_runs_are_asked_for_in_pages_of_a_few_megabytes() -> None:
     size = PageSize(1000)
 
@@ -95,16 +128,18 @@ def test_an_empty_page_says_nothing_about_the_size() -> None:
 
 def test_a_page_that_is_too_large_is_halved_down_to_one_run() -> None:
     size = PageSize(1000)
+    size.arrived(1, 1000)
 
     halved = []
     while size.too_large(size.current):
         halved.append(size.current)
 
-    assert halved == [50, 25, 12, 6, 3, 1]
+    assert halved == [100, 50, 25, 12, 6, 3, 1]
 
 
 def test_after_a_page_was_too_large_its_size_is_tried_again_only_after_many_good_ones() -> None:
     size = PageSize(1000)
+    size.arrived(1, 1000)
     size.too_large(100)
 
     asked = []
@@ -129,6 +164,7 @@ def test_the_size_stays_as_it_is_while_runs_are_about_as_heavy_as_before() -> No
 
 def test_workers_whose_pages_of_one_size_are_all_too_large_halve_it_once() -> None:
     size = PageSize(1000)
+    size.arrived(1, 1000)
 
     assert [size.too_large(100) for _ in range(6)] == [True] * 6
 

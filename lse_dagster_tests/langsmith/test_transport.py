@@ -62,6 +62,17 @@ def test_a_server_that_stays_down_is_given_up_after_the_patience(
     assert sum(waits.seconds) <= 60.0
 
 
+def test_time_that_a_gateway_takes_to_refuse_is_waiting_too(
+    connect: Callable[..., Transport], langsmith_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.fault(path=INFO, status=504, delay=0.5, times=1000)
+
+    with pytest.raises(Unavailable, match="504"):
+        ask(connect(patience=1.8))  # half a second twice, and the first pause of another
+
+    assert len(langsmith_sandbox.requests()) == 2
+
+
 def test_a_server_that_cannot_be_reached_is_given_up_after_the_patience(
     connect: Callable[..., Transport],
 ) -> None:
