@@ -139,7 +139,6 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
     dangers: tuple[Words, ...] = ()
     """Not told yet."""
     dangers_told_at: datetime | None = None
-    digest_at: datetime | None = None
     worked_at: datetime | None = None
     """When it was noticed last that something works again."""
 
@@ -194,8 +193,8 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
             if causes:
                 together = causes if len(causes) > _TOGETHER else dict([next(iter(causes.items()))])
                 return Telling(kind, causes=together)  # type: ignore[arg-type]
-        late = any(one.has_news and is_past(one.told_at, now, A_DAY) for one in self.causes.values())
-        if late and is_past(self.digest_at, now, A_DAY):
+        # A digest tells all of them, so the next one is due a day later.
+        if any(one.has_news and is_past(one.told_at, now, A_DAY) for one in self.causes.values()):
             wrong = {key: one for key, one in self.causes.items() if not one.is_quiet}
             return Telling("digest", causes=wrong)
         return None
@@ -203,10 +202,9 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
     def told(self, telling: Telling, now: datetime) -> "Ledger":
         """The message was taken."""
         if telling.kind == "danger":
-            return replace(self, dangers=self.dangers[len(telling.dangers) :], dangers_told_at=now)
+            return replace(self, dangers=(), dangers_told_at=now)
         told = {key: self.causes[key].told(now) for key in telling.causes}
-        digest_at = now if telling.kind == "digest" else self.digest_at
-        return replace(self, causes={**self.causes, **told}, digest_at=digest_at)
+        return replace(self, causes={**self.causes, **told})
 
     def _is_known(self, failure: Failure, now: datetime) -> bool:
         """Whether that is what was observed within the last day: only the next day it is news again."""

@@ -54,18 +54,24 @@ def keep_health(instance: dg.DagsterInstance, found: Sequence[ArchiveError], now
 
 
 def with_observations(
-    ledger: Ledger, instance: dg.DagsterInstance, watchers: Collection[str], now: datetime
+    ledger: Ledger,
+    instance: dg.DagsterInstance,
+    watchers: Collection[str],
+    now: datetime,
+    *,
+    ui: str | None = None,
 ) -> Ledger:
     """The ledger with what is wrong now. `watchers`: the names of the sensors and schedules at work."""
+    link = f"{ui}/automation" if ui else None
     kept = instance.daemon_cursor_storage.get_cursor_values({_HEALTH}).get(_HEALTH)
     health = msgspec.json.decode(kept, type=Health) if kept is not None else None
     problems = health.problems if health is not None else ()
     if health is not None and abs(now - health.looked_at) <= _IS_CURRENT:
-        ledger = ledger.observed(_OF_HEALTH, list(_failures(ledger, health, now)), now)
-    return ledger.observed(_OF_TICKS, list(_failing_ticks(instance, watchers, problems, now)), now)
+        ledger = ledger.observed(_OF_HEALTH, list(_failures(ledger, health, now, link)), now)
+    return ledger.observed(_OF_TICKS, list(_failing_ticks(instance, watchers, problems, now, link)), now)
 
 
-def _failures(ledger: Ledger, health: Health, now: datetime) -> Iterator[Failure]:
+def _failures(ledger: Ledger, health: Health, now: datetime, link: str | None) -> Iterator[Failure]:
     """The problems that nothing else explains: days are late because something fails for them, or did."""
     items = [item for cause in ledger.causes.values() for item in cause.items]
     failing, known = {item.project for item in items if item.day}, {item.subject for item in items}
@@ -75,13 +81,17 @@ def _failures(ledger: Ledger, health: Health, now: datetime) -> Iterator[Failure
         explained = problem.project is not None and (is_old or problem.project in failing)
         if explained and subject not in known:
             continue
-        words = Words(problem.project, None, problem.what, problem.why, problem.next_step)
+        words = Words(problem.project, None, problem.what, problem.why, problem.next_step, link)
         item = Item(subject, problem.project, None, now + _LASTS)
         yield Failure(problem.cause, item, words, over(problem.cause))
 
 
 def _failing_ticks(
-    instance: dg.DagsterInstance, watchers: Collection[str], problems: Sequence[Problem], now: datetime
+    instance: dg.DagsterInstance,
+    watchers: Collection[str],
+    problems: Sequence[Problem],
+    now: datetime,
+    link: str | None,
 ) -> Iterator[Failure]:
     if instance.schedule_storage is None:
         return
@@ -111,6 +121,7 @@ def _failing_ticks(
                 f"The {'sensor' if is_sensor else 'schedule'} `{name}` fails",
                 error.message.strip(),
                 f"Look at its ticks in the UI: Automation > {name}",
+                link,
             ),
             f"`{name}` works again.",
         )

@@ -107,7 +107,7 @@ def alerts_sensor(
             told = replace(told, danger_event=found.last_ended_run())
         ledger, position = found.entered(told.ledger, told, moment)
         watchers = _watchers(context.repository_def)
-        ledger = with_observations(ledger, context.instance, watchers, moment)
+        ledger = with_observations(ledger, context.instance, watchers, moment, ui=ui)
         read = told.read(ledger.passed(moment), position)
         if read != told:
             remember(read)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lse_dagster.ledger import Failure, Item, Ledger, Telling, Words
@@ -89,13 +89,8 @@ def of(told: Told, cause: str) -> Iterator[tuple[datetime, Telling]]:
     return ((at, telling) for at, telling in told.taken if cause in telling.causes)
 
 
-@given(moves(killed=st.just(False)))
-def test_no_cause_is_told_more_than_four_times_a_day(script: Sequence[Move]) -> None:
-    told = Told()
-    for move in script:
-        move(told)
-        told.tick()
-
+def expect_few(told: Told) -> None:
+    """No cause is told too often, whatever happens."""
     for cause in CAUSES:
         times = [at for at, _ in of(told, cause)]
         for begin in times:
@@ -104,7 +99,34 @@ def test_no_cause_is_told_more_than_four_times_a_day(script: Sequence[Move]) -> 
     assert all(later - at >= timedelta(days=1) for at, later in pairwise(digests))
 
 
-@settings(max_examples=300)
+@settings(deadline=None)
+@given(moves(killed=st.just(False)))
+def test_no_cause_is_told_more_than_four_times_a_day(script: Sequence[Move]) -> None:
+    told = Told()
+    for move in script:
+        move(told)
+        told.tick()
+
+    expect_few(told)
+
+
+@settings(deadline=None)
+@example([(CAUSES[0], True, 1), (CAUSES[0], False, 1), (CAUSES[1], False, 1)] * 10)
+@given(st.lists(st.tuples(st.sampled_from(CAUSES), st.booleans(), st.integers(0, 3)), max_size=60))
+def test_what_fails_and_works_in_turns_is_not_told_each_time(turns: list[tuple[str, bool, int]]) -> None:
+    told = Told()
+    for cause, fails, hours in turns:
+        told.now += hours * HOUR
+        if fails:
+            told.ledger = told.ledger.failed(failure(cause, cause, DAYS[0], told.now), told.now)
+        else:
+            told.ledger = told.ledger.worked([cause], DAYS[0], told.now)
+        told.tick()
+
+    expect_few(told)
+
+
+@settings(max_examples=300, deadline=None)
 @given(moves(killed=st.booleans()))
 def test_every_failure_and_danger_is_told_and_every_end(script: Sequence[Move]) -> None:
     # given: failures, successes, dangers, a webhook that is down at times, and a daemon that is killed
@@ -131,6 +153,7 @@ def test_every_failure_and_danger_is_told_and_every_end(script: Sequence[Move]) 
     assert (told.ledger.causes, told.ledger.dangers) == ({}, ())
 
 
+@settings(deadline=None)
 @given(moves(killed=st.just(True)))
 def test_who_is_killed_after_each_message_sends_it_again_and_forgets_none(script: Sequence[Move]) -> None:
     killed, spared = Told(), Told()
