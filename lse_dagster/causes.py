@@ -52,7 +52,9 @@ _OF_ALL: Final[Mapping[type[ArchiveError], str]] = {
 _BY_WHAT: Final = (ArchiveError, InvalidSetting, MissingSetting, ImpossibleProject)
 """The errors whose `what` names the one thing that they concern, and no day."""
 
-_OVER: Final = {f"{cls.__module__.split('.')[1]}.{cls.__name__}": over for cls, over in _OF_ALL.items()}
+_OVER: Final = {f"{cls.__module__.split('.')[1]}.{cls.__name__}": over for cls, over in _OF_ALL.items()} | {
+    "health.LateDays": "All days that were late are on Drive."  # found above this room
+}
 
 
 def cause_of(error: ArchiveError) -> str:

@@ -63,7 +63,7 @@ class LateDays(ArchiveError):
         days = ", ".join(map(str, late[:_SHOWN])) + (", ..." if len(late) > _SHOWN else "")
         super().__init__(
             f"Looking for the days of {project!r} on Drive",
-            f"{len(late):,} are not there: {days}.",
+            f"{len(late):,} of them {'is' if len(late) == 1 else 'are'} late: {days}.",
             "Read why their last runs failed; `lse status` has the command for each.",
         )
         self.project = project

@@ -129,4 +129,5 @@ def test_late_days_are_told_only_where_nothing_that_fails_explains_them(tmp_path
     # then
     assert [item.project for item in found.causes["health.LateDays"].items] == ["b"]
     assert after.causes["health.LateDays"].items == ()
+    assert after.causes["health.LateDays"].over == "All days that were late are on Drive."
     assert stale.causes["health.LateDays"].items != ()
