@@ -71,13 +71,13 @@ class Service:
         """What was made or changed lately: lists can lag behind."""
         self._root, self._base = google.root, google.base
         self._resource_keys = f"{folder.id}/{folder.resource_key}" if folder.resource_key else None
-        self.files = google.drive.files()
+        self.files = google.files
         """The calls about files; each makes a request that `Operation.call` carries out."""
-        self.revisions = google.drive.revisions()
+        self.revisions = google.revisions
         """The calls about the contents that a file had before."""
-        self.about = google.drive.about()
+        self.about = google.about
         """The call about the account."""
-        self.drives = google.drive.drives()
+        self.drives = google.drives
         """The calls about shared drives."""
         self._mine = threading.local()
         self._lock = threading.Lock()
@@ -139,7 +139,10 @@ class _GoogleClient:
 
     root: str
     base: str
-    drive: "DriveResource"
+    files: "DriveResource.FilesResource"
+    revisions: "DriveResource.RevisionsResource"
+    about: "DriveResource.AboutResource"
+    drives: "DriveResource.DrivesResource"
 
 
 @cache
@@ -153,7 +156,14 @@ def _google_client(endpoint: str | None) -> _GoogleClient:
     # `build` fetches its own document; this one is missing in the stubs.
     build: Any = googleapiclient.discovery.build_from_document  # type: ignore[attr-defined]
     drive: DriveResource = build(document, http=_GoogleHttp(Session(), 0.0, ServerTime()))
-    return _GoogleClient(document["rootUrl"], document["baseUrl"], drive)
+    return _GoogleClient(
+        document["rootUrl"],
+        document["baseUrl"],
+        drive.files(),
+        drive.revisions(),
+        drive.about(),
+        drive.drives(),
+    )
 
 
 class _GoogleHttp:

@@ -147,7 +147,8 @@ HARMS: list[Harm] = [
     zip_is_a_folder,
     zip_is_cut,
 ]
-WAYS = [verify_all_at_once, verify_one_after_the_other, verify_in_the_terminal]
+WAYS = [verify_all_at_once, verify_in_the_terminal]
+"""The terminal runs the job for one day after the other."""
 
 
 def assert_each_day_has_its_verdict(verdicts: Verdicts, failed: set[str]) -> None:

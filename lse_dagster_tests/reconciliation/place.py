@@ -1,7 +1,7 @@
 """One project from its first day, its daemon, and both servers: where the reconciliation is watched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +37,11 @@ class Place:
         if day is None:
             return asked
         return [step.split("/")[1] for step in asked if step.startswith(day.isoformat())]
+
+    def count_soon(self) -> None:
+        """From the next start on days are counted after four days, not twelve: fewer to archive till then."""
+        rule = replace(self.daemon.settings.reconciliation, after_days=(2, 4))
+        self.daemon.settings = replace(self.daemon.settings, reconciliation=rule)
 
     def skip_to(self, moment: datetime) -> None:
         """The daemon is down until then."""

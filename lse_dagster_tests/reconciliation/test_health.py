@@ -47,6 +47,7 @@ def redeployed(place: Place, **variables: str) -> Daemon:
         "LSE_DATA_DIR": str(settings.data_dir),
         "LSE_ARCHIVES_DIR": str(settings.archives_dir),
         "LANGSMITH_ENDPOINT": settings.langsmith_endpoint,
+        "LSE_LANGSMITH_RATES": "none",
         "LANGSMITH_API_KEY": settings.langsmith_api_key or "",
         "GOOGLE_DRIVE_FOLDER_URL": settings.drive_folder_url or "",
         "GOOGLE_DRIVE_CREDENTIALS_PATH": str(settings.drive_credentials_path),

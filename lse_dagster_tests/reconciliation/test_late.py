@@ -68,11 +68,12 @@ def test_what_comes_after_the_nightly_fetch_is_archived_once_all_must_have_arriv
 
 @pytest.mark.parametrize("what", ["feedback", "an error", "a run", "a run after midnight"])
 def test_what_comes_later_still_is_noticed_by_the_count_and_fetched(place: Place, what: str) -> None:
+    place.count_soon()
     root = place.api.add_run(at(1, 12))
     place.skip_to(at(4))
     comes_later(place, root, what)
 
-    place.skip_to(at(13))
+    place.skip_to(at(5))
     place.look_often(hours=1)
 
     assert place.steps(DAY) == ["fetch", "count", "fetch"]
@@ -80,13 +81,14 @@ def test_what_comes_later_still_is_noticed_by_the_count_and_fetched(place: Place
 
 
 def test_feedback_that_no_list_had_when_the_day_was_fetched_is_noticed_by_the_count(place: Place) -> None:
+    place.count_soon()
     root = place.api.add_run(at(1, 12))
     place.give_feedback(root)
     place.langsmith.settings(hide_feedback=True)
     place.skip_to(at(4))
     place.langsmith.settings(hide_feedback=False)
 
-    place.skip_to(at(13))
+    place.skip_to(at(5))
     place.look_often(hours=1)
 
     assert place.steps(DAY) == ["fetch", "count", "fetch"]
@@ -94,13 +96,14 @@ def test_feedback_that_no_list_had_when_the_day_was_fetched_is_noticed_by_the_co
 
 
 def test_a_day_that_was_counted_is_compared_in_its_zip_when_its_folder_is_gone(place: Place) -> None:
+    place.count_soon()
     root = place.api.add_run(at(1, 12))
     place.skip_to(at(4))
     comes_later(place, root, "feedback")
     folder = place.daemon.days.day_path(place.api.project, DAY)
     folder.rename(folder.with_name("elsewhere"))
 
-    place.skip_to(at(13))
+    place.skip_to(at(5))
     place.look_often(hours=1)
 
     assert place.steps(DAY) == ["fetch", "count", "fetch"]

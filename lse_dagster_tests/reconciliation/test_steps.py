@@ -14,6 +14,7 @@ from lse_dagster_tests.webhook_receiver import Receiver
 
 
 def test_a_day_costs_one_fetch_and_one_count_when_they_are_due_and_nothing_between(place: Place) -> None:
+    place.count_soon()
     place.api.add_run(at(1, 12))
     place.daemon.run_until(at(2, 12))
     place.skip_to(at(3))
@@ -21,7 +22,7 @@ def test_a_day_costs_one_fetch_and_one_count_when_they_are_due_and_nothing_betwe
     once = place.steps(DAY)
     place.langsmith._call("DELETE", "requests")
 
-    place.skip_to(at(13))
+    place.skip_to(at(5))
     place.look_often(hours=18)
 
     assert once == ["fetch"]
@@ -33,12 +34,13 @@ def test_a_day_costs_one_fetch_and_one_count_when_they_are_due_and_nothing_betwe
 
 
 def test_a_late_run_and_a_deleted_one_are_told_apart_from_no_change_by_their_ids(place: Place) -> None:
+    place.count_soon()
     deleted = place.api.add_run(at(1, 12))
     place.skip_to(at(4))
     late = place.api.add_run(at(1, 13))
     place.langsmith.settings(delete_runs=[deleted])
 
-    place.skip_to(at(13))
+    place.skip_to(at(5))
     place.look_often(hours=1)
 
     assert place.steps(DAY) == ["fetch", "count", "fetch"]
@@ -48,12 +50,13 @@ def test_a_late_run_and_a_deleted_one_are_told_apart_from_no_change_by_their_ids
 
 
 def test_an_older_server_is_counted_without_its_ids(place: Place) -> None:
+    place.count_soon()
     place.langsmith.settings(v2=False)
     place.api.add_run(at(1, 12))
     place.skip_to(at(4))
     place.langsmith._call("DELETE", "requests")
 
-    place.daemon.clock.now = at(13)
+    place.daemon.clock.now = at(5)
     place.daemon.restart()
     place.daemon.tick()
 
@@ -63,11 +66,12 @@ def test_an_older_server_is_counted_without_its_ids(place: Place) -> None:
 
 
 def test_a_server_that_hides_that_it_has_no_v2_is_counted_all_the_same(place: Place) -> None:
+    place.count_soon()
     place.api.add_run(at(1, 12))
     place.skip_to(at(4))
     place.langsmith.fault(path="/api/v2/", status=404, times=100_000)
 
-    place.skip_to(at(13))
+    place.skip_to(at(5))
 
     assert place.steps(DAY) == ["fetch", "count"]
     (count,) = place.daemon.runs("2025-08-01/count")
