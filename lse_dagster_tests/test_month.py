@@ -15,6 +15,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.test_utils import create_run_for_test
 
 from lse_dagster.day.drive_copy import list_copies
+from lse_dagster.day.interval import iso_z
 from lse_dagster.day.zip_file import read_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.project import archived_projects
@@ -139,7 +140,10 @@ def kill_a_run(world: World, project: int, day: date) -> dg.DagsterRun:
         world.daemon.instance,
         job_name=job,
         status=dg.DagsterRunStatus.STARTED,
-        tags={"dagster/partition": day.isoformat()},
+        tags={
+            "dagster/partition": day.isoformat(),
+            "lse/requested_at": iso_z(world.daemon.clock.now),  # Dagster dates it today
+        },
     )
     return run
 

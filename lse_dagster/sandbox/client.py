@@ -70,8 +70,7 @@ class ControlClient:
 
     def clear(self) -> None:
         """Back to a well-behaved server: no faults, latency, limits or settings, and an empty log."""
-        for endpoint in ("faults", "latency", "limits", "settings", "requests"):
-            self._call("DELETE", endpoint)
+        self._call("DELETE", "everything")
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,6 +9,7 @@ say) go to the app itself, untouched by faults, limits and the log.
 | latency | `{"path regex": seconds}`, replaces | the rules | clear |
 | requests | | the request log | clear |
 | limits | `{"enabled": true, "rules"?: [...]}` | the rules | off |
+| everything | | | all of the above, and the settings of the app |
 """
 
 import asyncio
@@ -125,6 +126,10 @@ class Control:
         return sum(seconds for pattern, seconds in self.latency.items() if re.search(pattern, path))
 
     async def _control(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "DELETE" and scope["path"] == f"{PREFIX}everything":
+            self._clear()
+            await app({**scope, "path": f"{PREFIX}settings"}, receive, send)
+            return
         endpoint = {
             "faults": self._faults_endpoint,
             "latency": self._latency_endpoint,
@@ -141,6 +146,12 @@ class Control:
             await json_response({"detail": str(error)}, status=422)(scope, receive, send)
             return
         await json_response(answer)(scope, receive, send)
+
+    def _clear(self) -> None:
+        self.faults.clear()
+        self.latency = {}
+        self.limits.set(enabled=False)
+        self.log.clear()
 
     def _faults_endpoint(self, method: str, body: bytes) -> Any:
         if method == "POST":
