@@ -23,8 +23,8 @@ from lse_dagster_tests.dagster_ui import DagsterUi, free_port, wait_until
 DEPLOY = Path(__file__).parents[1] / "deploy"
 _PROGRAMS = Path(sys.executable).parent
 _LOG_CHARACTERS = 4_000
-_START_SECONDS = 180.0
-_RUN_SECONDS = 300.0
+_START_SECONDS = 600.0
+_RUN_SECONDS = 600.0
 """Far more than an idle machine needs: only a failure waits for the end."""
 _WORKER = re.compile(r"Started process for run \(pid: (\d+)\)")
 

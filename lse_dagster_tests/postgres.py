@@ -16,7 +16,7 @@ from lse_dagster_tests.dagster_ui import free_port, wait_until
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER, _DATABASE, _PASSWORD = "dagster", "dagster", "p@ss/word:1"
 """A password with every character that a URL must escape."""
-_START_SECONDS = 30.0
+_START_SECONDS = 300.0
 
 
 def find_postgres() -> Path | None:

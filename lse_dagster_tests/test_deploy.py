@@ -31,7 +31,7 @@ from lse_dagster_tests.postgres import running_postgres, schema_of
 
 PROJECT = "deployed"
 FIRST, SECOND, KILLED, CUT_OFF, AWAITED = DAYS = [date(2025, 8, number) for number in range(25, 30)]
-WAIT_SECONDS = 180.0
+WAIT_SECONDS = 600.0
 
 
 @pytest.fixture(scope="module")

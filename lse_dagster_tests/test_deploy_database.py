@@ -14,7 +14,7 @@ from lse_dagster_tests.dagster_ui import free_port, wait_until
 from lse_dagster_tests.deploy_files import DEPLOY
 from lse_dagster_tests.postgres import client_environment, database_at, running_postgres, schema_of
 
-SECONDS = 120.0
+SECONDS = 300.0
 PROGRAMS = Path(sys.executable).parent
 
 

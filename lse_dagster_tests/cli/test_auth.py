@@ -17,7 +17,7 @@ from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.cli.test_lse import LSE
 from lse_dagster_tests.drive.test_secrets import LOOKS_SECRET, assert_clean
 
-SECONDS = 30
+SECONDS = 300
 OLD = '{"refresh_token": "1//of-an-older-consent", "account": "me@example.com"}'
 
 

@@ -41,7 +41,7 @@ def webserver(request: pytest.FixtureRequest, workplace: Workplace, tmp_path: Pa
             return None
 
     try:
-        wait_until(answers, "the webserver answers", seconds=120)
+        wait_until(answers, "the webserver answers", seconds=300)
         yield url
     finally:
         process.terminate()

@@ -169,7 +169,7 @@ def test_who_waits_is_told_for_which_run_where_it_works_and_how_to_end_it(
 
     with told_while_waiting(instance, waiting.run_id, said.append) as wait:
         wait.begin()
-        wait_until(lambda: said or None, "somebody is told", seconds=20)
+        wait_until(lambda: said or None, "somebody is told", seconds=300)
 
     assert f"{holder.run_id[:8]} (archive, {DATE})" in said[0]
     assert "process 4711 on another host" in said[0]
