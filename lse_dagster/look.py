@@ -207,12 +207,19 @@ class Look:
                 if not self._is_no_claim_of_ours(day, one, danger):
                     found.setdefault(danger, []).append(day)
         for danger, days in found.items():
-            told = self._records.told(days, danger, now=self._now)
+            told = {*self._records.told(days, danger, now=self._now)}
+            if danger == "expired":
+                told |= self._told_as_left_out(days)
             untold = [day for day in days if day not in told]
             if danger == "lacks attachments":  # which ones is each day's own matter
                 yield from (self._tell([day], danger, self._words([day], danger)) for day in untold)
             elif untold:
                 yield self._tell(untold, danger, self._words(untold, danger))
+
+    def _told_as_left_out(self, days: Sequence[date]) -> set[date]:
+        """Those that LangSmith had forgotten by the settings alone: by others it may have them yet."""
+        told = self._records.told(days, LEFT_OUT, now=self._now)
+        return {day for day, at in told.items() if at >= self._rule.expires(day)}
 
     def _is_no_claim_of_ours(self, day: date, known: KnownDay | None, danger: Danger) -> bool:
         """Nothing is lost as long as Drive may have it, and the archive did not begin with a loss."""

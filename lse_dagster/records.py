@@ -116,21 +116,20 @@ class Records:
                     found[day] = max(since, found.get(day, since))
         return found
 
-    def told(self, days: Iterable[date], danger: str, *, now: datetime) -> set[date]:
-        """Those among these days of which a danger was told, or is about to be: alone, or with others.
-
-        Or that other settings left them out: LangSmith may have them yet.
-        """
-        whats = (danger, LEFT_OUT)
-        alone = {step_name(self._project, day, what): day for day in days for what in whats}
-        together = [step_name_of_many(self._project, what) for what in whats]
-        told: set[date] = set()
-        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*alone, *together]})):
-            nothing_came = run.status in _CAME_TO_NOTHING and _was_asked_for_by(run, now - _TOLD_AGAIN_AFTER)
-            if nothing_came or not _was_asked_for_by(run, now):
+    def told(self, days: Iterable[date], what: str, *, now: datetime) -> dict[date, datetime]:
+        """The days of which this was told, or is about to be, alone or with others; and when."""
+        alone = {step_name(self._project, day, what): day for day in days}
+        together = step_name_of_many(self._project, what)
+        told: dict[date, datetime] = {}
+        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*alone, together]})):
+            at = _requested_at(run)
+            if at is None or not _was_asked_for_by(run, now):
+                continue
+            if run.status in _CAME_TO_NOTHING and now - at >= _TOLD_AGAIN_AFTER:
                 continue
             day = alone.get(run.tags[_STEP])
-            told |= {day} if day is not None else set(map(date.fromisoformat, _days_told(run)))
+            of = [day] if day is not None else map(date.fromisoformat, _days_told(run))
+            told |= {one: max(at, told.get(one, at)) for one in of}
         return told
 
     def requests(self, step: str, *, now: datetime) -> list[datetime]:

@@ -197,3 +197,38 @@ def test_days_that_a_shorter_retention_leaves_out_are_told_once_and_not_called_l
     (left_out,) = [text for text in texts if "LSE_RETENTION_DAYS is 14 by now, it was 400" in text]
     assert "not fetched any more: 5 days (2025-08-02..2025-08-06)" in left_out
     assert not [text for text in texts if "not safe on Drive, and LangSmith deleted" in text]
+
+
+def test_days_that_were_left_out_by_mistake_are_told_when_they_are_lost_after_all(
+    place: Place, receiver: Receiver
+) -> None:
+    place.daemon.run_until(at(2, 12))
+    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
+    place.daemon.clock.now = at(6)
+    change(place, start_date=date(2026, 8, 1))
+    place.daemon.tick()
+    place.daemon.tick()
+
+    change(place, start_date=DAY)
+    place.skip_to(at(18))
+
+    texts = told(place, receiver)
+    assert [text for text in texts if "LSE_START_DATE is 2026-08-01 by now" in text]
+    (lost,) = [text for text in texts if "not safe on Drive, and LangSmith deleted" in text]
+    assert "3 days (2025-08-02..2025-08-04)" in lost
+
+
+def test_a_day_of_a_former_project_that_drive_does_not_take_is_told_before_it_expires(
+    place: Place, receiver: Receiver
+) -> None:
+    place.api.add_run(at(1, 12))
+    place.drive.fault(path="/upload/", status=403, times=100_000)
+    place.daemon.run_until(at(2, 6))
+    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
+
+    change(place, projects=("another",))
+    place.skip_to(at(13, 6))
+    place.daemon.run_until(at(13, 8), every=timedelta(hours=1))
+
+    alarms = [text for text in told(place, receiver) if "deletes it from 2025-08-15" in text]
+    assert [text for text in alarms if f"{place.api.project}, 2025-08-01" in text]
