@@ -68,6 +68,11 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     memory_dir: str | None = None
     machine_files: list[str] = Field(default_factory=list)
 
+    @property
+    def machine(self) -> ThisMachine | None:
+        """Who we are for those who look at the folders; None where nothing is to be kept."""
+        return ThisMachine(tuple(map(Path, self.machine_files))) if self.machine_files else None
+
     def connect(self, log: Log, *, backoff: Backoff | None = None, timeout: float = TIMEOUT) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
 
@@ -85,7 +90,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             token_path=Path(self.token_path) if self.token_path else None,
             impersonate=self.impersonate,
             memory=Path(self.memory_dir) if self.memory_dir else None,
-            machine=ThisMachine(tuple(map(Path, self.machine_files))) if self.machine_files else None,
+            machine=self.machine,
             endpoint=self.endpoint,
         )
         return DriveArchive.connect(

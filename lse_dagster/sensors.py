@@ -5,6 +5,7 @@ what Dagster records anyway: runs by their keys, results of checks, and the seco
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ import msgspec
 from lse_dagster.alerts import Alerts, Position
 from lse_dagster.calendar.evidence import SECONDS_BETWEEN_LOOKS
 from lse_dagster.delivery import Delivery, Told
+from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.observations import with_observations
 from lse_dagster.own_records import former_owner
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 _SECONDS_BETWEEN_MESSAGES: Final = 60
+_MACHINE: Final = "lse/machine"
 _CURSOR: Final = "lse/alerts"
 
 
@@ -58,11 +61,21 @@ def reconciliation_sensor(
             context.log.warning(str(wrong_clock))
         if (former := former_owner(context.instance, project)) is not None:
             context.log.warning(f"Its assets were those of {former} before: LSE_PROJECTS was changed.")
+        _remember_machine(context.instance, reconciliation.drive.machine)
         records = Records(context.instance, project)
         copies = copies_on_drive(reconciliation.drive, project.name, context.log)
         return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()
 
     return reconcile_sensor
+
+
+def _remember_machine(instance: dg.DagsterInstance, machine: ThisMachine | None) -> None:
+    """In Dagster's database too: with new disks it is the same machine, and must not wait for itself."""
+    storage = instance.daemon_cursor_storage
+    remembered = storage.get_cursor_values({_MACHINE}).get(_MACHINE)
+    with suppress(OSError):  # it goes on without a mark on Drive
+        if machine is not None and (known := machine.id(remembered)) and remembered is None:
+            storage.set_cursor_values({_MACHINE: known})
 
 
 def alerts_sensor(

@@ -1,7 +1,7 @@
 """Who this machine is, for the folders on Drive that one machine alone writes to.
 
-A random id, kept beside the zips and in Dagster's home: whoever has one of the two is the same machine. Two
-machines may have one name, and one that was set up anew has its name again.
+A random id, kept beside the zips, in Dagster's home and its database: with one of them left it is the same.
+Two machines may have one name, and one that was set up anew has its name again.
 """
 
 import re
@@ -30,10 +30,13 @@ class ThisMachine:
         """Whether this is the machine of an id."""
         return machine_id in self._known()
 
-    def id(self) -> str:
-        """Its id, made if it has none; kept wherever that can be. Raises `OSError` if that is nowhere."""
+    def id(self, remembered: str | None = None) -> str:
+        """Its id, kept wherever that can be: the one that is remembered elsewhere, or a new one.
+
+        Raises `OSError` if it can be kept nowhere.
+        """
         known = self._known()
-        mine = known[0] if known else secrets.token_hex(8)
+        mine = known[0] if known else remembered or secrets.token_hex(8)
         kept, failure = False, None
         for file in self.files:
             try:

@@ -85,9 +85,13 @@ def test_the_second_machine_goes_on_by_itself_once_the_first_was_silent_for_two_
     assert days_on_drive(place) == [at(day).date() for day in range(1, 6)]
 
 
-def test_the_same_machine_with_new_disks_goes_on_at_once(place: Place, tmp_path: Path) -> None:
-    """Its Dagster home is the same."""
-    settings = dataclasses.replace(place.daemon.settings, dagster_home=tmp_path / "home")
+@pytest.mark.parametrize("home", ["home", None])
+def test_the_same_machine_with_new_disks_goes_on_at_once(
+    place: Place, tmp_path: Path, home: str | None
+) -> None:
+    """Its Dagster home is the same, or only the database of it."""
+    dagster_home = tmp_path / home if home is not None else None
+    settings = dataclasses.replace(place.daemon.settings, dagster_home=dagster_home)
     daemon = Daemon(settings, place.daemon.instance, place.daemon.clock, place.daemon.servers)
     place.api.add_run(at(1, 12))
     live([daemon], until=3)
