@@ -61,6 +61,7 @@ def instance_config(values: Values) -> Values:
         },
         "run_monitoring": _snake(daemon["runMonitoring"]),
         "run_retries": _snake(daemon["runRetries"]),
+        "sensors": _snake(daemon["sensors"]),
         "concurrency": {"runs": _snake(concurrency["runs"]), "pools": _snake(concurrency["pools"])},
         "retention": {
             kind: _snake(kept) for kind, kept in values["retention"].items() if isinstance(kept, dict)

@@ -88,6 +88,7 @@ def test_queue_pools_monitoring_retries_and_retention_are_those_of_the_other_ser
     assert kubernetes["concurrency"] == ours["concurrency"]
     assert kubernetes["run_retries"] == ours["run_retries"]
     assert kubernetes["retention"] == ours["retention"]
+    assert kubernetes["sensors"] == ours["sensors"]
     assert kubernetes["run_monitoring"] == {**ours["run_monitoring"], "start_timeout_seconds": 300}
     assert kubernetes["run_coordinator"]["config"].items() <= ours["run_queue"].items()
 
