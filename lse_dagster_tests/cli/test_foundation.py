@@ -56,7 +56,7 @@ def test_yesterday_is_the_last_day_that_is_over_in_utc() -> None:
         ("2025-08-01..", "is not a date"),
         ("2025-08-01...2025-08-02", "is not a date"),
         ("tomorrow", "is not a date"),
-        ("2025-08-30", "not over yet in UTC: the last whole day is 2025-08-29"),
+        ("2025-08-30", "not over yet in UTC: by this machine's clock the last whole day is 2025-08-29"),
         ("2025-08-29..2025-08-31", "not over yet"),
         ("2025-08-29..2025-08-01", "ends before it begins: write 2025-08-01..2025-08-29"),
     ],
