@@ -13,7 +13,7 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from lse_dagster.day.drive_copy import stage_from_drive
+from lse_dagster.day.drive_copy import copy_to_restore, stage_from_drive
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.policy import Overwrite
@@ -25,11 +25,13 @@ from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import FETCHED_AT_METADATA, SOURCE_METADATA, numbers_of_day, tables_of_day
 from lse_dagster.drive.retry import Backoff
+from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import Retries, archive_errors_as_failures
 from lse_dagster.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
+from lse_dagster.langsmith.projects import project_id
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.langsmith.web_page import project_page
 from lse_dagster.own_records import Owner, owner_metadata
@@ -37,12 +39,16 @@ from lse_dagster.printable import printable
 from lse_dagster.progress import Listener, Progress, amounts
 from lse_dagster.project import ArchivedProject
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
+from lse_dagster.steps.beside import beside_another_project
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 from lse_dagster.zip_record import recorded_sha256
 
 LANGSMITH_POOL = "langsmith"
 DRIVE_POOL = "drive"
 PROJECT_TAG = "lse/project"
+PRESENT_ID_METADATA = "langsmith_project_id"
+"""LangSmith's id of the project that has the name now, whatever is archived."""
+_PATIENCE_FOR_AN_ID = 10.0
 RUN_COUNT_CHECK = "run_count_matches_langsmith"
 
 Metadata = Mapping[str, dg.MetadataValue | int | float | str]
@@ -61,6 +67,10 @@ class RawRunsConfig(OverwriteConfig):
 
     source: Literal["langsmith", "drive"] = Field(
         default="langsmith", description="langsmith: fetch the day. drive: restore its verified copy."
+    )
+    project_id: str = Field(
+        default="",
+        description="LangSmith's id of the project to restore, where Drive has a day of several of one name.",
     )
 
 
@@ -125,10 +135,11 @@ def _raw_runs(
         listener = progress.listener(context.log)
         with retries.archive_errors(context.retry_number):
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
-            source = _source(context, project, config)
+            source, looked_at = _source(context, project, config), ""
             if source == "drive":
+                patience = retries.patience_seconds
                 staged, found = _restore(
-                    context, name, day, drive, storage, listener, config.overwrite, retries.patience_seconds
+                    context, name, day, drive, langsmith, storage, listener, config, patience
                 )
                 here = storage.places(None, context.log)
                 staged = take_as_it_is(staged, here, config.overwrite, now=now)
@@ -145,18 +156,23 @@ def _raw_runs(
                         fetch,
                         retries.patience_seconds,
                     )
-                    staged = keep_what_was_there(
-                        staged,
-                        # What is forced asks nothing of Drive: neither what it holds, nor whether it answers.
-                        storage.places(drive if config.overwrite != "always" else None, context.log),
-                        config.overwrite,
-                        forgotten_from=rule.expires(day),
-                    )
+                    looked_at = staged.day.summary.fetched_at
+                    # What is forced asks nothing of Drive: neither what it holds, nor whether it answers.
+                    asked = drive if config.overwrite != "always" else None
+                    staged = beside_another_project(staged, storage.days, context.log.warning)
+                    if not staged.compared:
+                        staged = keep_what_was_there(
+                            staged,
+                            storage.places(asked, context.log),
+                            config.overwrite,
+                            forgotten_from=rule.expires(day),
+                        )
                 except IncompleteDay as error:
                     if retries.is_last(context.retry_number):
                         _record_failed_count(context, name, error)
                     raise
-            fetched_at = printable(staged.day.summary.fetched_at)
+            # Of an empty day that another project's keeps its place from: when LangSmith was asked.
+            fetched_at = printable(looked_at if staged.compared else staged.day.summary.fetched_at)
             staged = storage.days.compared(staged, config.overwrite)
         return dg.Output(
             DayToPublish(staged, config.overwrite),
@@ -224,7 +240,9 @@ def _drive_archive(
         context: dg.AssetExecutionContext, config: OverwriteConfig, day_zip: DayZip
     ) -> dg.Output[ZipToCopy]:
         _expect_right_settings(project)
-        recorded = recorded_sha256(context.instance, day_zip.date, Owner(project, {}))
+        recorded = recorded_sha256(
+            context.instance, day_zip.date, Owner(project, {}, day_zip.summary.project_id)
+        )
         return dg.Output(
             ZipToCopy(day_zip, config.overwrite, recorded),
             data_version=dg.DataVersion(day_zip.summary.sha256),
@@ -272,6 +290,7 @@ def _fetch(
     page = project_page(langsmith.endpoint, fetched.project)
     return fetched.staged, {
         **tables_of_day(fetched.tally),
+        PRESENT_ID_METADATA: printable(fetched.project.id),
         **({"langsmith_link": dg.MetadataValue.url(page)} if page is not None else {}),
         "requests": fetched.traffic.requests,
         "retries": fetched.traffic.retries,
@@ -314,19 +333,36 @@ def _restore(
     project: str,
     day: date,
     drive: DriveResource,
+    langsmith: LangSmithResource,
     storage: LocalStorage,
     listener: Listener,
-    overwrite: Overwrite,
+    config: RawRunsConfig,
     patience: float,
 ) -> tuple[StagedDay, Metadata]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
+
+    def present_id() -> str:
+        try:
+            with langsmith.connect(context.log, patience_seconds=_PATIENCE_FOR_AN_ID) as transport:
+                return project_id(transport, project)
+        except ArchiveError as error:
+            context.log.info(f"Which project has this name now could not be asked. {error}")
+            return ""
+
     with drive.connect(context.log, backoff=Backoff(patience=patience)) as archive:
+        wanted, others = copy_to_restore(archive, project, day, config.project_id or present_id)
+        for other in others:
+            context.log.warning(
+                f"{printable(other)} is on Drive, too: that day of another project of the same name. To "
+                "restore it, give that project's id as `project_id`."
+            )
         restored = stage_from_drive(
             archive,
             storage.days,
             project,
             day,
-            overwrite=overwrite,
+            copy=wanted,
+            overwrite=config.overwrite,
             on_download=amounts(listener, "downloading"),
             on_extract=amounts(listener, "extracting"),
         )

@@ -30,7 +30,9 @@ from lse_dagster.day.finding import (
 )
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
+from lse_dagster.day.inventory import summary_in_zip
 from lse_dagster.day.reconciliation import Rule
+from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
 from lse_dagster.day.zip_directory import ZipDirectory
 from lse_dagster.day.zip_proof import prove_copy
@@ -175,7 +177,7 @@ def _raw_runs_checks(
             content = folder.summary_sha256
             if content not in counted:
                 restored = bool(folder.summary.unverified)
-                restored = restored or _was_restored(context.instance, project, folder.date)
+                restored = restored or _was_restored(context.instance, project, folder)
                 ask = partial(count_now, partial(langsmith.connect, context.log), folder)
                 patience = retries.patience_seconds
                 try:
@@ -230,7 +232,7 @@ def _zip_check(
     ) -> Iterable[dg.AssetCheckResult]:
         def finding(day: date) -> Finding:
             folder = storage.days.load(project.configured_name, day)
-            path = storage.zips.existing_path(project.configured_name, day)
+            path = storage.zips.existing_path(project.configured_name, day, folder.summary.project_id)
             try:
                 with ZipDirectory(path) as archive:
                     foreign = left_out(archive.foreign_names())
@@ -278,24 +280,28 @@ def _drive_check(
         connections = ExitStack()
         archives: list[DriveArchive] = []
 
-        def copy_of(day: date) -> DriveFile | None:
+        def copy_of(day: date, project_id: str) -> DriveFile | None:
             if not archives:
                 backoff = Backoff(patience=retries.patience_seconds)
                 archives.append(connections.enter_context(drive.connect(context.log, backoff=backoff)))
-            return find_copy(archives[0], project.configured_name, day)
+            return find_copy(archives[0], project.configured_name, day, project_id)
 
         def finding(day: date) -> Finding:
-            path = storage.zips.existing_path(project.configured_name, day)
-            copy = service.ask(partial(copy_of, day))
-            recorded = recorded_sha256(context.instance, day, Owner(project, {}))
+            project_id = _id_here(storage, project.configured_name, day)
+            path = storage.zips.existing_path(project.configured_name, day, project_id)
+            copy = service.ask(partial(copy_of, day, project_id))
+            recorded = recorded_sha256(context.instance, day, Owner(project, {}, project_id))
             proof = prove_copy(copy, path, project=project.configured_name, day=day, recorded=recorded)
             if proof.sha256 not in {None, recorded}:
-                seen = observation(project, day, proof.sha256)
+                seen = observation(project, day, proof.sha256, project_id)
                 context.op_execution_context.log_event(seen)
             return finding_of_differences(
                 proof.differences,
                 good="Size and checksum on Drive are those of the zip that was proved, here as well.",
-                numbers={"bytes": path.stat().st_size},
+                numbers={
+                    "bytes": path.stat().st_size,
+                    **owner_metadata(project.configured_name, project_id),
+                },
             )
 
         with retries.archive_errors(context.retry_number):
@@ -314,7 +320,20 @@ def _of(folder: DayFolder, found: Finding) -> Finding:
     return replace(found, numbers={**found.numbers, **owner})
 
 
-def _was_restored(instance: dg.DagsterInstance, project: ArchivedProject, day: date) -> bool:
+def _id_here(storage: LocalStorage, project: str, day: date) -> str:
+    """LangSmith's id of the project that the day here is of; empty where nothing here says it."""
+    try:
+        folder = storage.days.find(project, day)
+    except InvalidSummary:
+        folder = None
+    if folder is not None:
+        return folder.summary.project_id
+    head = summary_in_zip(storage.zips.zip_path(project, day), project=project, day=day)
+    return head.project_id if head is not None else ""
+
+
+def _was_restored(instance: dg.DagsterInstance, project: ArchivedProject, folder: DayFolder) -> bool:
     """Whether the day's latest materialization came from Drive."""
-    latest = latest_materializations(instance, "raw_runs", [day], Owner(project, {}))
+    day, owner = folder.date, Owner(project, {}, folder.summary.project_id)
+    latest = latest_materializations(instance, "raw_runs", [day], owner)
     return day in latest and was_restored_from_drive(metadata_of(latest[day]))

@@ -116,6 +116,8 @@ class DayZipIOManager(dg.ConfigurableIOManager):
         with self.retries.archive_errors(_attempt(context)):
             places = self.storage.places(self.drive, context.log)
             archived = zip_day(places, obj.day, obj.overwrite, on_progress=amounts(listener, "zipping"))
+            for other in places.days.others(obj.day):  # nobody else would ask for it any more
+                zip_day(places, other, "superset")
         zipped = archived.zip
         context.add_output_metadata(
             {
@@ -160,6 +162,8 @@ class DriveIOManager(dg.ConfigurableIOManager):
                 recorded=obj.recorded,
                 on_progress=amounts(listener, "uploading"),
             )
+            for other in places.zips.others(sent.zip):
+                upload_day(drive, places, other, "superset")
         uploaded = sent.uploaded
         context.log.info(
             f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"

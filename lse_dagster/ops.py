@@ -27,7 +27,7 @@ from lse_dagster.day_results import Service
 from lse_dagster.errors import ArchiveError
 from lse_dagster.failure import NEXT_STEP_METADATA, Retries, archive_errors_as_failures
 from lse_dagster.langsmith.recount import Recount, count_again
-from lse_dagster.own_records import owner_metadata
+from lse_dagster.own_records import owner_metadata, recorded_id
 from lse_dagster.project import ArchivedProject
 from lse_dagster.records import CHANGED_METADATA, COUNTED_AT_METADATA, MISSING_METADATA, Records
 from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
@@ -50,7 +50,7 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
     ) -> None:
         with retries.archive_errors(context.retry_number):
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
-            held = _archived_runs(Records(context.instance, project), storage, name, day)
+            held, project_id = _archived_runs(Records(context.instance, project), storage, name, day)
             with langsmith.connect(context.log, patience_seconds=retries.patience_seconds) as transport:
                 found = count_again(
                     transport,
@@ -58,23 +58,29 @@ def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
                     day,
                     now=now(),
                     held=held,
+                    archived_id=project_id,
                     outlines=lambda: _archived_outlines(storage, name, day),
                 )
-        result = _count_result(project, day, held, found)
+        result = _count_result(project, day, held, found, project_id)
         context.log_event(result)  # type: ignore[arg-type] # it takes any event; typed for three of them
 
     return count_again_
 
 
-def _archived_runs(records: Records, storage: LocalStorage, project: str, day: date) -> int:
-    """How many runs that started in the day are archived, also when its folder was removed since."""
+def _archived_runs(records: Records, storage: LocalStorage, project: str, day: date) -> tuple[int, str]:
+    """How many runs that started in the day are archived, also when its folder was removed since.
+
+    And of the project with which id.
+    """
     try:
-        return storage.days.load(project, day).summary.counts.runs_started_in_day
+        summary = storage.days.load(project, day).summary
     except (NoSuchDay, BrokenDay, InvalidSummary):
-        runs = records.latest_metadata(day).get("runs")
+        metadata = records.latest_metadata(day)
+        runs = metadata.get("runs")
         if runs is None or not isinstance(runs.value, int):
             raise
-        return runs.value
+        return runs.value, recorded_id(metadata)
+    return summary.counts.runs_started_in_day, summary.project_id
 
 
 def _archived_outlines(storage: LocalStorage, project: str, day: date) -> dict[str, int] | None:
@@ -88,7 +94,9 @@ def _archived_outlines(storage: LocalStorage, project: str, day: date) -> dict[s
         return None
 
 
-def _count_result(project: ArchivedProject, day: date, held: int, found: Recount) -> dg.AssetCheckEvaluation:
+def _count_result(
+    project: ArchivedProject, day: date, held: int, found: Recount, project_id: str
+) -> dg.AssetCheckEvaluation:
     """Late runs and changes are no fault: a warning, on which the day is fetched again."""
     if found.missing:
         why = f"{found.missing:,} runs came after the day was fetched. It is fetched again."
@@ -111,7 +119,7 @@ def _count_result(project: ArchivedProject, day: date, held: int, found: Recount
             MISSING_METADATA: found.missing,
             CHANGED_METADATA: found.changed,
             COUNTED_AT_METADATA: iso_z(found.asked_at),
-            **owner_metadata(project.configured_name),
+            **owner_metadata(project.configured_name, project_id),
         },
     )
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import dagster as dg
 
+from lse_dagster.day.identity import is_other
 from lse_dagster.day.inventory import LocalDay
 from lse_dagster.day.names import project_path_part
 from lse_dagster.project import ArchivedProject
@@ -47,12 +48,18 @@ def recorded_owner(metadata: Metadata) -> str | None:
     return _text(metadata, PROJECT_METADATA)
 
 
+def recorded_id(metadata: Metadata) -> str:
+    """LangSmith's id of the project that a record is of; empty where it says none."""
+    return _text(metadata, PROJECT_ID_METADATA) or ""
+
+
 @dataclass(frozen=True)
 class Owner:
-    """One project, and what of its days lies here."""
+    """One project, and what of its days lies here; with LangSmith's id of it where one day alone is meant."""
 
     project: ArchivedProject
     here: Mapping[date, LocalDay]
+    project_id: str = ""
 
     def owns(self, metadata: Metadata, day: date, content: str | None = None) -> bool:
         """Whether a record about a day is of this project: by name and id, where both are known.
@@ -67,10 +74,8 @@ class Owner:
             return summary is not None and summary.files > 0 and summary.sha256 == content
         if name != self.project.recorded_name:
             return False
-        project_id = _text(metadata, PROJECT_ID_METADATA)
-        if summary is None or not summary.project_id or project_id is None:
-            return True
-        return project_id == project_path_part(summary.project_id)
+        project_id = summary.project_id if summary is not None else self.project_id
+        return not is_other(recorded_id(metadata), project_path_part(project_id) if project_id else "")
 
 
 def latest_materializations(

@@ -32,11 +32,11 @@ def recorded_sha256(instance: dg.DagsterInstance, day: date, owner: Owner) -> st
     return None
 
 
-def observation(project: ArchivedProject, day: date, sha256: str) -> dg.AssetObservation:
+def observation(project: ArchivedProject, day: date, sha256: str, project_id: str) -> dg.AssetObservation:
     """The event that records the hash of a zip that was proved now."""
     return dg.AssetObservation(
         asset_key=project.key("day_zip"),
         partition=day.isoformat(),
         description="Every member was inflated and agrees with the summary inside.",
-        metadata={SHA256_METADATA: sha256, **owner_metadata(project.configured_name)},
+        metadata={SHA256_METADATA: sha256, **owner_metadata(project.configured_name, project_id)},
     )

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
 from lse_dagster.day.examination import examine_day
 from lse_dagster.day.first_system_zip import is_first_system_zip, stage_first_system_zip
-from lse_dagster.day.interval import InvalidDate, parse_date
-from lse_dagster.day.names import day_zip_name, project_path_part
+from lse_dagster.day.identity import OtherProject, id_hash, is_other
+from lse_dagster.day.names import day_zip_name, parse_day_zip_name, project_path_part
 from lse_dagster.day.overwrite.decision import may_replace as may_take_its_place
 from lse_dagster.day.overwrite.old_zip import SCRATCH, open_old_zip
 from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing
@@ -29,6 +31,9 @@ from lse_dagster.drive.holder import Holder
 from lse_dagster.drive.session import Progress
 from lse_dagster.drive.upload import Uploaded
 from lse_dagster.errors import ArchiveError
+
+PROJECT: Final = "lse_project"
+"""The property of a copy on Drive that holds the short hash of its project's id."""
 
 
 class UnreadableCopy(ArchiveError):
@@ -64,13 +69,23 @@ class RestoredDay:
     """What a file manager had put into the zip, which is left out."""
 
 
-def find_copy(drive: DriveArchive, project: str, day: date) -> DriveFile | None:
-    """The day's zip on Drive, or None."""
-    return drive.find(project_path_part(project), day_zip_name(project, day))
+def find_copy(drive: DriveArchive, project: str, day: date, project_id: str = "") -> DriveFile | None:
+    """The day's zip on Drive, or None. Without an id the one at the plain name."""
+    folder, hashed = project_path_part(project), id_hash(project_id)
+    plain = drive.find(folder, day_zip_name(project, day))
+    if not hashed or (plain is not None and plain.app_properties.get(PROJECT) == hashed):
+        return plain
+    own = drive.find(folder, day_zip_name(project, day, hashed))
+    if own is not None or plain is None:
+        return own
+    return None if is_other(plain.app_properties.get(PROJECT, ""), hashed) else plain
 
 
 def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
-    """Every day zip of the project on Drive, by its date, with one listing; one of each pair of twins."""
+    """Every day zip of the project on Drive, by its date, with one listing; one of each pair of twins.
+
+    Of days of several ids under one date it is the latest that came there.
+    """
     return _copies_among(drive.list(project_path_part(project)), project)
 
 
@@ -84,15 +99,37 @@ def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveFile
 
 
 def _copies_among(files: Iterable[DriveFile], project: str) -> dict[date, DriveFile]:
-    found = {}
+    found: dict[date, DriveFile] = {}
     for file in files:
-        try:
-            day = parse_date(Path(file.name).stem[-len("YYYY-MM-DD") :])
-        except InvalidDate:
+        name = parse_day_zip_name(project, file.name)
+        if name is None:
             continue
-        if file.name == day_zip_name(project, day):
-            found[day] = file
+        there = found.get(name[0])
+        if there is None or there.name == file.name or there.created_time < file.created_time:
+            found[name[0]] = file
     return found
+
+
+def copy_to_restore(
+    drive: DriveArchive, project: str, day: date, wanted: str | Callable[[], str]
+) -> tuple[DriveFile, list[str]]:
+    """The day's zip of the project with this id, and the names of those of others.
+
+    A callable is asked for the id only where there are several; if it knows none the plain name is meant.
+    Raises `NotOnDrive`.
+    """
+    names = {
+        file.name
+        for file in drive.list(project_path_part(project))
+        if (name := parse_day_zip_name(project, file.name)) is not None and name[0] == day
+    }
+    project_id = wanted if isinstance(wanted, str) else wanted() if len(names) > 1 else ""
+    found = find_copy(drive, project, day, project_id)
+    if found is None and names and not isinstance(wanted, str):
+        found = drive.find(project_path_part(project), min(names))  # the plain one comes first
+    if found is None:
+        raise NotOnDrive(project, day)
+    return found, sorted(names - {found.name})
 
 
 def upload_copy(
@@ -116,16 +153,21 @@ def upload_copy(
     project, day = zipped.project, zipped.date
     proved = prove_zip(zipped.path, project=project, day=day, recorded=recorded)
     remove_abandoned(zipped.path.parent, SCRATCH)
-    return drive.upload(
+    hashed = id_hash(zipped.summary.project_id)
+    send = partial(
+        drive.upload,
         zipped.path,
         folder=project_path_part(project),
-        name=day_zip_name(project, day),
         may_replace=_policy(drive, zipped, overwrite),
         sha256=proved,
-        properties={PROVED: proved},
+        properties={PROVED: proved, **({PROJECT: hashed} if hashed else {})},
         session_path=session_path(zipped.path),
         on_progress=on_progress,
     )
+    try:
+        return send(name=day_zip_name(project, day))
+    except OtherProject:
+        return send(name=day_zip_name(project, day, hashed))
 
 
 def session_path(zip_path: Path) -> Path:
@@ -139,13 +181,14 @@ def stage_from_drive(
     project: str,
     day: date,
     *,
+    copy: DriveFile | None = None,
     overwrite: Overwrite = "superset",
     on_download: Progress | None = None,
     on_extract: Progress | None = None,
 ) -> RestoredDay:
     """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
 
-    What its summary says of it is counted again.
+    What its summary says of it is counted again. `copy` is the one to take, else that at the plain name.
 
     A zip of the first system has no hashes: its day is marked as unverified.
 
@@ -156,7 +199,7 @@ def stage_from_drive(
     day untouched.
     """
     store.refuse_if_exists(project, day, overwrite)
-    found = find_copy(drive, project, day)
+    found = copy or find_copy(drive, project, day)
     if found is None:
         raise NotOnDrive(project, day)
     with store.stage(project, day) as staging:
@@ -194,10 +237,14 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
 def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
     what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
 
+    project_id = zipped.summary.project_id
+
     def may_replace(existing: DriveFile) -> None:
-        if overwrite == "always":
+        where, there = existing.web_view_link, existing.app_properties.get(PROJECT, "")
+        if is_other(there, id_hash(project_id)):
+            raise OtherProject(what, where, there=there, new=project_id)
+        if overwrite == "always" and there:
             return
-        where = existing.web_view_link
         if overwrite == "never":
             raise refuse_existing(what, where)
         try:
@@ -205,9 +252,13 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
                 copy = folder / "drive.zip"
                 drive.download(existing, copy)
                 with open_old_zip(copy, project=zipped.project, day=zipped.date, where=where) as old:
+                    if overwrite == "always" and not is_other(old.summary.project_id, project_id):
+                        return
                     may_take_its_place(zipped, old, what=what)
                     damaged = old.damaged
         except (BrokenZip, InvalidSummary) as error:
+            if overwrite == "always":
+                return
             raise UnreadableCopy(what, existing, error.why) from error
         except OSError as error:
             raise DiskError(what, error) from error

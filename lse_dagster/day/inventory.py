@@ -5,24 +5,29 @@ read: they are there when it is whole, and say how many files are in it. No cont
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from lse_dagster.day.attachment import MissingAttachment
-from lse_dagster.day.errors import BrokenZip
+from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.foreign import holds_day_files
-from lse_dagster.day.interval import date_of_key, parse_date
-from lse_dagster.day.names import SUMMARY, day_zip_name, project_of_path_part, project_path_part
+from lse_dagster.day.identity import Lying, beside_of, id_hash
+from lse_dagster.day.interval import parse_date
+from lse_dagster.day.names import (
+    SUMMARY,
+    parse_day_name,
+    parse_day_zip_name,
+    project_of_path_part,
+    project_path_part,
+    split_day_zip_name,
+)
 from lse_dagster.day.summary import Counts, InvalidSummary, Schema, Unverified
 from lse_dagster.day.zip_file import read_zip
 from lse_dagster.day.zip_format import COUNT_NEEDS_64, END, END_SIGNATURE
-
-_DATE_LENGTH: Final = len("2025-08-29")
 
 
 class SummaryHead(msgspec.Struct, frozen=True):
@@ -88,14 +93,22 @@ class LocalDay:
 
 
 def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, LocalDay]:
-    """Every day that has a folder or a zip, in order."""
-    folders = dict(_folders(data_dir / project_path_part(project)))
-    zips = dict(_zips(archives_dir, project))
+    """Every day that has a folder or a zip, in order. Of days of several ids under one date the latest."""
+    folders = _by_day(_folders(data_dir / project_path_part(project)))
+    zips = _by_day(_zips(archives_dir, project))
     found = {}
     for day in sorted({*folders, *zips}):
-        summary = _read_head(folders[day] / SUMMARY, project, day) if day in folders else None
-        broken = day in folders and summary is None and holds_day_files(folders[day])
-        found[day] = LocalDay(day, summary, broken, _look_at(zips[day]) if day in zips else None)
+        heads = {path: read_head(path / SUMMARY, project, day) for path in folders.get(day, {}).values()}
+        folder = _meant(folders.get(day, {}), heads, "")
+        summary = heads.get(folder) if folder is not None else None
+        zipped = zips.get(day, {})
+        if len(zipped) > 1 or len(heads) > 1:
+            inside = {path: summary_in_zip(path, project=project, day=day) for path in zipped.values()}
+            zip_path = _meant(zipped, inside, summary.project_id if summary is not None else "")
+        else:
+            zip_path = next(iter(zipped.values()), None)
+        broken = folder is not None and summary is None and holds_day_files(folder)
+        found[day] = LocalDay(day, summary, broken, _look_at(zip_path) if zip_path is not None else None)
     return found
 
 
@@ -106,7 +119,7 @@ def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
     """
     found: dict[str, date] = {}
     for entry in _entries(data_dir):
-        heads = (_read_any_head(path / SUMMARY, day) for day, path in sorted(_folders(Path(entry.path))))
+        heads = (_read_any_head(path / SUMMARY, day) for (day, _), path in sorted(_folders(Path(entry.path))))
         head = next(filter(None, heads), None)
         if head is not None and project_path_part(head.project) == entry.name:
             found[head.project] = parse_date(head.date)
@@ -118,11 +131,33 @@ def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
     return found
 
 
+def lying_under(beside: str, head: "SummaryHead | None") -> Lying:
+    """What is to be known of what lies under a day's name, to tell which is meant."""
+    if head is None:
+        return Lying(beside, beside, "")
+    return Lying(beside, id_hash(head.project_id), head.fetched_at)
+
+
+def _meant(
+    paths: Mapping[str, Path], heads: Mapping[Path, SummaryHead | None], project_id: str
+) -> Path | None:
+    lying = [lying_under(beside, heads[path]) for beside, path in paths.items()]
+    return paths.get(beside_of(lying, id_hash(project_id)))
+
+
+def _by_day(found: Iterable[tuple[tuple[date, str], Path]]) -> dict[date, dict[str, Path]]:
+    """The paths by what their names end in."""
+    days: dict[date, dict[str, Path]] = {}
+    for (day, beside), path in found:
+        days.setdefault(day, {})[beside] = path
+    return days
+
+
 def summary_in_zip(path: Path, *, project: str, day: date) -> SummaryHead | None:
     """The summary in a day's zip; None when the zip cannot be read. Opens the zip's list of files."""
     try:
         summary = read_zip(path, project=project, day=day).summary
-    except (BrokenZip, InvalidSummary):
+    except (BrokenZip, InvalidSummary, DiskError):
         return None
     return SummaryHead(**{name: getattr(summary, name) for name in SummaryHead.__struct_fields__})
 
@@ -130,7 +165,8 @@ def summary_in_zip(path: Path, *, project: str, day: date) -> SummaryHead | None
 _HEAD = msgspec.json.Decoder(SummaryHead)
 
 
-def _read_head(path: Path, project: str, day: date) -> SummaryHead | None:
+def read_head(path: Path, project: str, day: date) -> SummaryHead | None:
+    """The beginning of a summary; None where it cannot be read, or is of another day."""
     head = _read_any_head(path, day)
     return head if head is not None and head.project == project else None
 
@@ -143,26 +179,26 @@ def _read_any_head(path: Path, day: date) -> SummaryHead | None:
     return head if head.date == day.isoformat() else None
 
 
-def _folders(folder: Path) -> Iterator[tuple[date, Path]]:
+def _folders(folder: Path) -> Iterator[tuple[tuple[date, str], Path]]:
     for entry in _entries(folder):
-        day = date_of_key(entry.name)
-        if day is not None and _is(entry.is_dir):
-            yield day, Path(entry.path)
+        name = parse_day_name(entry.name)
+        if name is not None and _is(entry.is_dir):
+            yield name, Path(entry.path)
 
 
-def _zips(folder: Path, project: str) -> Iterator[tuple[date, Path]]:
+def _zips(folder: Path, project: str) -> Iterator[tuple[tuple[date, str], Path]]:
     for entry in _entries(folder):
-        day = date_of_key(entry.name.removesuffix(".zip")[-_DATE_LENGTH:])
-        if day is not None and entry.name == day_zip_name(project, day) and _is(entry.is_file):
-            yield day, Path(entry.path)
+        name = parse_day_zip_name(project, entry.name)
+        if name is not None and _is(entry.is_file):
+            yield name, Path(entry.path)
 
 
 def _all_zips(folder: Path) -> Iterator[tuple[date, str, Path]]:
     """Each zip's day, its project's part of a path, and where it is."""
     for entry in _entries(folder):
-        stem = entry.name.removesuffix(".zip")
-        day, part = date_of_key(stem[-_DATE_LENGTH:]), stem[: -_DATE_LENGTH - 1]
-        if day is not None and entry.name == f"{part}_{day}.zip" and _is(entry.is_file):
+        found = split_day_zip_name(entry.name)
+        if found is not None and _is(entry.is_file):
+            part, (day, _) = found
             yield day, part, Path(entry.path)
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
 
+from lse_dagster.day.interval import date_of_key
+
 SUMMARY = "_summary.json"
 
 _LONGEST = 180
@@ -21,6 +23,7 @@ _LONGEST = 180
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _START_OF_FILE = re.compile(r"_(\d{8})T([01]\d|2[0-3])([0-5]\d){2}\d{6}Z\.json", re.ASCII)
 _START_LENGTH = len("_YYYYMMDDTHHMMSSffffffZ.json")
+_DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:~([0-9a-f]{8}))?", re.ASCII)
 _PLAIN = re.compile("[a-z0-9][a-z0-9_-]{4,59}")
 """Most ids. These stay as they are: too long for a device, too short to be cut."""
 _MARK: Final = "%~"
@@ -165,9 +168,35 @@ def is_trace_file_name(name: str) -> bool:
     return True
 
 
-def day_zip_name(project: str, day: date) -> str:
-    """`<project>_<YYYY-MM-DD>.zip`."""
-    return f"{project_path_part(project)}_{day.isoformat()}.zip"
+def day_name(day: date, beside: str = "") -> str:
+    """`<YYYY-MM-DD>`, and `~` with the short hash of its project's id where it lies beside another's day."""
+    return f"{day.isoformat()}~{beside}" if beside else day.isoformat()
+
+
+def parse_day_name(text: str) -> tuple[date, str] | None:
+    """The date and the short hash that a name says; None of what is no day's name."""
+    found = _DAY.fullmatch(text)
+    day = date_of_key(found[1]) if found is not None else None
+    return (day, found[2] or "") if found is not None and day is not None else None
+
+
+def day_zip_name(project: str, day: date, beside: str = "") -> str:
+    """`<project>_<YYYY-MM-DD>.zip`; `beside` as in `day_name`."""
+    return f"{project_path_part(project)}_{day_name(day, beside)}.zip"
+
+
+def split_day_zip_name(text: str) -> tuple[str, tuple[date, str]] | None:
+    """The path part of the project, and the date and short hash; None of what is no zip's name."""
+    stem, dot, end = text.rpartition(".")
+    part, _, name = stem.rpartition("_")
+    day = parse_day_name(name) if (dot, end) == (".", "zip") else None
+    return (part, day) if part and day is not None else None
+
+
+def parse_day_zip_name(project: str, text: str) -> tuple[date, str] | None:
+    """The date and short hash that the name of a zip of the project says."""
+    found = split_day_zip_name(text)
+    return found[1] if found is not None and found[0] == project_path_part(project) else None
 
 
 def _escape(char: str, *, keep_letter: bool) -> str:

@@ -22,6 +22,7 @@ from lse_dagster.day.names import project_path_part
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.unzip import compare_with_day
+from lse_dagster.day.zip_file import read_zip
 from lse_dagster.day.zip_proof import prove_copy
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
@@ -75,19 +76,21 @@ def remove_local_copy(
     """
     try:
         with store.locked(project, day):
-            path = zips.existing_path(project, day)
+            folder = store.find(project, day)
+            project_id = folder.summary.project_id if folder is not None else ""
+            path = zips.existing_path(project, day, project_id)
             if (link := next(_links(store.day_path(project, day), path), None)) is not None:
                 return KeptCopy(day, f"{link} is a symbolic link: to remove it would free nothing here.")
-            folder = store.find(project, day)
-            difference = next(_differences(zips, folder, project, day), None)
+            difference = next(_differences(path, folder, project, day), None)
             if difference is None:
-                proof = prove_copy(find_copy(drive, project, day), path, project=project, day=day)
+                copy = find_copy(drive, project, day, project_id or _id_in(path, project, day))
+                proof = prove_copy(copy, path, project=project, day=day)
                 difference = next(iter(proof.differences), None)
             if difference is not None:
                 return KeptCopy(day, difference)
             size = path.stat().st_size + (_bytes_of(folder) if folder is not None else 0)
             if not dry_run:
-                _remove(store, project, day, path)
+                _remove(store.day_path(project, day, project_id), path)
             return LocalCopy(day, size)
     except (DayIsBusy, NoSuchZip, BrokenZip, BrokenDay, InvalidSummary, TwinFiles) as error:
         return KeptCopy(day, error.why)
@@ -116,19 +119,22 @@ def _links(place: Path, zip_path: Path) -> Iterator[Path]:
     return (path for path in (place, zip_path, *inside) if path.is_symlink())
 
 
-def _differences(zips: ZipStore, folder: DayFolder | None, project: str, day: date) -> Iterator[str]:
+def _differences(path: Path, folder: DayFolder | None, project: str, day: date) -> Iterator[str]:
     if folder is not None:
-        yield from compare_with_day(zips.existing_path(project, day), folder)
+        yield from compare_with_day(path, folder)
     else:
-        zips.load(project, day)  # raises for a zip that is none
+        read_zip(path, project=project, day=day)  # raises for a zip that is none
+
+
+def _id_in(path: Path, project: str, day: date) -> str:
+    return read_zip(path, project=project, day=day).summary.project_id
 
 
 def _bytes_of(folder: DayFolder) -> int:
     return folder.summary.bytes + folder.summary_path.stat().st_size
 
 
-def _remove(store: DayStore, project: str, day: date, zip_path: Path) -> None:
-    place = store.day_path(project, day)
+def _remove(place: Path, zip_path: Path) -> None:
     doomed = place.with_name(f".{place.name}{_DOOMED}")
     if place.exists():
         place.rename(doomed)

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -23,8 +23,9 @@ from lse_dagster.day.durable import exchange, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
-from lse_dagster.day.interval import InvalidDate, parse_date
-from lse_dagster.day.names import project_path_part
+from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.inventory import lying_under, read_head
+from lse_dagster.day.names import SUMMARY, day_name, parse_day_name, project_path_part
 from lse_dagster.day.overwrite.decision import difference_of, may_replace
 from lse_dagster.day.overwrite.old_day import OldFolder
 from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing
@@ -52,50 +53,68 @@ class DayStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def day_path(self, project: str, day: date) -> Path:
-        """`<root>/<project>/<YYYY-MM-DD>`."""
-        return self.root / project_path_part(project) / day.isoformat()
+    def day_path(self, project: str, day: date, project_id: str = "") -> Path:
+        """`<root>/<project>/<YYYY-MM-DD>`, or beside it where a day of another id lies there.
+
+        Without an id the latest of what lies there is meant.
+        """
+        folder, hashed = self.root / project_path_part(project), id_hash(project_id)
+        besides = [folder / day_name(day, hashed)] if hashed else [*folder.glob(day_name(day, "*"))]
+        if not besides:
+            return folder / day_name(day)
+        lying = [
+            lying_under(name[1], read_head(path / SUMMARY, project, day))
+            for path in (folder / day_name(day), *besides)
+            if (name := parse_day_name(path.name)) is not None and os.path.lexists(path)
+        ]
+        return folder / day_name(day, beside_of(lying, hashed))
+
+    def others(self, day: DayFolder) -> Iterator[DayFolder]:
+        """The days of other projects of the same name that lie beside this one, and can be read."""
+        plain = self.root / project_path_part(day.project) / day_name(day.date)
+        for path in (plain, *sorted(plain.parent.glob(day_name(day.date, "*")))):
+            if path != day.path and parse_day_name(path.name) is not None:
+                with suppress(InvalidSummary):
+                    found = read_day_folder(path, project=day.project, day=day.date)
+                    if found is not None:
+                        yield found
 
     def staging_path(self, project: str, day: date) -> Path:
         """`<root>/<project>/.<YYYY-MM-DD>.staging`."""
         return self.root / project_path_part(project) / f".{day.isoformat()}.staging"
 
-    def _retired_path(self, project: str, day: date) -> Path:
-        return self.root / project_path_part(project) / f".{day.isoformat()}.old"
+    def find(self, project: str, day: date, project_id: str = "") -> DayFolder | None:
+        """The day, or None. Raises `InvalidSummary` for a folder without a valid summary.
 
-    def find(self, project: str, day: date) -> DayFolder | None:
-        """The day, or None. Raises `InvalidSummary` for a folder without a valid summary."""
-        path = self.day_path(project, day)
+        `project_id` as for `day_path`.
+        """
+        path = self.day_path(project, day, project_id)
         found = read_day_folder(path, project=project, day=day)
         if found is not None:
             return found
         # Where two folders cannot be exchanged in one step, a crash between the two renames leaves the old
         # day under its retired name only. It is still the day.
-        retired = self._retired_path(project, day)
-        if retired.is_dir():
+        if _retired_path(path).is_dir():
             with self.locked(project, day):
-                self._settle_retired(project, day)
+                self._settle_retired(path, project, day)
             return read_day_folder(path, project=project, day=day)
         return None
 
-    def load(self, project: str, day: date) -> DayFolder:
+    def load(self, project: str, day: date, project_id: str = "") -> DayFolder:
         """The day. Raises `NoSuchDay`, or `InvalidSummary` as `find` does."""
-        found = self.find(project, day)
+        found = self.find(project, day, project_id)
         if found is None:
-            raise NoSuchDay(project, day, self.day_path(project, day))
+            raise NoSuchDay(project, day, self.day_path(project, day, project_id))
         return found
 
     def dates(self, project: str) -> list[date]:
         """The dates that have a folder with anything of a day in it, or something in its place, in order."""
         folder = self.root / project_path_part(project)
-        dates = []
+        dates = set()
         for entry in folder.iterdir() if folder.is_dir() else ():
-            try:
-                day = parse_date(entry.name)
-            except InvalidDate:
-                continue
-            if holds_day_files(entry):
-                dates.append(day)
+            name = parse_day_name(entry.name)
+            if name is not None and holds_day_files(entry):
+                dates.add(name[0])
         return sorted(dates)
 
     def days(self, project: str) -> Iterator[DayFolder]:
@@ -113,7 +132,9 @@ class DayStore:
         lock = self._acquire(project, day)
         staging = Staging(project, day, self.staging_path(project, day), lock)
         try:
-            self._settle_retired(project, day)
+            for retired in staging.folder.parent.glob(f".{day.isoformat()}*.old"):
+                place = retired.with_name(retired.name.removeprefix(".").removesuffix(".old"))
+                self._settle_retired(place, project, day)
             if keeps is None or not keeps(staging):
                 remove_whatever(staging.folder)
             staging.empty_content()
@@ -131,9 +152,9 @@ class DayStore:
         finally:
             lock.release()
 
-    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
+    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite, project_id: str = "") -> None:
         """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
-        path = self.day_path(project, day)
+        path = self.day_path(project, day, project_id)
         if overwrite == "never" and os.path.lexists(path) and (not path.is_dir() or holds_day_files(path)):
             raise refuse_existing(f"Writing the day {day} of {project!r}", str(path))
 
@@ -150,13 +171,13 @@ class DayStore:
                 staging.discard()
                 return Published(staged.day, NOTHING_REPLACED, "kept")
             staged = self._decided(staged, overwrite)
-            aside = self._path_aside(staging.project, staging.date) if staged.sets_aside else None
+            path = self.day_path(staging.project, staging.date, staged.day.summary.project_id)
+            aside = _path_aside(path) if staged.sets_aside else None
             try:
-                self._move_into_place(staging, aside)
+                self._move_into_place(staging, path, aside)
             except OSError as error:
                 raise DiskError(f"Publishing the day {staging.date} of {staging.project!r}", error) from error
         staging.discard()
-        path = self.day_path(staging.project, staging.date)
         return Published(dataclasses.replace(staged.day, path=path), staged.replaces, set_aside=aside)
 
     def compared(self, staged: StagedDay, overwrite: Overwrite) -> StagedDay:
@@ -171,7 +192,7 @@ class DayStore:
         if new.summary.counts.pending_runs:
             return None  # that they were unfinished then, too, tells whether they ever will be
         try:
-            old = self.find(new.project, new.date)
+            old = self.find(new.project, new.date, new.summary.project_id)
             if old is None or not says_the_same(old, new):
                 return None
             old.verify_files()
@@ -192,9 +213,10 @@ class DayStore:
         if staged.replaces is not None:
             return staged
         project, day = staged.staging.project, staged.staging.date
-        self.refuse_if_exists(project, day, overwrite)
+        project_id = staged.day.summary.project_id
+        self.refuse_if_exists(project, day, overwrite, project_id)
         try:
-            old = self.find(project, day)
+            old = self.find(project, day, project_id)
         except (InvalidSummary, DiskError):
             return dataclasses.replace(staged, replaces=NOTHING_REPLACED, sets_aside=overwrite != "always")
         if old is None:
@@ -211,8 +233,7 @@ class DayStore:
             staged, replaces=Replacement(difference, given_up=overwrite == "always"), sets_aside=damaged
         )
 
-    def _move_into_place(self, staging: Staging, aside: Path | None) -> None:
-        path = self.day_path(staging.project, staging.date)
+    def _move_into_place(self, staging: Staging, path: Path, aside: Path | None) -> None:
         if not os.path.lexists(path):
             staging.content.rename(path)
         elif aside is not None:
@@ -220,7 +241,7 @@ class DayStore:
         elif exchange(staging.content, path):
             move_foreign(staging.content, path)
         else:
-            retired = self._retired_path(staging.project, staging.date)
+            retired = _retired_path(path)
             path.rename(retired)
             staging.content.rename(path)
             flush_folder(path.parent)
@@ -236,22 +257,16 @@ class DayStore:
             place.rename(aside)
             new.rename(place)
 
-    def _path_aside(self, project: str, day: date) -> Path:
-        """A free name for what cannot be read whole."""
-        place = self.day_path(project, day)
-        names = (f"{place.name}.damaged" + (f"-{number}" if number else "") for number in count())
-        return next(path for name in names if not os.path.lexists(path := place.with_name(name)))
-
-    def _settle_retired(self, project: str, day: date) -> None:
+    def _settle_retired(self, path: Path, project: str, day: date) -> None:
         """End a replacement that a crash interrupted: the retired day goes away if another one is in its
         place, else it goes back, whatever somebody has put there since."""
-        path, retired = self.day_path(project, day), self._retired_path(project, day)
+        retired = _retired_path(path)
         if not retired.is_dir():
             return
         try:
             new = read_day_folder(path, project=project, day=day)
         except InvalidSummary:
-            path.rename(self._path_aside(project, day))
+            path.rename(_path_aside(path))
             new = None
         if new is not None:
             move_foreign(retired, path)
@@ -271,3 +286,13 @@ class DayStore:
         except OSError as error:
             raise DiskError(f"Locking the day {day} of {project!r}", error) from error
         return lock
+
+
+def _retired_path(place: Path) -> Path:
+    return place.with_name(f".{place.name}.old")
+
+
+def _path_aside(place: Path) -> Path:
+    """A free name for what cannot be read whole."""
+    names = (f"{place.name}.damaged" + (f"-{number}" if number else "") for number in count())
+    return next(path for name in names if not os.path.lexists(path := place.with_name(name)))

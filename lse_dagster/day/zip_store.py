@@ -5,6 +5,8 @@ zip that holds the day already is kept, one that cannot be read whole is set asi
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -13,7 +15,9 @@ from typing import Literal
 
 from lse_dagster.day.errors import BrokenZip, DiskError, NoSuchZip
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import day_zip_name
+from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.inventory import lying_under, summary_in_zip
+from lse_dagster.day.names import day_zip_name, parse_day_zip_name
 from lse_dagster.day.overwrite.decision import may_replace
 from lse_dagster.day.overwrite.old_zip import open_old_zip
 from lse_dagster.day.overwrite.policy import Difference, Overwrite, refuse_existing
@@ -53,17 +57,41 @@ class ZipStore:
         self.root = root
         self._level = level
 
-    def zip_path(self, project: str, day: date) -> Path:
-        """`<root>/<project>_<YYYY-MM-DD>.zip`."""
-        return self.root / day_zip_name(project, day)
+    def zip_path(self, project: str, day: date, project_id: str = "") -> Path:
+        """`<root>/<project>_<YYYY-MM-DD>.zip`, or beside it where a zip of another id lies there.
 
-    def load(self, project: str, day: date) -> DayZip:
+        Without an id the latest of what lies there is meant.
+        """
+        hashed = id_hash(project_id)
+        besides = [self.root / day_zip_name(project, day, hashed)] if hashed else self._besides(project, day)
+        if not besides:
+            return self.root / day_zip_name(project, day)
+        lying = [
+            lying_under(name[1], summary_in_zip(path, project=project, day=day))
+            for path in (self.root / day_zip_name(project, day), *besides)
+            if (name := parse_day_zip_name(project, path.name)) is not None and os.path.lexists(path)
+        ]
+        return self.root / day_zip_name(project, day, beside_of(lying, hashed))
+
+    def others(self, zipped: DayZip) -> Iterator[DayZip]:
+        """The zips of other projects of the same name that lie beside this one, and can be read."""
+        project, day = zipped.project, zipped.date
+        for path in (self.root / day_zip_name(project, day), *self._besides(project, day)):
+            if path != zipped.path and path.is_file():
+                with suppress(BrokenZip, InvalidSummary):
+                    yield read_zip(path, project=project, day=day)
+
+    def _besides(self, project: str, day: date) -> list[Path]:
+        found = self.root.glob(day_zip_name(project, day, "*"))
+        return sorted(path for path in found if parse_day_zip_name(project, path.name) is not None)
+
+    def load(self, project: str, day: date, project_id: str = "") -> DayZip:
         """The day's zip. Raises `NoSuchZip`, `BrokenZip`, `InvalidSummary`."""
-        return read_zip(self.existing_path(project, day), project=project, day=day)
+        return read_zip(self.existing_path(project, day, project_id), project=project, day=day)
 
-    def existing_path(self, project: str, day: date) -> Path:
+    def existing_path(self, project: str, day: date, project_id: str = "") -> Path:
         """Where the day's zip lies, whatever is in it. Raises `NoSuchZip`."""
-        path = self.zip_path(project, day)
+        path = self.zip_path(project, day, project_id)
         if not path.exists():
             raise NoSuchZip(project, day, path)
         return path
@@ -77,7 +105,7 @@ class ZipStore:
         files done and the files in all. Raises `HoldsMore`, `OverwriteRefused`, `BrokenDay` (a file of the
         day differs from its summary), `DiskError`.
         """
-        place = self.zip_path(day.project, day.date)
+        place = self.zip_path(day.project, day.date, day.summary.project_id)
         part = place.with_name(f".{place.name}.part")
         found = _Found(damaged=place.is_dir())  # no zip can take the place of a folder
         if overwrite != "always" and os.path.lexists(place):

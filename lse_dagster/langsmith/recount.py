@@ -58,14 +58,16 @@ def count_again(
     now: datetime,
     held: int,
     outlines: Callable[[], Mapping[str, int] | None],
+    archived_id: str = "",
 ) -> Recount:
     """Compare the day with LangSmith: one request to `/runs/stats`, and on v2 one for each thousand runs.
 
     `held`: how many runs that started in the day are archived; `outlines`: the hashes of all by their ids, or
-    None when they are not at hand; `now`: this machine's time. Raises `ProjectNotFound`, and what
-    `Transport.post` raises.
+    None when they are not at hand; `archived_id`: LangSmith's id of the project that was archived, as another
+    one may have its name now, empty where it is not known; `now`: this machine's time. Raises
+    `ProjectNotFound`, and what `Transport.post` raises.
     """
-    session, interval = project_id(transport, project), DayInterval.of(day)
+    session, interval = archived_id or project_id(transport, project), DayInterval.of(day)
     now = transport.time.now(now)
     whole = started_in(session, interval)
     total = count_runs(transport, whole)

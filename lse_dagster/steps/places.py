@@ -8,6 +8,7 @@ from datetime import date
 
 from lse_dagster.day.drive_copy import find_copy
 from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.identity import is_other
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
 from lse_dagster.day.overwrite.old_zip import SCRATCH, open_old_zip
 from lse_dagster.day.scratch import remove_abandoned, scratch_folder
@@ -31,28 +32,32 @@ class Places:
     """Hears what could not be looked at."""
 
     @contextmanager
-    def old_days(self, project: str, day: date) -> Iterator["OldDays"]:
-        """What can be read of the day, wherever it lies. Raises `DiskError`."""
+    def old_days(self, project: str, day: date, project_id: str) -> Iterator["OldDays"]:
+        """What can be read of the day, wherever it lies. Raises `DiskError`.
+
+        Only of the project with this id: another one of the same name is nothing to compare with.
+        """
         with ExitStack() as stack:
             found: list[OldDay] = []
-            folder, unreadable = self._folder(project, day)
+            folder, unreadable = self._folder(project, day, project_id)
             found += [folder] if folder is not None else []
             for opened in (self._zip, self._copy):
-                old = opened(stack, project, day)
+                old = opened(stack, project, day, project_id)
                 found += [old] if old is not None else []
+            found = [old for old in found if not is_other(old.summary.project_id, project_id)]
             yield OldDays(folder, unreadable, found)
 
-    def _folder(self, project: str, day: date) -> tuple[OldFolder | None, bool]:
+    def _folder(self, project: str, day: date, project_id: str) -> tuple[OldFolder | None, bool]:
         """The day folder, and whether one is there that cannot be read."""
         try:
-            folder = self.days.find(project, day)
+            folder = self.days.find(project, day, project_id)
         except (InvalidSummary, DiskError) as error:
             self.tell(f"The day folder that is there cannot be read: {error.why}")
             return None, True
         return (OldFolder(folder) if folder is not None else None), False
 
-    def _zip(self, stack: ExitStack, project: str, day: date) -> OldDay | None:
-        path = self.zips.zip_path(project, day)
+    def _zip(self, stack: ExitStack, project: str, day: date, project_id: str) -> OldDay | None:
+        path = self.zips.zip_path(project, day, project_id)
         if not os.path.lexists(path):
             return None
         try:
@@ -61,14 +66,14 @@ class Places:
             self.tell(f"The zip that is there cannot be read: {error.why}")
             return None
 
-    def _copy(self, stack: ExitStack, project: str, day: date) -> OldDay | None:
+    def _copy(self, stack: ExitStack, project: str, day: date, project_id: str) -> OldDay | None:
         """The copy on Drive, unless it is the zip that is here."""
         if self.drive is None:
             return None
         try:
             with self.drive() as drive:
-                file = find_copy(drive, project, day)
-                path = self.zips.zip_path(project, day)
+                file = find_copy(drive, project, day, project_id)
+                path = self.zips.zip_path(project, day, project_id)
                 if file is None or (path.is_file() and is_copy_of(file, path)):
                     return None
                 self.zips.root.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ forces into place gives anything up.
 import dataclasses
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Final
 
@@ -45,7 +46,7 @@ def keep_what_was_there(
     """
     summary = staged.day.summary
     now = datetime.fromisoformat(summary.asked.until if summary.asked is not None else summary.fetched_at)
-    with staged.staging as staging, places.old_days(staging.project, staging.date) as found:
+    with staged.staging as staging, _beside(staged, places) as found:
         olds = dataclasses.replace(found, present=iso_z(latest_date(now)))
         if overwrite == "always":
             return _forced(staged, olds, now)
@@ -68,7 +69,7 @@ def take_as_it_is(
     be refused is marked as forced.
     Raises `HoldsMore`, `DiskError`; the staging is gone then.
     """
-    with staged.staging as staging, places.old_days(staging.project, staging.date) as olds:
+    with staged.staging, _beside(staged, places) as olds:
         day, beside = staged.day, []
         present: str | None = None
         for old in olds.all:
@@ -84,13 +85,13 @@ def take_as_it_is(
         return _merged(staged, dataclasses.replace(olds, all=beside, present=present))
 
 
-def unite(places: Places, project: str, day: date) -> Published:
+def unite(places: Places, project: str, day: date, project_id: str) -> Published:
     """Make the day of all that the places hold of it the day folder. What is the latest is the day.
 
     Raises `BrokenDay` when it can be read whole nowhere, `DayIsBusy`, `DiskError`.
     """
     with places.days.stage(project, day, keeps=lambda _: True) as staging:
-        with places.old_days(project, day) as olds:
+        with places.old_days(project, day, project_id) as olds:
             base = _newest(staging, olds)
             if base is None:
                 why = "; ".join(f"{old.where}: {old.damaged[0]}" for old in olds.all if old.damaged)
@@ -102,6 +103,11 @@ def unite(places: Places, project: str, day: date) -> Published:
                 )
             staged = _merged(StagedDay(staging, base), olds)
         return places.days.publish(staged, "superset")
+
+
+def _beside(staged: StagedDay, places: Places) -> AbstractContextManager[OldDays]:
+    staging = staged.staging
+    return places.old_days(staging.project, staging.date, staged.day.summary.project_id)
 
 
 def _merged(

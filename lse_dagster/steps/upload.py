@@ -46,7 +46,8 @@ def upload_day(
                 raise
             united = True
             places.tell(f"{more.why} It goes on in the day.")
-            made = zip_day(places, unite(places, zipped.project, zipped.date).day, "superset")
+            united_day = unite(places, zipped.project, zipped.date, zipped.summary.project_id).day
+            made = zip_day(places, united_day, "superset")
             zipped, recorded = made.zip, made.sha256
         except UnreadableCopy as unreadable:
             if set_aside is not None:

@@ -24,4 +24,4 @@ def zip_day(
         return archive(day)
     except HoldsMore as more:
         places.tell(f"{more.why} It goes on in the day.")
-        return archive(unite(places, day.project, day.date).day)
+        return archive(unite(places, day.project, day.date, day.summary.project_id).day)

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.day.names import (
+    day_name,
     day_zip_name,
     is_trace_file_name,
+    parse_day_name,
+    parse_day_zip_name,
     project_of_path_part,
     project_path_part,
     trace_file_name,
@@ -75,6 +78,36 @@ def test_two_spellings_of_one_accented_name_stay_apart_on_a_file_system_that_uni
 @given(any_name, st.dates())
 def test_the_name_of_a_day_zip_is_the_projects_path_part_and_the_date(project: str, day: date) -> None:
     assert day_zip_name(project, day) == f"{project_path_part(project)}_{day.isoformat()}.zip"
+
+
+some_hash = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=8, max_size=8))
+
+
+@given(any_name, st.dates(), some_hash)
+def test_the_name_of_a_zip_beside_another_says_its_day_and_its_hash(
+    project: str, day: date, beside: str
+) -> None:
+    name = day_zip_name(project, day, beside)
+
+    assert parse_day_zip_name(project, name) == (day, beside)
+    assert parse_day_name(day_name(day, beside)) == (day, beside)
+    assert len(f".{name}.upload".encode()) <= 255
+
+
+@given(any_name, any_name, st.dates(), st.dates(), some_hash, some_hash)
+def test_no_two_days_have_one_zip_name(
+    one: str, other: str, day: date, next_day: date, beside: str, next_beside: str
+) -> None:
+    names = day_zip_name(one, day, beside), day_zip_name(other, next_day, next_beside)
+
+    assert (names[0] == names[1]) == ((one, day, beside) == (other, next_day, next_beside))
+
+
+@given(st.text("0123456789-~abcdef", max_size=22))
+def test_what_is_no_days_name_is_none(text: str) -> None:
+    found = parse_day_name(text)
+
+    assert found is None or day_name(*found) == text
 
 
 def test_a_trace_file_is_named_by_trace_and_start_to_the_microsecond() -> None:

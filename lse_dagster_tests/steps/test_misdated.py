@@ -51,7 +51,7 @@ def places(tmp_path: Path) -> Places:
 def test_the_day_that_was_fetched_since_is_the_day_in_each_place(places: Places, raws: list[bytes]) -> None:
     day = fetch(places, raws)
     zipped = zip_day(places, day, "superset").zip
-    united = unite(places, PROJECT, DAY).day
+    united = unite(places, PROJECT, DAY, day.summary.project_id).day
 
     for summary in (day.summary, zipped.summary, united.summary):
         assert summary.fetched_at[:16] == f"{NOW:%Y-%m-%dT%H:%M}"

@@ -62,11 +62,29 @@ def check_projects(settings: "Settings") -> list[Finding]:
             findings.append(problem_of(subject, unreachable))  # it would wait as long again
             continue
         try:
-            findings.append(good(subject, f"is there, id {_look_up(settings, project)}"))
+            findings.append(_compare_id(settings, project, _look_up(settings, project)))
         except ArchiveError as error:
             findings.append(problem_of(subject, error))
             unreachable = error if error.transient else None
     return findings
+
+
+def _compare_id(settings: "Settings", project: str, found: str) -> Finding:
+    """Whether LangSmith's project is the one that was archived last."""
+    from lse_dagster.day.identity import is_other
+    from lse_dagster.day.store import DayStore
+    from lse_dagster.day.summary import InvalidSummary
+
+    days = DayStore(settings.data_dir)
+    try:
+        last = next((days.find(project, day) for day in days.dates(project)[-1:]), None)
+    except InvalidSummary:
+        last = None
+    if last is None or not is_other(last.summary.project_id, found):
+        return good(f"project {project}", f"is there, id {found}")
+    text = f"has the id {found}; the day {last.date} here is of another one, {last.summary.project_id}."
+    next_step = "Nothing, if it was made again. Else look at LANGSMITH_API_KEY and LANGSMITH_WORKSPACE_ID."
+    return warning(f"project {project}", text, next_step)
 
 
 def check_drive(settings: "Settings") -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from lse_dagster.day.identity import OtherProject, is_other
 from lse_dagster.day.overwrite.comparison import Comparison, NewDay
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.policy import Difference, refuse_loss, refuse_older
@@ -11,8 +12,10 @@ from lse_dagster.day.summary import Summary
 def may_replace(new: NewDay, old: OldDay, *, what: str) -> Difference:
     """How a new day differs from an old one whose place it may take. Raises `HoldsMore`, `DiskError`.
 
-    What cannot be read whole is protected by its caller, who sets it aside.
+    What cannot be read whole is protected by its caller, who sets it aside. Raises `OtherProject`.
     """
+    if is_other(old.summary.project_id, new.summary.project_id):
+        raise OtherProject(what, old.where, there=old.summary.project_id, new=new.summary.project_id)
     if old.summary.sha256 == new.summary.sha256 or not counts_beside(old.summary, new.summary.forced_at):
         return Difference()
     found = difference_of(new, [old])

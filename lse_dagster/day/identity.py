@@ -1,0 +1,62 @@
+"""Which day: a project and a date, and LangSmith's id of the project.
+
+A project that was deleted and made again under its name, or that another workspace has under the same name,
+is another project. Where a day of another id lies at a day's place, the new one lies beside it: its names end
+in a short hash of its id. Here alone is decided under which name a day lies; each place is asked for itself.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lse_dagster.day.errors import OverwriteRefused
+
+_HASH_LENGTH: Final = 8
+
+
+class OtherProject(OverwriteRefused):
+    """What is there is of another project of the same name: it is neither replaced nor compared."""
+
+    def __init__(self, what: str, where: str, *, there: str, new: str) -> None:
+        super().__init__(
+            what,
+            f"{where} is of the project with the id {there}, the new one of that with the id {new}: another "
+            "project of the same name.",
+            "Keep both. Move what lies there to a place of its own, then run this again.",
+        )
+
+
+@dataclass(frozen=True)
+class Lying:
+    """What lies under one of the names of a day."""
+
+    beside: str
+    """What its name ends in; empty at the plain name."""
+    id_hash: str
+    """Empty where it says no id, or cannot be read."""
+    since: str
+    """What tells which of several is the latest: when it was fetched."""
+
+
+def id_hash(project_id: str) -> str:
+    """The short hash of a project's id; empty of an empty one."""
+    if not project_id:
+        return ""
+    return hashlib.sha256(project_id.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
+
+
+def is_other(one: str, other: str) -> bool:
+    """Whether two ids, or hashes of ids, are those of two projects. A day without an id adopts any."""
+    return bool(one) and bool(other) and one != other
+
+
+def beside_of(lying: Sequence[Lying], hashed: str) -> str:
+    """What the name of the day with this hash of its id ends in; empty at the plain name.
+
+    Without an id it is the latest that is meant: that of the project of now.
+    """
+    if not hashed:
+        return max(lying, key=lambda one: one.since).beside if lying else ""
+    is_taken = any(not one.beside and is_other(one.id_hash, hashed) for one in lying)
+    return hashed if is_taken or any(one.beside == hashed for one in lying) else ""
