@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from lse_dagster.drive.errors import HeldByAnother, PermissionMissing
+from lse_dagster.drive.errors import DriveError, HeldByAnother
 from lse_dagster.drive.folder import RootFolder, find_folders
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.this_machine import ThisMachine
@@ -70,8 +70,8 @@ def folders_to_write(operation: Operation, root: RootFolder, name: str) -> list[
 def hold_folders(operation: Operation, root: RootFolder, name: str) -> tuple[list[str], Holder | None]:
     """As `folders_to_write`; and the folder says from now on that this machine archives to it.
 
-    And who did until now and is gone. That takes a request every few hours. An account that may not describe
-    the folder does without, and so does a machine that cannot keep an id.
+    And who did until now and is gone. That takes a request every few hours. Where the folder cannot be
+    described (the account may not, or people wrote all that fits), or no id be kept, it goes without.
     """
     found, machine = find_folders(operation, root, name), operation.service.machine
     ids = [folder.id for folder in found]
@@ -82,7 +82,7 @@ def hold_folders(operation: Operation, root: RootFolder, name: str) -> tuple[lis
     holder, now = Holder.in_description(found[0].description), operation.service.now()
     is_ours = holder is not None and machine.is_called(holder.id)
     if holder is None or not is_ours or abs(now - holder.seen) >= _SEEN_EVERY:
-        with suppress(PermissionMissing, OSError):
+        with suppress(DriveError, OSError):
             said = Holder(machine.id(), machine.host, now).into_description(found[0].description)
             request = operation.service.files.update(
                 fileId=found[0].id, body={"description": said}, fields="id", supportsAllDrives=True

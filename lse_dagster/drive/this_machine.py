@@ -4,10 +4,10 @@ A random id, kept beside the zips, in Dagster's home and its database: with one 
 Two machines may have one name, and one that was set up anew has its name again.
 """
 
+import os
 import re
 import secrets
 import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,19 +41,36 @@ class ThisMachine:
         for file in self.files:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                with suppress(FileExistsError), file.open("x") as opened:
-                    opened.write(mine)
+                if _read(file) is None:
+                    _put(file, mine)
                 kept = True
             except OSError as error:
                 failure = error
         if not kept:
             raise failure or FileNotFoundError("There is no place for it")
-        return self._known()[0]
+        return next(iter(self._known()), mine)
 
     def _known(self) -> list[str]:
-        found = []
-        for file in self.files:
-            with suppress(OSError, UnicodeDecodeError):
-                if _ID.fullmatch(text := file.read_text().strip()):
-                    found.append(text)
-        return found
+        return [known for file in self.files if (known := _read(file)) is not None]
+
+
+def _read(file: Path) -> str | None:
+    """The id in a file; None of one that is empty, as after a power cut, or holds something else."""
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if _ID.fullmatch(text) else None
+
+
+def _put(file: Path, text: str) -> None:
+    """In one step, and flushed: a file that is there is whole."""
+    part = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("x") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

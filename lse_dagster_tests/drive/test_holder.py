@@ -163,3 +163,41 @@ def test_a_machine_that_can_keep_its_id_nowhere_does_without(
         drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
 
         assert drive.hold(folder)[1] is None
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\0" * 16, b"\xff\xfe", b"0123456789abcdeX"])
+def test_a_machine_whose_ids_a_power_cut_has_spoilt_has_one_again_and_keeps_it(
+    spoilt: bytes, tmp_path: Path
+) -> None:
+    files = (tmp_path / "data" / ".machine", tmp_path / "home" / ".machine")
+    for file in files:
+        file.parent.mkdir()
+        file.write_bytes(spoilt)
+
+    known = ThisMachine(files).id("a" * 16)
+
+    assert known == "a" * 16
+    assert [file.read_text() for file in files] == [known] * 2
+    assert [len(list(file.parent.iterdir())) for file in files] == [1, 1]
+    assert ThisMachine(files[1:]).is_called(known)
+
+
+def test_a_folder_in_the_place_of_a_machines_id_is_no_id(tmp_path: Path) -> None:
+    (tmp_path / ".machine").mkdir()
+
+    with pytest.raises(OSError):
+        ThisMachine((tmp_path / ".machine",)).id()
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_folder_that_cannot_be_described_is_archived_to_all_the_same(
+    status: int, connect: Connect, held: str, drive_sandbox: ControlClient
+) -> None:
+    """Somebody has filled the description up to its limit, or Drive has a new reason."""
+    drive_sandbox.settings(now=(NOON + timedelta(hours=7)).isoformat())
+    drive_sandbox.fault(method="PATCH", path="/files/", status=status, times=99)
+
+    with connect("first") as drive:
+        files, gone = drive.hold(held)
+
+    assert ([file.name for file in files], gone) == (["a.zip"], None)
