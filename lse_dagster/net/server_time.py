@@ -15,6 +15,8 @@ TOLERANCE: Final = timedelta(seconds=5)
 """Less than this nobody can tell from the second that `Date` is cut to, and the way of an answer. Then the
 machine's clock is taken: its digits tell two fetches apart that ended in the same second."""
 
+_POSSIBLE_YEARS: Final = range(2000, 3000)
+
 
 class ServerTime:
     """The time of one server by its answers, carried on between them. From any thread."""
@@ -39,10 +41,7 @@ class ServerTime:
         """The time there, where the machine says it is `machine`; that, if no answer has said the time."""
         if self._ahead is None:
             return machine
-        try:
-            return believed(machine, _even(self._clock()) + self._ahead)
-        except OverflowError:  # it said the last second of the year 9999
-            return machine
+        return believed(machine, _even(self._clock()) + self._ahead)
 
 
 def believed(machine: datetime, server: datetime) -> datetime:
@@ -51,12 +50,17 @@ def believed(machine: datetime, server: datetime) -> datetime:
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
-    """When an answer with these headers came, by its server's clock; None if they do not say it."""
+    """When an answer with these headers came, by its server's clock; None if they do not say it.
+
+    None also of a time that cannot be, as of a proxy without a clock (1970) or at the end of all dates: days
+    are counted from it.
+    """
     try:
         said = parsedate_to_datetime(headers["Date"]).replace(tzinfo=UTC)  # GMT, whether it is named or not
-        return said + timedelta(seconds=int(headers.get("Age") or 0))
+        came = said + timedelta(seconds=int(headers.get("Age") or 0))
     except (KeyError, ValueError, OverflowError):  # the last of a year or a zone that cannot be
         return None
+    return came if came.year in _POSSIBLE_YEARS else None
 
 
 def _even(seconds: float) -> datetime:

@@ -42,6 +42,10 @@ class Seconds:
         ({"Date": DATE, "Age": "old"}, None),
         ({"Date": "yesterday"}, None),
         ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT", "Age": "9999999999999"}, None),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Date": "Thu, 01 Jan 1970 00:00:09 GMT"}, None),
+        ({"Date": DATE, "Age": "99999999999"}, None),
+        ({"Date": DATE, "Age": "9" * 5000}, None),
         ({}, None),
     ],
 )
@@ -120,6 +124,8 @@ def test_a_look_asks_once_and_again_only_when_the_clock_was_set(
         FaultFields(status=503),
         FaultFields(drop_after=-1),
         FaultFields(status=200, headers={"Date": "soon"}, body={}),
+        FaultFields(status=200, headers={"Date": "Thu, 01 Jan 1970 00:00:09 GMT"}, body={}),
+        FaultFields(status=200, headers={"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, body={}),
     ],
 )
 def test_where_langsmith_cannot_be_asked_the_machines_clock_is_all_there_is(
