@@ -63,12 +63,19 @@ def with_observations(
 ) -> Ledger:
     """The ledger with what is wrong now. `watchers`: the names of the sensors and schedules at work."""
     link = f"{ui}/automation" if ui else None
-    kept = instance.daemon_cursor_storage.get_cursor_values({_HEALTH}).get(_HEALTH)
-    health = msgspec.json.decode(kept, type=Health) if kept is not None else None
+    health = _kept_health(instance)
     problems = health.problems if health is not None else ()
     if health is not None and abs(now - health.looked_at) <= _IS_CURRENT:
         ledger = ledger.observed(_OF_HEALTH, list(_failures(ledger, health, now, link)), now)
     return ledger.observed(_OF_TICKS, list(_failing_ticks(instance, watchers, problems, now, link)), now)
+
+
+def _kept_health(instance: dg.DagsterInstance) -> Health | None:
+    kept = instance.daemon_cursor_storage.get_cursor_values({_HEALTH}).get(_HEALTH)
+    try:
+        return msgspec.json.decode(kept, type=Health) if kept is not None else None
+    except (msgspec.MsgspecError, UnicodeError):
+        return None  # the next look replaces it
 
 
 def _failures(ledger: Ledger, health: Health, now: datetime, link: str | None) -> Iterator[Failure]:

@@ -38,7 +38,7 @@ def tell_of_change(
         return False  # what it names is not known
     storage = instance.daemon_cursor_storage
     remembered = storage.get_cursor_values({_CURSOR}).get(_CURSOR)
-    before = msgspec.json.decode(remembered, type=_Known) if remembered is not None else None
+    before = _before(remembered)
     names = tuple(project.name for project in projects if project.name is not None)
     known = before.ids if before is not None else {}
     now = _Known(names, {**known, **_ids(instance, projects)})
@@ -53,6 +53,13 @@ def tell_of_change(
     if now != before:
         storage.set_cursor_values({_CURSOR: msgspec.json.encode(now).decode()})
     return bool(told)
+
+
+def _before(remembered: str | None) -> _Known | None:
+    try:
+        return msgspec.json.decode(remembered, type=_Known) if remembered is not None else None
+    except (msgspec.MsgspecError, UnicodeError):
+        return None  # it begins anew: all other messages wait for this
 
 
 def _ids(instance: dg.DagsterInstance, projects: Sequence[ArchivedProject]) -> dict[str, str]:

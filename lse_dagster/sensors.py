@@ -17,6 +17,7 @@ from lse_dagster.alerts import Alerts, Position
 from lse_dagster.calendar.evidence import SECONDS_BETWEEN_LOOKS
 from lse_dagster.delivery import Delivery, Told
 from lse_dagster.drive.this_machine import ThisMachine
+from lse_dagster.ledger import Ledger, Words
 from lse_dagster.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.observations import with_observations
 from lse_dagster.own_records import former_owner
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_MESSAGES: Final = 60
 _MACHINE: Final = "lse/machine"
 _CURSOR: Final = "lse/alerts"
+_FORGOTTEN: Final = Words(
+    None,
+    None,
+    "What was still to be told is lost",
+    "What Dagster's database kept of it cannot be read. Messages begin anew from here.",
+    "Look at `lse status`, and at the runs that failed in the UI.",
+)
 
 
 def reconciliation_sensor(
@@ -115,7 +123,7 @@ def alerts_sensor(
         if cursor is None:
             remember(found.now())
             return dg.SkipReason("Begins here: what failed before is not told.")
-        told = msgspec.json.decode(cursor, type=Told)
+        told = _told_until_now(cursor, found)
         if told.danger_event < 0:
             told = replace(told, danger_event=found.last_ended_run())
         ledger, position = found.entered(told.ledger, told, moment)
@@ -128,6 +136,16 @@ def alerts_sensor(
         return dg.SkipReason(f"{sent} messages sent.")
 
     return alerts
+
+
+def _told_until_now(cursor: str, found: Alerts) -> Told:
+    """What a cursor says. One that cannot be read must not end all messages: that it was lost is told."""
+    try:
+        return msgspec.json.decode(cursor, type=Told)
+    except (msgspec.MsgspecError, UnicodeError):
+        position = found.now()
+        told = Told(position.run_event, position.check_event, position.danger_event)
+        return replace(told, ledger=Ledger().endangered(_FORGOTTEN))
 
 
 def _watchers(here: dg.RepositoryDefinition | None) -> set[str]:

@@ -253,3 +253,19 @@ def test_a_cursor_of_an_earlier_version_is_gone_on_with(more: str) -> None:
     assert (told.run_event, told.check_event, told.danger_event) == (3, 4, -1)
     assert told.ledger == Ledger()
     assert msgspec.json.decode(msgspec.json.encode(told), type=Told) == told
+
+
+@pytest.mark.parametrize("spoilt", ["{", '{"run_event": "x", "check_event": 0, "looked_at": 3}'])
+def test_what_dagster_keeps_of_messages_may_be_spoilt_and_they_still_come(
+    spoilt: str, place: Place, receiver: Receiver
+) -> None:
+    spoilt_cursors = dict.fromkeys(("lse/alerts", "lse/known_projects", "lse/health"), spoilt)
+    place.daemon.instance.daemon_cursor_storage.set_cursor_values(spoilt_cursors)
+    place.daemon.tick()
+    fail_three_days(place)
+    place.daemon.tick()
+
+    assert {tick.error for tick in place.daemon.ticks("alerts_sensor")} == {None}
+    first, *others = receiver.texts
+    assert "What was still to be told is lost" in first
+    assert len(others) == 3
