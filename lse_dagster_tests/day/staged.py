@@ -13,6 +13,7 @@ from lse_dagster.day.writer import DayWriter, Origin, Totals
 from lse_dagster_tests.day.runs import DATE
 
 PROJECT = "my-project"
+PROJECT_ID = "project-id"
 DAY = date.fromisoformat(DATE)
 
 
@@ -29,7 +30,7 @@ def stage(
     with store.stage(project, DAY) as staging:
         writer = DayWriter(staging)
         writer.add(runs)
-        origin = Origin("project-id", "v2", fetched_at)
+        origin = Origin(PROJECT_ID, "v2", fetched_at)
         for run_id, records in (feedback or {}).items():
             writer.add_feedback(
                 FeedbackRecord(run_id, f"{number:03}", raw) for number, raw in enumerate(records)

@@ -25,7 +25,7 @@ from lse_dagster.day.trace_file import read_trace_file
 from lse_dagster.day.zip_store import ZipStore
 from lse_dagster_tests.day.first_system_files import SHARED, run_file, write_zip_of
 from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
+from lse_dagster_tests.day.staged import DAY, PROJECT, PROJECT_ID, content, published_day
 
 needs_real_files = pytest.mark.skipif(
     not SHARED.exists(), reason="the shared files of the first system are not beside this checkout"
@@ -139,7 +139,7 @@ def test_its_zip_in_the_archives_directory_gives_way_to_a_day_that_holds_its_run
     zips = ZipStore(tmp_path / "archives")
     place = zips.zip_path(PROJECT, DAY)
     place.parent.mkdir()
-    write_zip_of(place, dict([run_file(ROOT), run_file(CHILD)]))
+    write_zip_of(place, dict(run_file(run, session_id=PROJECT_ID) for run in (ROOT, CHILD)))
     old, smaller = place.read_bytes(), published_day(tmp_path / "smaller", [ROOT.raw()])
 
     with pytest.raises(OverwriteRefused, match="1 runs and 2 records"):
