@@ -16,7 +16,7 @@ from typing import Final
 import dagster as dg
 
 from lse_dagster.calendar.evidence import Evidence
-from lse_dagster.day.interval import DayInterval
+from lse_dagster.day.interval import DayInterval, date_of_key, parse_time
 from lse_dagster.day.inventory import local_days
 from lse_dagster.day.reconciliation import KnownDay
 from lse_dagster.day.space import KEPT_FREE, DiskFillsUp, FreeBytes, NoRoom, days_left
@@ -214,12 +214,9 @@ def health_sensor(
 
 
 def _read(cursor: str | None) -> tuple[datetime | None, date | None]:
-    """When the servers were asked last, and after which day's night the switch was pinged."""
+    """When the servers were asked last, and after which day's night the switch was pinged, if it says so."""
     asked, _, pinged = (cursor or " ").partition(" ")
-    return (
-        datetime.fromisoformat(asked) if asked else None,
-        date.fromisoformat(pinged) if pinged else None,
-    )
+    return parse_time(asked), date_of_key(pinged)
 
 
 def _lasting(error: ArchiveError) -> list[ArchiveError]:

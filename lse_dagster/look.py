@@ -7,7 +7,7 @@ What a day needs is decided in `day.reconciliation`, by what `calendar.evidence`
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 
 import dagster as dg
 import msgspec
@@ -47,7 +47,7 @@ class Looked(msgspec.Struct, frozen=True):
     """The sensor's cursor: the last look at which Drive was asked, and the settings of then."""
 
     project: str
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     scope: Scope
 
 
@@ -95,7 +95,7 @@ def copies_on_drive(drive: DriveResource, project: str, log: Log) -> dict[date, 
         return None
     if gone is not None:
         log.warning(f"{gone.host} was not seen on Drive since {gone.seen}: this machine goes on there.")
-    return {day: DriveCopy(file.size, file.web_view_link) for day, file in copies.items()}
+    return copies
 
 
 class Look:

@@ -269,3 +269,16 @@ def test_what_dagster_keeps_of_messages_may_be_spoilt_and_they_still_come(
     first, *others = receiver.texts
     assert "What was still to be told is lost" in first
     assert len(others) == 3
+
+
+@pytest.mark.parametrize("spoilt", ["yesterday 2025-99-99", "2025-08-01T00:00:00 never", "{", "{}"])
+def test_a_spoilt_cursor_ends_no_look(spoilt: str, place: Place) -> None:
+    naive = f'{{"project": "{place.api.project}", "at": "2025-08-01T00:00:00", "scope": {{"first": '
+    place.daemon._cursors = {
+        "health_sensor": spoilt,
+        "reconcile_sensor": f'{naive}"2025-08-01", "retention_days": 14}}}}' if spoilt == "{}" else spoilt,
+    }
+    place.daemon.tick()
+
+    for sensor in place.daemon._cursors:
+        assert [tick.error for tick in place.daemon.ticks(sensor)] == [None, None]
