@@ -4,7 +4,10 @@ Between assets travels a handle (a path and a summary), never the data. Each IO 
 in its place under the overwrite policy, and hands out the handle to what reads it.
 """
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,9 +15,11 @@ from typing import Any
 
 import dagster as dg
 
+from lse_dagster.day.errors import BrokenDay, BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip_file import DayZip
 from lse_dagster.day_metadata import numbers_of_replacement
 from lse_dagster.drive.retry import Backoff
@@ -67,6 +72,15 @@ def _attempt(context: dg.OutputContext) -> int:
     return context.step_context.previous_attempt_count
 
 
+@contextmanager
+def _holds_up_no_other(log: logging.Logger, path: Path) -> Iterator[None]:
+    """What another project of the same name left there may be damaged, for good: `lse verify` tells that."""
+    try:
+        yield
+    except (BrokenDay, BrokenZip, InvalidSummary) as error:
+        log.warning(f"{path} is of another project of the same name, and does not go to Drive. {error}")
+
+
 def _set_aside(path: Path | None) -> dict[str, Any]:
     """Where that lies now which could not be read whole."""
     return {"set_aside": dg.MetadataValue.path(str(path.absolute()))} if path is not None else {}
@@ -117,7 +131,8 @@ class DayZipIOManager(dg.ConfigurableIOManager):
             places = self.storage.places(self.drive, context.log)
             archived = zip_day(places, obj.day, obj.overwrite, on_progress=amounts(listener, "zipping"))
             for other in places.days.others(obj.day):  # nobody else would ask for it any more
-                zip_day(places, other, "superset")
+                with _holds_up_no_other(context.log, other.path):
+                    zip_day(places, other, "superset")
         zipped = archived.zip
         context.add_output_metadata(
             {
@@ -163,7 +178,8 @@ class DriveIOManager(dg.ConfigurableIOManager):
                 on_progress=amounts(listener, "uploading"),
             )
             for other in places.zips.others(sent.zip):
-                upload_day(drive, places, other, "superset")
+                with _holds_up_no_other(context.log, other.path):
+                    upload_day(drive, places, other, "superset")
         uploaded = sent.uploaded
         context.log.info(
             f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"

@@ -111,7 +111,7 @@ class Evidence:
             return recorded is not None and recorded.copied is not None
         copy = self.on_drive.get(local.day)
         zipped = local.zip if local.zip is not None and local.zip.whole else None
-        return copy is not None and (zipped is None or zipped.bytes == copy.bytes)
+        return copy is not None and (zipped is None or copy.is_as_long_as(zipped))
 
     def _has_unknown_copy(self, local: LocalDay, recorded: Recorded | None) -> bool:
         """Whether Drive has a copy, and no record says of what.
@@ -159,4 +159,4 @@ def _is_of(copy: DriveCopy | None, local: LocalDay) -> bool:
     """Whether nothing says that a copy is another than what is here."""
     if copy is None:
         return False
-    return local.zip is None or (local.zip_is_of_folder and local.zip.bytes == copy.bytes)
+    return local.zip is None or (local.zip_is_of_folder and copy.is_as_long_as(local.zip))

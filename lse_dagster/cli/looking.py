@@ -73,18 +73,12 @@ def drive_copies(settings: "Settings", projects: Iterable[str]) -> dict[str, dic
     """The day zips of each project on Drive; none without GOOGLE_DRIVE_FOLDER_URL. Raises Drive's errors."""
     if settings.drive_folder_url is None:
         return {project: {} for project in projects}
-    from lse_dagster.day.drive_copy import list_copies
+    from lse_dagster.day.drive_copy import described_copies
     from lse_dagster.drive import Backoff, DriveArchive
 
     quickly = Backoff(tries=3, patience=20)
     with DriveArchive.connect(settings.drive(), backoff=quickly, timeout=30) as drive:
-        return {
-            project: {
-                day: DriveCopy(file.size, file.web_view_link)
-                for day, file in list_copies(drive, project).items()
-            }
-            for project in projects
-        }
+        return {project: described_copies(drive, project) for project in projects}
 
 
 def langsmith_totals(

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Literal
 
 from lse_dagster.day.interval import parse_time
-from lse_dagster.day.inventory import LocalDay, SummaryHead
+from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
 
 Verified = Literal["passed", "failed", "outdated", "never", "unverified", "unproved"]
 """What the latest checks said. `outdated`: the day was written again since. `unverified`: all is well, but
@@ -42,6 +42,12 @@ class DriveCopy:
 
     bytes: int
     link: str
+    beside: tuple[int, ...] = ()
+    """The bytes of those of other projects of the same name: the latest there need not be the latest here."""
+
+    def is_as_long_as(self, zipped: LocalZip) -> bool:
+        """Whether nothing says that the zip here is not there."""
+        return zipped.bytes in (self.bytes, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class CalendarDay:
         """Whether Drive reports the size of the local zip; None without the two of them."""
         if self.on_drive is None or self.local.zip is None:
             return None
-        return self.on_drive.bytes == self.local.zip.bytes
+        return self.on_drive.is_as_long_as(self.local.zip)
 
     @property
     def verified(self) -> Verified | None:

@@ -1,12 +1,13 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from lse_dagster.day.calendar import DriveCopy
 from lse_dagster.day.durable import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
 from lse_dagster.day.examination import examine_day
@@ -86,28 +87,42 @@ def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
 
     Of days of several ids under one date it is the latest that came there.
     """
-    return _copies_among(drive.list(project_path_part(project)), project)
+    found = _copies_among(drive.list(project_path_part(project)), project)
+    return {day: files[0] for day, files in found.items()}
 
 
-def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveFile], Holder | None]:
+def described_copies(drive: DriveArchive, project: str) -> dict[date, DriveCopy]:
+    """The same, as the calendar shows them."""
+    return _described(_copies_among(drive.list(project_path_part(project)), project))
+
+
+def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveCopy], Holder | None]:
     """The same, for the machine that archives there; and the one that did until now and is gone.
 
     Raises `HeldByAnother` if another machine archives there.
     """
     files, gone = drive.hold(project_path_part(project))
-    return _copies_among(files, project), gone
+    return _described(_copies_among(files, project)), gone
 
 
-def _copies_among(files: Iterable[DriveFile], project: str) -> dict[date, DriveFile]:
-    found: dict[date, DriveFile] = {}
+def _described(copies: Mapping[date, Sequence[DriveFile]]) -> dict[date, DriveCopy]:
+    return {
+        day: DriveCopy(latest.size, latest.web_view_link, tuple(file.size for file in others))
+        for day, (latest, *others) in copies.items()
+    }
+
+
+def _copies_among(files: Iterable[DriveFile], project: str) -> dict[date, list[DriveFile]]:
+    """Those of each date, the latest that came there first."""
+    found: dict[date, dict[str, DriveFile]] = {}
     for file in files:
         name = parse_day_zip_name(project, file.name)
-        if name is None:
-            continue
-        there = found.get(name[0])
-        if there is None or there.name == file.name or there.created_time < file.created_time:
-            found[name[0]] = file
-    return found
+        if name is not None:
+            found.setdefault(name[0], {})[file.name] = file
+    return {
+        day: sorted(named.values(), key=lambda file: file.created_time, reverse=True)
+        for day, named in found.items()
+    }
 
 
 def copy_to_restore(

@@ -193,3 +193,45 @@ def test_an_old_copy_that_says_no_id_is_looked_into(place: Place) -> None:
     place.daemon.run_until(at(4))
 
     assert sorted(copies(place).values(), key=sorted) == sorted([{first}, {second}], key=sorted)
+
+
+@pytest.mark.parametrize("spoilt", ["trace", "no trace", "zip"])
+def test_what_is_damaged_of_one_does_not_keep_the_other_from_drive(place: Place, spoilt: str) -> None:
+    place.api.add_run(at(1, 12))
+    place.drive.fault(path="/upload/", status=403, times=100_000)
+    place.daemon.run_until(at(2, 6))
+    old, _ = make_again(place)
+    second = place.api.add_run(at(1, 20))
+    zipped = place.daemon.zips.zip_path(place.api.project, DAY, old)
+    (trace,) = folder_of(place, old).path.glob("*Z.json")
+    if spoilt == "zip":
+        zipped.write_bytes(zipped.read_bytes()[:60] + b"123456789" + zipped.read_bytes()[69:])
+    else:
+        zipped.unlink()
+        trace.write_bytes(b"{}") if spoilt == "trace" else trace.unlink()
+    place.drive.clear_faults()
+
+    place.daemon.run_until(at(3, 12), every=timedelta(hours=12))
+
+    assert {second} in copies(place).values()
+
+
+def test_with_days_of_both_on_drive_none_counts_as_not_there(place: Place) -> None:
+    """The older one came there last: it was not there yet."""
+    place.count_soon()
+    place.daemon.restart()
+    place.api.add_run(at(1, 12))
+    place.drive.fault(path="/upload/", status=403, times=100_000)
+    place.daemon.run_until(at(2, 6))
+    make_again(place)
+    for hour in range(12, 22):
+        place.api.add_run(at(1, hour), inputs={"text": "more" * hour})
+    place.daemon.run_until(at(3, 12))
+    place.drive.clear_faults()
+    place.daemon.run_until(at(4, 18))
+    assert len(copies(place)) == 2
+    asked = place.steps(DAY)
+
+    place.daemon.run_until(at(6, 6), every=timedelta(hours=12))
+
+    assert place.steps(DAY)[len(asked) :] == ["count"]
