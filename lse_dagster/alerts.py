@@ -77,6 +77,7 @@ class Alerts:
 
     def entered(self, ledger: Ledger, position: Position, now: datetime) -> tuple[Ledger, Position]:
         """The ledger with what happened after a position, and the position after that."""
+        position = self._as_far_as_there_is(position)
         for record in self._ended_runs(position):
             kind = record.event_log_entry.dagster_event_type
             if kind is dg.DagsterEventType.RUN_FAILURE:
@@ -88,6 +89,18 @@ class Alerts:
             if run is not None and project is not None:
                 ledger = self._with_run(ledger, project, run, record.event_log_entry.user_message, now)
         return self._with_checks(ledger, position, now)
+
+    def _as_far_as_there_is(self, position: Position) -> Position:
+        """SQLite gives the last ids again once somebody has deleted the runs that had them.
+
+        Not of checks: their results outlive their runs, and would be told again.
+        """
+        last = self._instance.event_log_storage.get_maximum_record_id() or 0
+        return replace(
+            position,
+            run_event=min(position.run_event, last),
+            danger_event=min(position.danger_event, last),
+        )
 
     def _ended_runs(self, position: Position) -> Iterator[dg.EventLogRecord]:
         """In their order, so that what worked after it failed works."""

@@ -282,3 +282,19 @@ def test_a_spoilt_cursor_ends_no_look(spoilt: str, place: Place) -> None:
 
     for sensor in place.daemon._cursors:
         assert [tick.error for tick in place.daemon.ticks(sensor)] == [None, None]
+
+
+def test_what_fails_after_runs_were_deleted_is_told_though_their_numbers_are_given_again(
+    place: Place, receiver: Receiver
+) -> None:
+    """SQLite gives the last numbers of events again when somebody deletes the runs that had them."""
+    for day, status in ((1, 403), (2, 400)):
+        place.langsmith.fault(path="/sessions$", status=status, times=1)
+        place.daemon.execute("archive", tags={"dagster/partition": f"2025-08-0{day}"})
+        if day == 2:
+            place.daemon.execute("expiry", config=DANGER, tags={"dagster/partition": "2025-08-03"})
+        place.daemon.tick()
+        place.daemon.delete_runs()
+        place.daemon.tick()
+
+    assert sorted(days_told(receiver)) == ["2025-08-01", "2025-08-02", "2025-08-03"]
