@@ -15,10 +15,12 @@ import msgspec
 
 from lse_dagster.assets import PRESENT_ID_METADATA
 from lse_dagster.own_records import recorded_owner
+from lse_dagster.printable import printable
 from lse_dagster.project import ArchivedProject
 from lse_dagster.webhook import NotDelivered, Webhook
 
 _CURSOR: Final = "lse/known_projects"
+_MOST_LISTED: Final = 10
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,29 @@ def tell_of_change(
     projects = [project for project in projects if not project.is_former]
     if any(project.wrong is not None for project in projects):
         return False  # what it names is not known
-    storage = instance.daemon_cursor_storage
-    remembered = storage.get_cursor_values({_CURSOR}).get(_CURSOR)
+    remembered = instance.daemon_cursor_storage.get_cursor_values({_CURSOR}).get(_CURSOR)
     before = _before(remembered)
     names = tuple(project.name for project in projects if project.name is not None)
     known = before.ids if before is not None else {}
     now = _Known(names, {**known, **_ids(instance, projects)})
-    told = list(_changes(before, now, projects)) if before is not None else []
-    for text in told:
+    tried = False
+    for text, then in _changes(before, now, projects) if before is not None else ():
+        tried = True
         try:
             webhook.send(text)
         except NotDelivered as error:
             log.warning(str(error))
             if not error.refused or error.may_be_the_address:
                 return True
+            log.warning(f"LSE_WEBHOOK_URL refuses this message:\n{printable(text)}")
+        _remember(instance, then)  # at once: what was told is not told again because the next one fails
     if now != before:
-        storage.set_cursor_values({_CURSOR: msgspec.json.encode(now).decode()})
-    return bool(told)
+        _remember(instance, now)
+    return tried
+
+
+def _remember(instance: dg.DagsterInstance, known: _Known) -> None:
+    instance.daemon_cursor_storage.set_cursor_values({_CURSOR: msgspec.json.encode(known).decode()})
 
 
 def _before(remembered: str | None) -> _Known | None:
@@ -75,19 +83,27 @@ def _ids(instance: dg.DagsterInstance, projects: Sequence[ArchivedProject]) -> d
     return found
 
 
-def _changes(before: _Known, now: _Known, projects: Sequence[ArchivedProject]) -> Iterator[str]:
+def _changes(
+    before: _Known, now: _Known, projects: Sequence[ArchivedProject]
+) -> Iterator[tuple[str, _Known]]:
+    """What is to be told, and what people know then. All that is of one kind is one message."""
     if before.names != now.names:
-        yield _said(before.names, projects)
-    for name, new in now.ids.items():
-        if (old := before.ids.get(name, new)) != new:
-            yield _said_of_id(name, old, new)
+        yield _said(before.names, projects), _Known(now.names, before.ids)
+    changed = [name for name, new in now.ids.items() if before.ids.get(name, new) != new]
+    if changed:
+        yield _said_of_ids(changed, before.ids, now.ids), now
 
 
-def _said_of_id(name: str, old: str, new: str) -> str:
+def _said_of_ids(names: Sequence[str], old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    one = len(names) == 1
+    about = names[0] if one else f"{len(names):,} projects"
+    ids = _listed(
+        [f"the id{'' if one else f' of {name}'} was {old[name]} and is {new[name]}" for name in names]
+    )
     return (
-        f"LangSmith archive: {name}\n"
-        "LangSmith has another project of this name now\n"
-        f"Why: Its id was {old} and is {new}: it was deleted and made again, or the key is of another "
+        f"LangSmith archive: {about}\n"
+        f"LangSmith has another project of {'this name' if one else 'each of these names'} now\n"
+        f"Why: {ids[0].upper()}{ids[1:]}. It was deleted and made again, or the key is of another "
         "workspace.\n"
         "Next: Nothing, if that was meant. Days of both are kept; where both have one, the new one lies "
         "beside the other. Else put back LANGSMITH_API_KEY or LANGSMITH_WORKSPACE_ID."
@@ -96,9 +112,9 @@ def _said_of_id(name: str, old: str, new: str) -> str:
 
 def _said(before: Sequence[str], projects: Sequence[ArchivedProject]) -> str:
     now = {project.name: "/".join(project.key("raw_runs").path) for project in projects if project.name}
-    gone = ", ".join(map(repr, (name for name in before if name not in now)))
-    new = ", ".join(map(repr, (name for name in now if name not in before)))
-    places = ", ".join(f"{name!r} has {key}" for name, key in now.items())
+    gone = _listed([repr(name) for name in before if name not in now])
+    new = _listed([repr(name) for name in now if name not in before])
+    places = _listed([f"{name!r} has {key}" for name, key in now.items()])
     lines = (
         "LangSmith archive: LSE_PROJECTS was changed",
         f"Not archived any more: {gone}. What is here of them is sent to Drive, and stays." if gone else "",
@@ -107,3 +123,9 @@ def _said(before: Sequence[str], projects: Sequence[ArchivedProject]) -> str:
         "Next: If that was not meant, put back the names and their order, and restart the code server.",
     )
     return "\n".join(filter(None, lines))
+
+
+def _listed(found: Sequence[str]) -> str:
+    """A chat server refuses what is too long."""
+    more = len(found) - _MOST_LISTED
+    return ", ".join(found[:_MOST_LISTED]) + (f", and {more:,} more" if more > 0 else "")
