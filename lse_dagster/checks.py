@@ -4,7 +4,7 @@ Checks read the summary and the files through the storage, never the asset's val
 the assets. Run without a partition they look at every local day.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -295,8 +295,14 @@ def _drive_check(
             if proof.sha256 not in {None, recorded}:
                 seen = observation(project, day, proof.sha256, project_id)
                 context.op_execution_context.log_event(seen)
+            others = [
+                f"{other.path} is of another project of this name, and not on Drive: it is damaged, or was "
+                "not sent yet."
+                for other in _others_here(storage, project.configured_name, day)
+                if service.ask(partial(copy_of, day, other.summary.project_id)) is None
+            ]
             return finding_of_differences(
-                proof.differences,
+                [*proof.differences, *others],
                 good="Size and checksum on Drive are those of the zip that was proved, here as well.",
                 numbers={
                     "bytes": path.stat().st_size,
@@ -330,6 +336,16 @@ def _id_here(storage: LocalStorage, project: str, day: date) -> str:
         return folder.summary.project_id
     head = summary_in_zip(storage.zips.zip_path(project, day), project=project, day=day)
     return head.project_id if head is not None else ""
+
+
+def _others_here(storage: LocalStorage, project: str, day: date) -> Iterator[DayFolder]:
+    """What lies beside the day here: nothing else asks whether that is safe."""
+    try:
+        folder = storage.days.find(project, day)
+    except InvalidSummary:
+        return
+    if folder is not None:
+        yield from storage.days.others(folder)
 
 
 def _was_restored(instance: dg.DagsterInstance, project: ArchivedProject, folder: DayFolder) -> bool:

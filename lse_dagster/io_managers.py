@@ -74,7 +74,7 @@ def _attempt(context: dg.OutputContext) -> int:
 
 @contextmanager
 def _holds_up_no_other(log: logging.Logger, path: Path) -> Iterator[None]:
-    """What another project of the same name left there may be damaged, for good: `lse verify` tells that."""
+    """What another project of the name left there may be damaged, for good; the check of the copy tells."""
     try:
         yield
     except (BrokenDay, BrokenZip, InvalidSummary) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lse_dagster.checks import DRIVE_CHECK
 from lse_dagster.cli.doctor.services import check_projects
 from lse_dagster.day.drive_copy import find_copy
 from lse_dagster.day.folder import DayFolder
@@ -197,7 +198,7 @@ def test_an_old_copy_that_says_no_id_is_looked_into(place: Place) -> None:
 
 @pytest.mark.parametrize("spoilt", ["trace", "no trace", "zip"])
 def test_what_is_damaged_of_one_does_not_keep_the_other_from_drive(place: Place, spoilt: str) -> None:
-    place.api.add_run(at(1, 12))
+    first = place.api.add_run(at(1, 12))
     place.drive.fault(path="/upload/", status=403, times=100_000)
     place.daemon.run_until(at(2, 6))
     old, _ = make_again(place)
@@ -213,7 +214,10 @@ def test_what_is_damaged_of_one_does_not_keep_the_other_from_drive(place: Place,
 
     place.daemon.run_until(at(3, 12), every=timedelta(hours=12))
 
-    assert {second} in copies(place).values()
+    held = [*copies(place).values()]
+    assert {second} in held
+    told = [found.description or "" for found in place.failed_checks("drive_archive", DRIVE_CHECK)]
+    assert any("is of another project of this name" in why for why in told) == ({first} not in held)
 
 
 def test_with_days_of_both_on_drive_none_counts_as_not_there(place: Place) -> None:
@@ -230,6 +234,7 @@ def test_with_days_of_both_on_drive_none_counts_as_not_there(place: Place) -> No
     place.drive.clear_faults()
     place.daemon.run_until(at(4, 18))
     assert len(copies(place)) == 2
+    assert not place.failed_checks("drive_archive", DRIVE_CHECK)
     asked = place.steps(DAY)
 
     place.daemon.run_until(at(6, 6), every=timedelta(hours=12))
