@@ -8,11 +8,15 @@ import os
 import re
 import secrets
 import socket
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""The sensors of all projects begin at once."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class ThisMachine:
 
         Raises `OSError` if it can be kept nowhere.
         """
+        with _ONE_AT_A_TIME:
+            return self._kept_id(remembered)
+
+    def _kept_id(self, remembered: str | None) -> str:
         known = self._known()
         mine = known[0] if known else remembered or secrets.token_hex(8)
         kept, failure = False, None
@@ -51,26 +59,38 @@ class ThisMachine:
         return next(iter(self._known()), mine)
 
     def _known(self) -> list[str]:
-        return [known for file in self.files if (known := _read(file)) is not None]
+        found = []
+        for file in self.files:
+            with suppress(OSError):
+                if (known := _read(file)) is not None:
+                    found.append(known)
+        return found
 
 
 def _read(file: Path) -> str | None:
-    """The id in a file; None of one that is empty, as after a power cut, or holds something else."""
+    """The id in a file; None of one that is empty, as after a power cut, or holds something else.
+
+    Raises `OSError` where nobody can tell: such a file stays.
+    """
     try:
         text = file.read_text().strip()
-    except (OSError, UnicodeDecodeError):
+    except (FileNotFoundError, UnicodeDecodeError):
         return None
     return text if _ID.fullmatch(text) else None
 
 
 def _put(file: Path, text: str) -> None:
-    """In one step, and flushed: a file that is there is whole."""
+    """In one step, and flushed: a file that is there is whole. Of two at once the first one does it."""
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("x") as opened:
             opened.write(text)
             opened.flush()
             os.fsync(opened.fileno())
-        part.replace(file)
+        try:
+            os.link(part, file)
+        except OSError:  # it is there, or this file system has no links
+            if _read(file) is None:
+                part.replace(file)
     finally:
         part.unlink(missing_ok=True)

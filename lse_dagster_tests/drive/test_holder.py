@@ -1,6 +1,7 @@
 """One machine archives to a project's folder: it says so there, and another one is refused."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,19 @@ def test_a_machine_whose_ids_a_power_cut_has_spoilt_has_one_again_and_keeps_it(
     assert [file.read_text() for file in files] == [known] * 2
     assert [len(list(file.parent.iterdir())) for file in files] == [1, 1]
     assert ThisMachine(files[1:]).is_called(known)
+
+
+@pytest.mark.parametrize("spoilt", [None, b""])
+def test_sensors_that_begin_at_once_make_one_machine(spoilt: bytes | None, tmp_path: Path) -> None:
+    files = (tmp_path / "data" / ".machine", tmp_path / "home" / ".machine")
+    for file in files if spoilt is not None else ():
+        file.parent.mkdir()
+        file.write_bytes(spoilt or b"")
+    with ThreadPoolExecutor(16) as threads:
+        began = [threads.submit(ThisMachine(files).id) for _ in range(64)]
+
+    assert {one.result() for one in began} == {file.read_text() for file in files}
+    assert files[0].read_text() == files[1].read_text()
 
 
 def test_a_folder_in_the_place_of_a_machines_id_is_no_id(tmp_path: Path) -> None:
