@@ -66,7 +66,10 @@ def look_at_server(
     began = now()
     try:
         with Session() as session:
-            answer = session.get(endpoint + _INFO_PATH, timeout=timeout)
+            # An answer that a cache has kept has the date of then.
+            answer = session.get(
+                endpoint + _INFO_PATH, headers={"Cache-Control": "no-cache"}, timeout=timeout
+            )
         if answer.status_code != requests.codes.ok:  # `raise_for_status` takes a redirect for an answer
             raise Unavailable(what, f"The server answered {answer.status_code}.", next_step)
         version = msgspec.json.decode(answer.content, type=_Info).version

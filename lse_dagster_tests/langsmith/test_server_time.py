@@ -1,7 +1,9 @@
 """What time it is by an answer's headers, and which of two clocks is gone by."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -135,6 +137,25 @@ def test_where_langsmith_cannot_be_asked_the_machines_clock_is_all_there_is(
     clock = LangSmithClock(sandbox.langsmith_url, lambda: NOON)
 
     assert (clock.now(), clock.ahead(), clock.problem()) == (NOON, None, None)
+
+
+def test_no_cache_on_the_way_may_answer_when_langsmith_is_asked_for_the_time() -> None:
+    asked: list[str | None] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Cache-Control"])
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        ahead = LangSmithClock(f"http://127.0.0.1:{server.server_port}", lambda: datetime.now(UTC)).ahead()
+        server.shutdown()
+
+    assert asked == ["no-cache"]
+    assert ahead is not None
 
 
 def test_a_fetch_is_dated_by_langsmith_and_not_by_a_clock_that_is_wrong(
