@@ -13,6 +13,7 @@ import msgspec
 from dagster._core.scheduler.instigation import InstigatorTick, InstigatorType, TickStatus
 
 from lse_dagster.causes import cause_of, over
+from lse_dagster.day.whole import latest_date
 from lse_dagster.errors import ArchiveError
 from lse_dagster.ledger import Failure, Item, Ledger, Words
 
@@ -107,7 +108,9 @@ def _failing_ticks(
     # Two: one may have begun only now. Asked for by their status, it raises (Dagster 1.13.27).
     last = instance.get_batch_ticks(list(running), limit=2) if running else {}
     for key, ticks in last.items():
-        tick = next((one for one in ticks if one.status is not TickStatus.STARTED), None)
+        ended = (one for one in ticks if one.status is not TickStatus.STARTED)
+        # One that is dated later than now was of a wrong clock, and would fail until that time has come.
+        tick = next((one for one in ended if one.timestamp <= latest_date(now).timestamp()), None)
         if tick is None or tick.status is not TickStatus.FAILURE:
             continue
         is_sensor = running[key].instigator_type is InstigatorType.SENSOR

@@ -9,6 +9,7 @@ from lse_dagster.cli.health.here import facts_of_instance
 from lse_dagster.cli.health.wake import wake
 from lse_dagster.day.names import project_path_part
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
+from lse_dagster_tests.webhook_receiver import Receiver
 
 DAYS = timedelta(days=1)
 
@@ -46,6 +47,19 @@ def test_a_clock_that_is_wrong_for_a_look_archives_nothing_that_has_not_happened
     assert [place.on_drive(at(day).date()).run_ids() for day in range(1, 5)] == [
         {roots[at(day, 12)]} for day in range(1, 5)
     ]
+
+
+def test_a_clock_that_was_wrong_for_a_while_is_told_and_its_end_and_no_more(
+    place: Place, receiver: Receiver
+) -> None:
+    place.daemon.clock.wrong = 20 * DAYS
+    place.daemon.run_until(at(2, 12), every=timedelta(hours=6))
+    place.daemon.clock.wrong = timedelta(0)
+    place.daemon.run_until(at(5, 12), every=timedelta(hours=12))
+
+    assert [text for text in receiver.texts if "clock is 28,800 minutes ahead" in text] == receiver.texts
+    assert len(receiver.texts) == 2
+    assert "It was, since 2025-08-0" in receiver.texts[1]
 
 
 def test_sensors_that_dagster_keeps_waiting_after_a_wrong_clock_are_told(place: Place) -> None:
