@@ -364,7 +364,7 @@ def test_pages_that_come_empty_and_are_not_lose_no_run(
     body: object, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
     traced = {project.root(NOON + timedelta(seconds=number)).id for number in range(30)}
-    langsmith_sandbox.fault(path=QUERY, status=200, body=body, times=5)
+    langsmith_sandbox.fault(path=QUERY, status=200, body=body, times=2)  # one worker may get all
 
     assert archive.fetch().run_ids() == traced
 
