@@ -12,7 +12,7 @@ demo: install        ## Archive, verify, restore and compare a day on the sandbo
 
 # More than four processes only wait for the longest file.
 test: install-dev    ## Run the whole test suite, on all cores.
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 10
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 10 $(ARGS)
 
 dev: install         ## Open the Dagster UI on .env, or on the sandbox.
 	$(BIN)/lse dev

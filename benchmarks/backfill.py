@@ -21,7 +21,7 @@ from pathlib import Path
 import dagster as dg
 import requests
 
-from lse_dagster.cli.instance import prepare_home
+from lse_dagster.cli.running.instance import prepare_home
 from lse_dagster.definitions import build_definitions
 from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.sandbox.server import Sandbox, running_sandbox

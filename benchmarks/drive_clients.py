@@ -54,7 +54,8 @@ def run_drive_job(job: DriveJob) -> Carried:
 
 def ours(job: DriveJob) -> Callable[[], None]:
     """The archive's own transfer, verified, with its session kept and everything asked that it asks."""
-    from lse_dagster.drive import DriveArchive, DriveSettings
+    from lse_dagster.drive.archive import DriveArchive
+    from lse_dagster.drive.settings import DriveSettings
 
     path = Path(job.path)
     token = path.with_name(f"{path.name}.token")

@@ -6,9 +6,9 @@ from benchmarks.job import Job
 from benchmarks.synthetic_day import DAY
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES
+from lse_dagster.steps.fetch.day import fetch_day
 
 
 def fetch_and_publish(job: Job, rates: Literal["us", "none"] = "none") -> DayFolder:

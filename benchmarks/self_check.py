@@ -9,9 +9,9 @@ from benchmarks import ours, sdk
 from benchmarks.control import DayFacts, ServerControl
 from benchmarks.job import Job
 from benchmarks.synthetic_day import DAY
-from lse_dagster.day.completeness import examine_traces
-from lse_dagster.langsmith.fields import V2_SELECTS
-from lse_dagster.sandbox.langsmith import v1, v2
+from lse_dagster.langsmith.limits import V2_SELECTS
+from lse_dagster.sandbox.langsmith.queries import v1, v2
+from lse_dagster.steps.examination.completeness import examine_traces
 
 _ABSENT_WHEN_EMPTY = {"share_url", "ls_user_id"}
 

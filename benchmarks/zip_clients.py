@@ -40,7 +40,8 @@ def _client(name: str) -> Callable[[Path, Path], None]:
 
 def _ours(name: str) -> Callable[[Path, Path], None]:
     from benchmarks.trace_files import DAY, PROJECT, load_day
-    from lse_dagster.day import unzip, zip_file
+    from lse_dagster.day.zip import file as zip_file
+    from lse_dagster.day.zip import verify as unzip
 
     if name.endswith("unflushed"):
         # Only here, to tell the price of the flush: the archive itself has no such switch.

@@ -1,17 +1,14 @@
 """The LangSmith day archive on Dagster: every run of every UTC day, counted, zipped, on Drive, and back.
 
-`dagster ... -m lse_dagster` finds `defs` here. It is made on first use, because `lse --help` imports this
-package too and must not pay for importing Dagster.
+`dagster ... -m lse_dagster` finds `code_location` here. It is made on first use, because `lse --help` imports
+this package too and must not pay for importing Dagster.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lse_dagster.definitions import defs as defs
+from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name == "defs":
+    if name == "code_location":
         from lse_dagster.definitions import defs
 
         return defs
@@ -19,4 +16,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "defs"]
+    return [*globals(), "code_location"]

@@ -9,24 +9,34 @@ from typing import Any
 
 import dagster as dg
 
-from lse_dagster.assets import project_assets
-from lse_dagster.checks import check_keys, project_checks
-from lse_dagster.day.inventory import projects_here
+from lse_dagster.calendar.inventory import projects_here
 from lse_dagster.day.space import FreeBytes, free_bytes
-from lse_dagster.executor import living_in_process_executor
-from lse_dagster.failure import AT_A_TERMINAL, Retries
-from lse_dagster.health import Installation, health_sensor
-from lse_dagster.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
-from lse_dagster.jobs import archive_job, expiry_job, free_disk_job, reconcile_job, restore_job, verify_job
+from lse_dagster.defs.alerts.sensor import alerts_sensor
+from lse_dagster.defs.alerts.webhook import DeadMansSwitch, Webhook
+from lse_dagster.defs.assets import project_assets
+from lse_dagster.defs.checks import check_keys, project_checks
+from lse_dagster.defs.failure import AT_A_TERMINAL, Retries
+from lse_dagster.defs.health import Installation, health_sensor
+from lse_dagster.defs.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager
+from lse_dagster.defs.jobs import (
+    archive_job,
+    expiry_job,
+    free_disk_job,
+    free_disk_schedule,
+    nightly_schedule,
+    reconcile_job,
+    restore_job,
+    tick_after_midnight,
+    verify_job,
+)
+from lse_dagster.defs.progress import Progress
+from lse_dagster.defs.project import ArchivedProject, archived_projects, daily_utc
+from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
+from lse_dagster.defs.running.executor import living_in_process_executor
+from lse_dagster.defs.upkeep.look import Reconciliation
+from lse_dagster.defs.upkeep.sensor import reconciliation_sensor
 from lse_dagster.langsmith.clock import LangSmithClock
-from lse_dagster.look import Reconciliation
-from lse_dagster.progress import Progress
-from lse_dagster.project import ArchivedProject, archived_projects, daily_utc
-from lse_dagster.resources import DriveResource, LangSmithResource, LocalStorage
-from lse_dagster.schedules import free_disk_schedule, nightly_schedule, tick_after_midnight
-from lse_dagster.sensors import alerts_sensor, reconciliation_sensor
 from lse_dagster.settings import Settings
-from lse_dagster.webhook import DeadMansSwitch, Webhook
 
 # Dagster 1.13 marks partitioned checks as preview, data versions and code links as beta. We rely on them
 # knowingly; the warnings would bury what a person looks for in the terminal.

@@ -1,13 +1,24 @@
-"""The base of every error a person sees: what failed, why, and what to do next.
+"""The base of every error a person sees: what failed, why, and what to do next; and text as it may be shown.
 
 One subclass per cause lives in the room that raises it. Dagster shows the three parts as a
 `Failure`, the command line as three lines on stderr.
 """
 
+import re
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from lse_dagster.printable import printable
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without line breaks and tabs, DEL, C1: they steer a terminal
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they turn what stands beside them around
+    "\u2028\u2029"  # line ends that only some programs see
+    "\ud800-\udfff]"  # halves of characters, which no stream takes
+)
+
+
+def printable(text: str) -> str:
+    r"""The text; what steers, reorders or breaks a line is `\u001b` and the like, as JSON writes it, too."""
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 class ArchiveError(Exception):

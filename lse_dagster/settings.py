@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 
-from lse_dagster.day.interval import InvalidDate, parse_date
-from lse_dagster.day.reconciliation import Rule
-from lse_dagster.day.zip_writer import DEFAULT_LEVEL
+from lse_dagster.calendar.rules import Rule
+from lse_dagster.day.zip.writer import DEFAULT_LEVEL
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.access import DEFAULT_ENDPOINT, without_user
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, NotAHost
-from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, without_user
+from lse_dagster.run.times import InvalidDate, parse_date
 
 if TYPE_CHECKING:
     from lse_dagster.drive.settings import DriveSettings
@@ -190,8 +190,8 @@ class Settings:
 
     def langsmith(self, *, patience: float, read_timeout: float) -> "LangSmithSettings":
         """The part that `lse_dagster.langsmith` needs, in seconds of patience; the key may be empty."""
-        from lse_dagster.langsmith.limiter import PUBLISHED_RATES
         from lse_dagster.langsmith.transport import LangSmithSettings  # with it comes requests
+        from lse_dagster.net.limiter import PUBLISHED_RATES
 
         return LangSmithSettings(
             api_key=self.langsmith_api_key or "",

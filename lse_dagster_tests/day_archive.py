@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.definitions import build_definitions
-from lse_dagster.failure import Retries
-from lse_dagster.progress import Progress
+from lse_dagster.defs.failure import Retries
+from lse_dagster.defs.progress import Progress
 from lse_dagster.settings import Settings
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 

@@ -5,7 +5,7 @@ import os
 import dagster as dg
 import pytest
 
-from lse_dagster.failure import Retries, parts_of_failure
+from lse_dagster.defs.failure import Retries, parts_of_failure
 from lse_dagster_tests.day_archive import DayArchive, failure, materialized
 
 

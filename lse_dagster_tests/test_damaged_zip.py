@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from lse_dagster.day.names import day_zip_name
-from lse_dagster.day.zip_proof import PROVED
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.zip_proof import PROVED
 from lse_dagster_tests.day_archive import DATE, DayArchive, evaluation, failure
 from lse_dagster_tests.drive.conftest import Person
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import dagster as dg
 from langsmith import Client
 
-from lse_dagster.day.tally import Tally
-from lse_dagster.day_metadata import tables_of_day
+from lse_dagster.defs.metadata import tables_of_day
+from lse_dagster.run.tally import Tally
 from lse_dagster_tests.day_archive import DATE, NOON, DayArchive
 
 PLOTTED = {"runs", "traces", "bytes", "seconds", "requests", "retries", "langsmith_total", "pending_runs"}

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 import lse_dagster
-from lse_dagster import assets
 from lse_dagster.definitions import build_definitions
-from lse_dagster.failure import Retries
-from lse_dagster.project import slug
+from lse_dagster.defs import assets
+from lse_dagster.defs.failure import Retries
+from lse_dagster.defs.project import slug
 from lse_dagster.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -95,7 +95,7 @@ def lines_from(reference: dg.LocalFileCodeReference) -> list[str]:
 
 
 def test_what_may_pass_is_tried_again_when_dagster_runs_it() -> None:
-    retries = (lse_dagster.defs.resources or {})["retries"]
+    retries = (lse_dagster.code_location.resources or {})["retries"]
 
     assert isinstance(retries, Retries)
     assert (retries.most, retries.first_wait_seconds) == (3, 60)

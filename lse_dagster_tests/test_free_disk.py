@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lse_dagster.day.drive_copy import session_path
-from lse_dagster.day.retention import sweep
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.drive_copy import session_path
+from lse_dagster.steps.free_disk import sweep
 from lse_dagster_tests.day.staged import content
 from lse_dagster_tests.drive.conftest import Person
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lse_dagster.ledger import Failure, Item, Ledger, Telling, Words
-from lse_dagster.messages import message_of, places
+from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Telling, Words
+from lse_dagster.defs.alerts.messages import message_of, places
 
 BEGIN = datetime(2025, 8, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

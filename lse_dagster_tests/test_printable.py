@@ -19,17 +19,15 @@ from rich.text import Text
 
 from lse_dagster.cli.archive.bars import Bars
 from lse_dagster.cli.archive.log_lines import LogLines
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayPlan
-from lse_dagster.cli.console import say, stderr, stdout
-from lse_dagster.cli.errors import print_error
-from lse_dagster.cli.group import Commands
-from lse_dagster.cli.terminal_console import TerminalConsole
-from lse_dagster.day.proof import Verdict
-from lse_dagster.errors import ArchiveError
-from lse_dagster.failure import archive_errors_as_failures
-from lse_dagster.printable import printable
+from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan
+from lse_dagster.cli.terminal.console import TerminalConsole, say, stderr, stdout
+from lse_dagster.cli.terminal.errors import print_error
+from lse_dagster.cli.terminal.group import Commands
+from lse_dagster.defs.alerts.webhook import Webhook
+from lse_dagster.defs.failure import archive_errors_as_failures
+from lse_dagster.errors import ArchiveError, printable
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster.webhook import Webhook
+from lse_dagster.steps.examination.proof import Verdict
 from lse_dagster_tests.day_archive import NOON, DayArchive
 from lse_dagster_tests.webhook_receiver import Receiver
 

@@ -1,7 +1,7 @@
 """How progress reaches Dagster's log: rarely, and in words."""
 
-from lse_dagster.langsmith.progress import FetchProgress
-from lse_dagster.progress import Amount, amounts, describe, log_now_and_then
+from lse_dagster.defs.progress import Amount, amounts, describe, log_now_and_then
+from lse_dagster.steps.fetch.progress import FetchProgress
 
 
 class Lines(list[str]):

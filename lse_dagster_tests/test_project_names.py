@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lse_dagster.definitions import build_definitions
-from lse_dagster.project import archived_projects, slug
+from lse_dagster.defs.project import archived_projects, slug
 from lse_dagster.settings import Settings
 
 LONG = "the-quarterly-evaluation-of-every-prompt-of-the-customer-support-assistant"

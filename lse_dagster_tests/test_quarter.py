@@ -14,13 +14,13 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from lse_dagster.day.drive_copy import list_copies
-from lse_dagster.day.interval import iso_z
-from lse_dagster.day.zip_file import read_zip
+from lse_dagster.day.zip.file import read_zip
+from lse_dagster.defs.project import archived_projects
 from lse_dagster.drive.archive import DriveArchive
-from lse_dagster.project import archived_projects
+from lse_dagster.run.times import iso_z
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.drive_copy import list_copies
 from lse_dagster_tests.langsmith.archiver import Archiver, Order
 from lse_dagster_tests.reconciliation.test_storms import FULL
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi

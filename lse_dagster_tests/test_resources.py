@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from lse_dagster.definitions import build_definitions
+from lse_dagster.defs.resources import DriveResource
 from lse_dagster.drive.errors import CredentialsMissing, CredentialsRejected
-from lse_dagster.resources import DriveResource
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.drive import DriveArchive
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings

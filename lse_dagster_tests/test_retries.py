@@ -7,9 +7,9 @@ import time
 import dagster as dg
 import pytest
 
-from lse_dagster.failure import Retries
+from lse_dagster.defs.failure import Retries
+from lse_dagster.defs.progress import ProgressEvent, heard_by
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.progress import ProgressEvent, heard_by
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.day_archive import (
     ALL_CHECKS,

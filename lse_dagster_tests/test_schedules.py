@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from lse_dagster.day.reconciliation import Rule
+from lse_dagster.calendar.rules import Rule
 from lse_dagster.definitions import build_definitions
 from lse_dagster.settings import InvalidSetting, Settings
 

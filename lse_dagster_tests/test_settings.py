@@ -131,12 +131,12 @@ def test_no_other_module_reads_the_environment() -> None:
     # authorities are the process's, as for every program: requests reads those, certificates.py these.
     assert readers <= {
         "lse_dagster/definitions.py",
-        "lse_dagster/cli/console.py",
-        "lse_dagster/cli/dev.py",
+        "lse_dagster/cli/terminal/console.py",
+        "lse_dagster/cli/playground/dev.py",
         "lse_dagster/cli/doctor/dagster_home.py",
         "lse_dagster/cli/environment.py",
-        "lse_dagster/cli/instance.py",
-        "lse_dagster/cli/playground.py",
-        "lse_dagster/cli/sandbox.py",
+        "lse_dagster/cli/running/instance.py",
+        "lse_dagster/cli/playground/folder.py",
+        "lse_dagster/cli/playground/sandbox.py",
         "lse_dagster/net/certificates.py",
     }

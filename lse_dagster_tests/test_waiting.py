@@ -2,8 +2,8 @@
 
 import pytest
 
+from lse_dagster.defs.progress import warn_of_retries
 from lse_dagster.drive.errors import DriveUnavailable
-from lse_dagster.waiting import warn_of_retries
 
 FAULT = DriveUnavailable("Uploading day.zip", "503: Back soon.", "run the same step again")
 

@@ -34,7 +34,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.definitions import build_definitions
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.settings import Settings

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from lse_dagster.day.calendar import DriveCopy
-from lse_dagster.day.interval import parse_time
-from lse_dagster.day.inventory import LocalDay, SummaryHead
-from lse_dagster.day.reconciliation import KnownDay
+from lse_dagster.calendar.days import DriveCopy
+from lse_dagster.calendar.inventory import LocalDay
+from lse_dagster.calendar.rules import KnownDay
+from lse_dagster.day.summary import SummaryHead
+from lse_dagster.run.times import parse_time
 
 SECONDS_BETWEEN_LOOKS: Final = 600
 AT_ONCE: Final = 300

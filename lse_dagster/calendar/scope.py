@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from lse_dagster.day.reconciliation import Rule
+from lse_dagster.calendar.rules import Rule
 
 
 class Scope(msgspec.Struct, frozen=True):

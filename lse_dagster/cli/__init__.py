@@ -4,20 +4,32 @@ import importlib
 
 import click
 
-from lse_dagster.cli.group import Commands
+from lse_dagster.cli.terminal.group import Commands
 
 _COMMANDS = {
     "archive": ("lse_dagster.cli.archive", "Fetch, zip, upload and restore days, with bars and questions."),
-    "auth": ("lse_dagster.cli.auth", "Sign in to Google Drive, and see who is signed in."),
+    "auth": ("lse_dagster.cli.auth.command", "Sign in to Google Drive, and see who is signed in."),
     "completion": ("lse_dagster.cli.completion", "Print the script for a shell to complete what you type."),
-    "demo": ("lse_dagster.cli.demo", "Archive a day on the sandbox, restore it, compare: the whole road."),
-    "dev": ("lse_dagster.cli.dev", "Open the Dagster UI on your accounts (.env), or on the sandbox."),
+    "demo": (
+        "lse_dagster.cli.playground.demo",
+        "Archive a day on the sandbox, restore it, compare: the whole road.",
+    ),
+    "dev": (
+        "lse_dagster.cli.playground.dev",
+        "Open the Dagster UI on your accounts (.env), or on the sandbox.",
+    ),
     "doctor": ("lse_dagster.cli.doctor", "Show what is configured, what answers and what is missing."),
     "health": ("lse_dagster.cli.health", "Say in one line whether all is well: for monitoring."),
-    "init": ("lse_dagster.cli.init", "Ask for what .env needs, test each answer, write the file."),
+    "init": ("lse_dagster.cli.init.command", "Ask for what .env needs, test each answer, write the file."),
     "migrate": ("lse_dagster.cli.migrate", "Bring the data of the first system into day folders."),
-    "sandbox": ("lse_dagster.cli.sandbox", "LangSmith and Google Drive on loopback, to try things out."),
-    "status": ("lse_dagster.cli.status", "Show where the days of a month lie, and what is to be done."),
+    "sandbox": (
+        "lse_dagster.cli.playground.sandbox",
+        "LangSmith and Google Drive on loopback, to try things out.",
+    ),
+    "status": (
+        "lse_dagster.cli.status.command",
+        "Show where the days of a month lie, and what is to be done.",
+    ),
     "verify": ("lse_dagster.cli.verify", "Compare day folder, zip, Drive copy and LangSmith again."),
 }
 

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from lse_dagster.cli.console import say
+from lse_dagster.cli.terminal.console import say
 
 _SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_LSE_COMPLETE"

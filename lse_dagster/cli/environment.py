@@ -15,6 +15,10 @@ from lse_dagster.errors import ArchiveError
 if TYPE_CHECKING:
     from lse_dagster.settings import Settings
 
+if TYPE_CHECKING:
+    from lse_dagster.langsmith.transport import Transport
+    from lse_dagster.settings import Settings
+
 _ENV = Path(".env")
 _OF_THE_MACHINE: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|COLUMNS|LINES|LANG|LANGUAGE|TZ|DISPLAY"
@@ -84,3 +88,13 @@ def clean_environment() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+_READ_SECONDS = 10.0
+
+
+def connect_langsmith(settings: "Settings", *, patience_seconds: float = 10.0) -> "Transport":
+    """A connection, to be used as a context manager. Raises `MissingApiKey`."""
+    from lse_dagster.langsmith.transport import Transport
+
+    return Transport(settings.langsmith(patience=patience_seconds, read_timeout=_READ_SECONDS))

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from lse_dagster.cli.console import stdout
-from lse_dagster.cli.dates import DateRange
-from lse_dagster.cli.errors import StepsFailed, print_error
-from lse_dagster.cli.next_command import next_command
-from lse_dagster.cli.options import date_option, quiet_option
-from lse_dagster.cli.project import project_option
+from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.dates import DateRange
+from lse_dagster.cli.terminal.errors import StepsFailed, print_error
+from lse_dagster.cli.terminal.options import date_option, next_command, project_option, quiet_option
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
-    from lse_dagster.cli.verification import CheckResult, Verification
-    from lse_dagster.day.calendar import CalendarDay
+    from lse_dagster.calendar.days import CalendarDay
+    from lse_dagster.cli.running.verification import CheckResult, Verification
 
 
 @click.command()
@@ -48,11 +46,11 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     if as_json and quiet:
         raise click.UsageError("Give --json or --quiet, not both.")
     from lse_dagster.cli.environment import load_settings
-    from lse_dagster.cli.instance import open_instance
-    from lse_dagster.cli.looking import look_at_days
-    from lse_dagster.cli.project import choose_project
-    from lse_dagster.cli.verification import Verifier
-    from lse_dagster.living_runs import end_killed_runs
+    from lse_dagster.cli.running.instance import open_instance
+    from lse_dagster.cli.running.verification import Verifier
+    from lse_dagster.cli.status.looking import look_at_days
+    from lse_dagster.cli.terminal.options import choose_project
+    from lse_dagster.defs.running.living_runs import end_killed_runs
 
     configured = load_settings()
     name, settings = choose_project(configured, project)
@@ -126,7 +124,7 @@ class _Report:
 
     def not_here(self, project: str, day: "CalendarDay") -> "Verification":
         """Nothing can be compared without a day folder; where the day is instead, and how to get it."""
-        from lse_dagster.cli.verification import NotChecked, Verification
+        from lse_dagster.cli.running.verification import NotChecked, Verification
 
         archive, restore, upload = (
             self._command(f"lse archive{step}", project, day.day) for step in ("", " restore", " upload")

@@ -5,11 +5,11 @@ people leave notes. Nobody vouches for them, so they are not compared, not count
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
-from lse_dagster.day.attachment import is_day_file_name
-from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.names import SUMMARY, is_day_file_name
 
 _TOLD: Final = 3
 
@@ -46,3 +46,22 @@ def left_out(names: list[str]) -> str:
 
 def _is_ours(name: str) -> bool:
     return name == SUMMARY or is_day_file_name(name)
+
+
+_FOREIGN: Final = re.compile(
+    r"""
+    __MACOSX(/.*)?                              # Finder, in a zip
+    | (.*/)?(
+        \.DS_Store | \._.* | \.localized | Icon\r   # Finder
+        | Thumbs\.db | ehthumbs\.db | desktop\.ini  # Explorer
+        | \.directory | \.nfs[0-9a-f]+              # Dolphin; a file that was removed while it was open (NFS)
+        | \..*\.sw[a-z] | .*~ | \.\#.* | \#.*\#     # editors
+    )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def is_foreign_file(name: str) -> bool:
+    """Whether a file of this name is none of ours and no damage either: left out, whatever is in it."""
+    return _FOREIGN.fullmatch(name) is not None

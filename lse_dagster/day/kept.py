@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.run.raw_json import RawDecoder
 
 Api = Literal["v1", "v2"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
-from lse_dagster.day.durable import remove_whatever
+from lse_dagster.day.disk import remove_whatever
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Replacement
 

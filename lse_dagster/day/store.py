@@ -19,20 +19,19 @@ from typing import Literal
 import msgspec
 from filelock import FileLock, Timeout
 
-from lse_dagster.day.durable import exchange, flush_folder, remove_whatever
+from lse_dagster.day.disk import exchange, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
 from lse_dagster.day.identity import beside_of, id_hash
-from lse_dagster.day.inventory import lying_under, read_head
 from lse_dagster.day.names import SUMMARY, day_name, parse_day_name, project_path_part
 from lse_dagster.day.overwrite.decision import difference_of, may_replace
 from lse_dagster.day.overwrite.old_day import OldFolder
 from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing
 from lse_dagster.day.overwrite.same_day import says_the_same
-from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.staging import StagedDay, Staging
-from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.summary import InvalidSummary, lying_under, read_head
+from lse_dagster.run.identity import InvalidRun
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,105 @@ A folder without a valid summary is not a day. The summary is written last. The 
 of every file and, since `lse.day/2`, the counts.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.attachment import (
-    MissingAttachment,
+from lse_dagster.day.file_table import FileEntry, FileTable
+from lse_dagster.day.identity import Lying, id_hash
+from lse_dagster.day.names import (
+    SUMMARY,
     is_attachment_file_name,
     is_day_file_name,
+    is_trace_file_name,
     is_unfiled_file_name,
 )
-from lse_dagster.day.feedback import ShortFeedback
-from lse_dagster.day.file_table import FileTable
-from lse_dagster.day.names import SUMMARY, is_trace_file_name
-from lse_dagster.day.summary_text import split_summary
 from lse_dagster.day.whole import Asked
 from lse_dagster.errors import ArchiveError
+from lse_dagster.run.attachments import Kind
+from lse_dagster.run.feedback import ShortFeedback
+
+_FILES: Final = re.compile(rb'[{,]\s*"files"\s*:\s*(?=\{)')
+"""Begins the list. No string of JSON holds this: a quote in it is escaped."""
+
+_END_OF_FILES: Final = re.compile(rb"[{}]\s*\}")
+_END_OF_FILE: Final = b"},"
+
+_SOME: Final = msgspec.json.Decoder(dict[str, FileEntry])
+
+
+def split_summary(pieces: Iterable[bytes | bytearray]) -> tuple[bytes, FileTable]:
+    """The text with an empty list of files, and the files.
+
+    A text without such a list comes back as it is. Raises `ValueError` (also as `msgspec.MsgspecError`) for a
+    list that is none, and what the iterable raises.
+    """
+    text = _Text(pieces)
+    before = text.through_key()
+    if before is None:
+        return text.rest(), FileTable()
+    files = FileTable(text.files())
+    return before + b"{}" + text.rest(), files
+
+
+class _Text:
+    """A text that is read once, from its beginning; only what is not taken yet is in memory."""
+
+    def __init__(self, pieces: Iterable[bytes | bytearray]) -> None:
+        self._pieces = iter(pieces)
+        self._read = bytearray()
+
+    def _more(self) -> bool:
+        """Read more than as much again as there is: searching all of it each time then costs little."""
+        before = len(self._read)
+        for piece in self._pieces:
+            self._read += piece
+            if len(self._read) > 2 * before:
+                break
+        return len(self._read) > before
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(memoryview(self._read)[:size])
+        del self._read[:size]
+        return taken
+
+    def through_key(self) -> bytes | None:
+        """All before the list of files; None, and nothing taken, where there is no list."""
+        while (found := _FILES.search(self._read)) is None:
+            if not self._more():
+                return None
+        return self._take(found.end())
+
+    def files(self) -> Iterator[tuple[str, FileEntry]]:
+        """The files of the list that comes next."""
+        while (end := _END_OF_FILES.search(self._read)) is None:
+            last = self._read.rfind(_END_OF_FILE)
+            if last >= 0:
+                yield from _SOME.decode(self._take(last + 1) + b"}").items()
+                self._read[:1] = b"{"
+            if not self._more():
+                raise ValueError("its list of files has no end")
+        yield from _SOME.decode(self._take(end.end())).items()
+
+    def rest(self) -> bytes:
+        """All that was not taken."""
+        while self._more():
+            pass
+        return self._take(len(self._read))
+
+
+class MissingAttachment(msgspec.Struct, frozen=True):
+    """A file that LangSmith names and that could not be had, and why, in the server's words."""
+
+    run_id: str
+    kind: Kind
+    name: str
+    why: str
+
 
 SCHEMA: Final = "lse.day/2"
 Schema = Literal["lse.day/1", "lse.day/2"]
@@ -182,3 +263,49 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
         why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match what it says"
         raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", _REPAIR)
     return summary
+
+
+class SummaryHead(msgspec.Struct, frozen=True):
+    """Of a summary all that is not about single files."""
+
+    schema: Schema
+    project: str
+    date: str
+    fetched_at: str
+    counts: Counts
+    langsmith_total: int | None
+    sha256: str
+    unverified: Unverified | None = None
+    missing_attachments: list[MissingAttachment] = []
+    project_id: str = ""
+
+    @property
+    def files(self) -> int:
+        """How many files the day has, the summary left out."""
+        counts = self.counts
+        beside = counts.attachments + counts.kept_attachments + counts.unfiled_runs
+        return counts.traces + counts.kept_traces + beside
+
+
+def lying_under(beside: str, head: "SummaryHead | None") -> Lying:
+    """What is to be known of what lies under a day's name, to tell which is meant."""
+    if head is None:
+        return Lying(beside, beside, "")
+    return Lying(beside, id_hash(head.project_id), head.fetched_at)
+
+
+_HEAD = msgspec.json.Decoder(SummaryHead)
+
+
+def read_head(path: Path, project: str, day: date) -> SummaryHead | None:
+    """The beginning of a summary; None where it cannot be read, or is of another day."""
+    head = _read_any_head(path, day)
+    return head if head is not None and head.project == project else None
+
+
+def _read_any_head(path: Path, day: date) -> SummaryHead | None:
+    try:
+        head = _HEAD.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return head if head.date == day.isoformat() else None

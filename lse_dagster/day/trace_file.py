@@ -14,8 +14,8 @@ from typing import Final, Literal
 import msgspec
 
 from lse_dagster.day.file_table import FileEntry
-from lse_dagster.day.interval import iso_z
-from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.run.raw_json import RawDecoder
+from lse_dagster.run.times import iso_z
 
 SCHEMA: Final = "lse.trace/2"
 
@@ -110,3 +110,16 @@ def read_trace_file(path: Path) -> TraceFile:
 def decode_trace(raw: bytes | bytearray) -> TraceFile:
     """Read one trace from the bytes of its file. Raises `msgspec.MsgspecError` when it is not one."""
     return _DECODER.decode(raw)
+
+
+class _Record(msgspec.Struct):
+    file: msgspec.Raw
+    metadata: msgspec.Raw
+
+
+_RECORD: Final = RawDecoder(_Record)
+
+
+def record_of_present_form(record: bytes | msgspec.Raw) -> bytes:
+    """The record of the same file before its run was superseded. Raises `msgspec.MsgspecError`."""
+    return msgspec.json.encode(_RECORD.decode(record))

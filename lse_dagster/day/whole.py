@@ -6,14 +6,11 @@ day's first runs must not have been as old as the shortest retention by the last
 """
 
 from datetime import date, datetime, timedelta
-from typing import Final
 
 import msgspec
 
-from lse_dagster.day.interval import DayInterval, iso_z
-
-WRONG_CLOCK: Final = timedelta(minutes=10)
-"""By how much a clock may be wrong before people are told. Less does no harm: days are hours apart."""
+from lse_dagster.net.server_time import WRONG_CLOCK
+from lse_dagster.run.times import DayInterval, iso_z
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -9,22 +9,21 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from lse_dagster.drive.account import Account
-from lse_dagster.drive.credentials import open_account
-from lse_dagster.drive.download import Downloaded, download
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.folder import RootFolder, files_in, folders_named, rename, root_folder
 from lse_dagster.drive.folder_url import parse_folder_url
 from lse_dagster.drive.holder import Holder, folders_to_write, hold_folders
-from lse_dagster.drive.limiter import CreationLimiter, shared_limiter
 from lse_dagster.drive.operation import Operation
-from lse_dagster.drive.retry import Backoff
-from lse_dagster.drive.service import Service
-from lse_dagster.drive.session import Progress
+from lse_dagster.drive.service import CreationLimiter, Service, shared_limiter
 from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.account import Account
+from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.transfer.download import Downloaded, download
+from lse_dagster.drive.transfer.session import Progress
+from lse_dagster.drive.transfer.upload import MayReplace, Uploaded, upload
 from lse_dagster.drive.twins import only_file
-from lse_dagster.drive.upload import MayReplace, Uploaded, upload
 from lse_dagster.errors import OnRetry, without_a_word
+from lse_dagster.net.backoff import Backoff
 
 TIMEOUT = 60.0
 _NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})

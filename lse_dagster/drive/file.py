@@ -1,9 +1,10 @@
-"""A file on Drive as the other rooms see it: an immutable value, read from Drive's own description."""
+"""A file on Drive as the other rooms see it: an immutable value, and the checksum that proves its content."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -89,3 +90,44 @@ def drive_file(described: FileDescription) -> DriveFile | None:
         parents=described.parents,
         app_properties=described.app_properties,
     )
+
+
+Algorithm = Literal["sha256", "md5"]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Size in bytes and a checksum in lower-case hex of one content."""
+
+    size: int
+    algorithm: Algorithm
+    checksum: str
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes with {self.algorithm} {self.checksum}"
+
+
+def told_by(file: DriveFile) -> Content:
+    """The content that Drive says the file has: by its sha256, and by its md5 where Drive gives no sha256."""
+    if file.sha256 is not None:
+        return Content(file.size, "sha256", file.sha256)
+    return Content(file.size, "md5", file.md5)
+
+
+class Hasher:
+    """Takes a content piece by piece. One thread at a time."""
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        self._algorithm = algorithm
+        self.size = 0
+        """Bytes so far."""
+        self._digest = hashlib.new(algorithm, usedforsecurity=False)
+
+    def update(self, piece: bytes | memoryview) -> None:
+        """The next piece; the interpreter lock is free meanwhile."""
+        self.size += len(piece)
+        self._digest.update(piece)
+
+    def content(self) -> Content:
+        """Everything so far."""
+        return Content(self.size, self._algorithm, self._digest.hexdigest())

@@ -6,7 +6,7 @@ Every request of this room goes through here. An attempt either gives an answer 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 import requests
@@ -22,13 +22,63 @@ from lse_dagster.drive.errors import (
     RateLimited,
 )
 from lse_dagster.drive.refusal import Answer, explain
-from lse_dagster.drive.retry import Patience
 from lse_dagster.drive.service import Service
+from lse_dagster.errors import OnRetry
+from lse_dagster.net.backoff import Backoff, ComeBack
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
 
 if TYPE_CHECKING:
     from googleapiclient.http import HttpRequest
+
+
+_SETTLING: Final = (1.0, 2.0, 4.0)
+"""Seconds, at most, after which what Drive does not find is asked for again. What was made a moment ago, or
+what a list has just given, is not found once or twice (public reports to rclone and PyDrive2)."""
+
+
+class Patience:
+    """What is left of an operation's tries and waiting time."""
+
+    def __init__(self, backoff: Backoff, on_retry: OnRetry) -> None:
+        self._backoff = backoff
+        self._on_retry = on_retry
+        self._row = 0
+        self._waited = 0.0
+
+    def progress(self) -> None:
+        """Something got through: the next fault is the first of its row. The waiting time stays used."""
+        self._row = 0
+
+    def settle(self, number: int, missing: FileMissing) -> None:
+        """Wait some seconds for what must be there; raise when that was done so many times in a row."""
+        if number >= len(_SETTLING):
+            raise missing
+        wait = _SETTLING[number] * (1 + self._backoff.jitter()) / 2
+        self._on_retry(missing, wait)
+        self._backoff.sleep(wait)
+
+    def after(self, fault: PassingFault) -> None:
+        """Wait as long as is right after this fault; raise it when there are no tries or no time left.
+
+        When Drive asks to wait for longer than that, the fault says until when.
+        """
+        self._row += 1
+        rule = self._backoff
+        # The exponent is bounded too: 2.0**1100 is an OverflowError.
+        longest = min(rule.longest, rule.first * 2.0 ** min(self._row - 1, 30))
+        wait = longest * rule.jitter()
+        if fault.retry_after is not None:
+            wait = max(wait, fault.retry_after)
+        if fault.retry_after is not None and self._waited + fault.retry_after > rule.patience:
+            later = ComeBack.after(fault.retry_after, patience=rule.patience)
+            raise type(fault)(fault.what, f"{fault.why} {later.why}", later.next_step)
+        if self._row >= rule.tries or self._waited + wait > rule.patience:
+            raise fault
+        self._waited += wait
+        self._on_retry(fault, wait)
+        rule.sleep(wait)
+
 
 T = TypeVar("T")
 

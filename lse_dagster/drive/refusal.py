@@ -27,7 +27,7 @@ from lse_dagster.drive.errors import (
     RequestRefused,
     ScopeMissing,
 )
-from lse_dagster.drive.rejection import DEFAULT_LOGIN
+from lse_dagster.drive.sign_in.rejection import DEFAULT_LOGIN
 
 _LONGEST_WORDS = 200
 _SECRETS = re.compile(

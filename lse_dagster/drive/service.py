@@ -1,4 +1,4 @@
-"""One connection to Drive: the generated client for metadata, plain requests for media.
+"""One connection to Drive: the generated client for metadata, plain requests for media; its pace.
 
 Knows addresses, threads and timeouts; what to ask is said elsewhere. The metadata client is
 google-api-python-client over its static discovery document, sent by the session that sends everything: its
@@ -10,7 +10,8 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -22,18 +23,74 @@ import googleapiclient.discovery
 import httplib2
 from googleapiclient.discovery_cache import get_static_doc
 
-from lse_dagster.drive.account import Account
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.known_ids import KnownIds
-from lse_dagster.drive.limiter import CreationLimiter
-from lse_dagster.drive.retry import Backoff
+from lse_dagster.drive.sign_in.account import Account
 from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.errors import OnRetry, without_a_word
+from lse_dagster.net.backoff import Backoff
 from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
 
 if TYPE_CHECKING:
     from googleapiclient._apis.drive.v3.resources import DriveResource
+
+
+CREATIONS_PER_SECOND = 2.0
+"""Sustained (rclone's documentation, November 2026)."""
+_BURST = 20
+_WIDENING = 1.5
+_WIDEST = 8.0
+_RECOVERY = 0.98
+
+
+class CreationLimiter:
+    """Gives each new file or folder its moment. Thread-safe; only its own methods change it."""
+
+    def __init__(
+        self,
+        per_second: float = CREATIONS_PER_SECOND,
+        *,
+        burst: int = _BURST,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._spacing = 1 / per_second
+        self._burst = burst
+        self._clock = clock
+        self._sleep = sleep
+        self._stretch = 1.0
+        self._next = float("-inf")
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Take the next free moment and wait for it."""
+        with self._lock:
+            now = self._clock()
+            spacing = self._spacing * self._stretch
+            # Moments that nobody took are kept, up to the burst.
+            moment = max(self._next, now - (self._burst - 1) * self._spacing)
+            self._next = moment + spacing
+            self._stretch = max(1.0, self._stretch * _RECOVERY)
+        if moment > now:
+            self._sleep(moment - now)
+
+    def refused(self) -> None:
+        """Drive said that it is too much: what follows comes a little slower, for a while."""
+        with self._lock:
+            self._next = max(self._next, self._clock())  # no burst is left
+            self._stretch = min(_WIDEST, self._stretch * _WIDENING)
+
+
+_shared: dict[tuple[str | None, str], CreationLimiter] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_limiter(endpoint: str | None, account: str) -> CreationLimiter:
+    """The one limiter that this process has for an account, made on first use."""
+    with _shared_lock:
+        return _shared.setdefault((endpoint, account), CreationLimiter())
+
 
 _UPLOAD_PATH = "upload/drive/v3/files"
 

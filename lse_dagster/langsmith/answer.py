@@ -1,28 +1,32 @@
-"""What an answer of LangSmith means: which error it is, how long to wait."""
+"""What an answer of LangSmith means, or that none came: which error it is, and whether to ask again."""
 
-import email.utils
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import requests
 import urllib3
 
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.api_key import ApiKey
+from lse_dagster.langsmith.access import ApiKey
 from lse_dagster.langsmith.errors import (
+    CertificateRefused,
+    InvalidAnswer,
     NoSuchEndpoint,
     PageTooLarge,
     RequestRefused,
     Unauthorized,
     Unavailable,
+    UnusableAddress,
 )
-from lse_dagster.net.come_back import ComeBack
+from lse_dagster.net.backoff import ComeBack, retry_after
+from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.limiter import Kind
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
 """And every 5xx, also those of the proxies in between (Cloudflare: 520 to 530), but for the next."""
 _NOT_THERE: Final = frozenset({404, 405, 501})
-_LONGEST_WAIT: Final = 86_400.0
 
 
 def error_of(what: str, status: int, content: bytes, key: ApiKey) -> ArchiveError:
@@ -78,17 +82,98 @@ def _shorten(text: str) -> str:
     return line if len(line) <= 300 else line[:300] + " ..."
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from either form of the header; None without a usable one.
+Params = Mapping[str, str | int | Sequence[str]]
 
-    No time at all is not usable, and more than a day is a day: nobody would wait as long.
-    """
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):  # the latter of a year or a zone that cannot be
-            return None
-    return min(seconds, _LONGEST_WAIT) if seconds > 0 else None
+_MAY_BE_TOO_LARGE: Final = frozenset({413, 502, 503, 504, 520, 524})
+"""The last two are Cloudflare's words for 502 and 504."""
+_UNSENDABLE: Final = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+)
+"""Their words repeat what is wrong, which may be a secret."""
+
+
+class TooLarge(Exception):
+    """An answer is larger than any that is taken."""
+
+
+FAULTS: Final = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    TooLarge,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+)
+"""What sending a request and decoding its answer may raise."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as often as it is sent."""
+
+    method: str
+    path: str
+    params: Params | None = None
+    body: Callable[[], object] | Mapping[str, object] | None = None
+    kind: Kind = "other"
+    shrink: Callable[[], bool] | None = None
+
+    def asks_for_less(self) -> bool:
+        """Whether the next attempt asks for less than this one, which was too much."""
+        return self.shrink is not None and self.shrink()
+
+
+@dataclass
+class Failed(Exception):
+    """An attempt that failed. `asked` and `spent` are seconds."""
+
+    error: ArchiveError
+    asked: float = 0.0
+    """How long the server asks to wait."""
+    spent: float = 0.0
+    """How long an answer has been waited for that did not come, or was a refusal."""
+    at_once: bool = False
+    """Whether the next attempt need not wait: it is another one."""
+    invalid: bool = False
+    """Whether an answer came and was none."""
+
+
+def failed_by(fault: Exception, call: Call, what: str, key: ApiKey, *, seconds: float) -> Failed:
+    """What one of `FAULTS` means, `seconds` after the attempt began."""
+    if isinstance(fault, _UNSENDABLE):
+        return Failed(UnusableAddress(what, f"It cannot be sent: {type(fault).__name__}."))
+    if isinstance(fault, CertificateError):
+        return Failed(CertificateRefused(what, fault.why, fault.next_step))
+    if isinstance(fault, TooLarge):
+        if call.asks_for_less():
+            return Failed(unavailable(what, str(fault)), at_once=True)
+        return Failed(
+            InvalidAnswer(what, f"{fault}.", "Run this again, and report it if it stays."), invalid=True
+        )
+    if isinstance(fault, msgspec.MsgspecError | UnicodeDecodeError):
+        why = f"The answer is not what LangSmith documents: {fault}."
+        return Failed(InvalidAnswer(what, why, "Run this again later."), invalid=True)
+    in_vain = is_timeout(fault) and not call.asks_for_less()
+    return Failed(unavailable(what, words_of(fault, key)), spent=seconds if in_vain else 0.0)
+
+
+def refused(
+    call: Call,
+    what: str,
+    key: ApiKey,
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    seconds: float,
+) -> Failed:
+    """What an answer means that is none, `seconds` after the attempt began."""
+    is_smaller = status in _MAY_BE_TOO_LARGE and call.asks_for_less()
+    if is_smaller and status == 413:
+        why = "413: a page was too large, and so are smaller ones"
+        return Failed(unavailable(what, why), at_once=True)
+    asked = retry_after(headers) or 0.0
+    return Failed(error_of(what, status, content, key), asked=asked, spent=0.0 if is_smaller else seconds)

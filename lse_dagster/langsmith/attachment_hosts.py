@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from lse_dagster.langsmith.endpoint import is_cloud
+from lse_dagster.langsmith.access import is_cloud
 from lse_dagster.net.addresses import Address, Resolve, is_public, resolve, spelled_address
 
 VARIABLE: Final = "LSE_ATTACHMENT_HOSTS"

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from lse_dagster.day.whole import WRONG_CLOCK
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.endpoint import base_url
+from lse_dagster.langsmith.access import base_url
 from lse_dagster.langsmith.server import look_at_server
-from lse_dagster.net.server_time import TOLERANCE, believed
+from lse_dagster.net.server_time import TOLERANCE, WRONG_CLOCK, believed
 
 _HOLDS_FOR: Final = 60.0
 """Seconds. All projects that are looked at in one round share one request, also where it fails."""

@@ -7,8 +7,8 @@ whether they are inclusive is undocumented, so they reach a second further on bo
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lse_dagster.day.interval import DayInterval, iso_z
-from lse_dagster.day.writer import Listed
+from lse_dagster.run.identity import Listed
+from lse_dagster.run.times import DayInterval, iso_z
 
 _SLACK = timedelta(seconds=1)
 _LATEST_ARRIVAL = timedelta(hours=24)

@@ -1,8 +1,9 @@
-"""A look at the server itself, before anything is fetched: who it is, and what its clock says.
+"""What is asked of the server itself: who it is, its clock, which API it has, its projects and their pages.
 
-One request each, without the patience of a fetch: somebody waits for the answer.
+One request each.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,13 +11,39 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import requests
 
-from lse_dagster.langsmith.errors import CertificateRefused, QueryGoesInCircles, Unavailable
-from lse_dagster.langsmith.generation import has_v2
+from lse_dagster.langsmith.access import base_url, is_cloud
+from lse_dagster.langsmith.errors import (
+    CertificateRefused,
+    NoSuchEndpoint,
+    ProjectNotFound,
+    QueryGoesInCircles,
+    Unavailable,
+)
+from lse_dagster.langsmith.queries import RunQueries, V1Queries, V2Queries
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.net.server_time import date_of
 from lse_dagster.net.session import Session
+
+_VERSION_PATH = "/api/v1/info"
+_FIRST_WITH_V2 = (0, 16)
+
+
+def choose_queries(transport: Transport) -> type[RunQueries]:
+    """v2, unless the server says that it is older than 0.16."""
+    try:
+        version = transport.get(_VERSION_PATH, msgspec.json.Decoder(_Info).decode, params={}).version
+    except NoSuchEndpoint:
+        version = None
+    return V2Queries if has_v2(version) else V1Queries
+
+
+def has_v2(version: str | None) -> bool:
+    """Whether a server of this version has the v2 API; taken for granted of one that does not say."""
+    numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
+    return numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_V2
+
 
 _INFO_PATH = "/api/v1/info"
 _PROJECTS_PATH = "/api/v1/sessions"
@@ -108,3 +135,48 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
         id=next((project.tenant_id for project in projects if project.tenant_id), None),
         projects=tuple(project.name for project in projects),
     )
+
+
+_SESSIONS_PATH = "/api/v1/sessions"
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A project: its id, name, and the id of the workspace that it is in."""
+
+    id: str
+    name: str
+    tenant_id: str | None = None
+
+
+def find_project(transport: Transport, project: str) -> Project:
+    """The project of exactly this name. Raises `ProjectNotFound`."""
+    found: list[Project] | None = transport.get(
+        _SESSIONS_PATH,
+        msgspec.json.Decoder(list[Project] | None).decode,
+        params={"name": project, "limit": 100},
+    )
+    for candidate in found or ():
+        if candidate.name == project:
+            return candidate
+    raise ProjectNotFound(project, transport.endpoint)
+
+
+def project_id(transport: Transport, project: str) -> str:
+    """The id of the project of exactly this name. Raises `ProjectNotFound`."""
+    return find_project(transport, project).id
+
+
+def project_page(endpoint: str, project: Project) -> str | None:
+    """Where LangSmith shows the project; None where the API does not name its workspace."""
+    if project.tenant_id is None:
+        return None
+    return f"{_ui(endpoint)}/o/{project.tenant_id}/projects/p/{project.id}"
+
+
+def _ui(endpoint: str) -> str:
+    """Where the UI is. The SDK tells a server of one's own by a path that ends in `/api`."""
+    from langsmith.utils import get_host_url  # with it comes half the SDK: a tenth of a second
+
+    base = base_url(endpoint)
+    address: str = get_host_url(None, base if is_cloud(base) else f"{base}/api")
+    return address

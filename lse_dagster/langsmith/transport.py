@@ -17,27 +17,34 @@ from typing import Self, TypeVar
 import msgspec
 import requests
 
-from lse_dagster.day.raw_json import expect_utf8
 from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
-from lse_dagster.langsmith.answer import come_back_later, unavailable
-from lse_dagster.langsmith.api_key import ApiKey, sendable
-from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
-from lse_dagster.langsmith.attempt import FAULTS, Call, Failed, Params, TooLarge, failed_by, refused
-from lse_dagster.langsmith.backoff import pause
-from lse_dagster.langsmith.connections import Connections
-from lse_dagster.langsmith.endpoint import DEFAULT_ENDPOINT, base_url, expect_usable, without_user
-from lse_dagster.langsmith.errors import Cancelled
-from lse_dagster.langsmith.limiter import (
-    PUBLISHED_RATES,
-    Kind,
-    RateLimiter,
-    RateLimiters,
-    Rates,
-    shared_limiters,
+from lse_dagster.langsmith.access import (
+    DEFAULT_ENDPOINT,
+    ApiKey,
+    base_url,
+    expect_usable,
+    sendable,
+    without_user,
 )
-from lse_dagster.langsmith.pace import WholeWithin
+from lse_dagster.langsmith.answer import (
+    FAULTS,
+    Call,
+    Failed,
+    Params,
+    TooLarge,
+    come_back_later,
+    failed_by,
+    refused,
+    unavailable,
+)
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
+from lse_dagster.langsmith.connections import Connections, WholeWithin
+from lse_dagster.langsmith.errors import Cancelled
+from lse_dagster.net.backoff import pause
+from lse_dagster.net.limiter import PUBLISHED_RATES, Kind, RateLimiter, RateLimiters, Rates, shared_limiters
 from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
+from lse_dagster.run.raw_json import expect_utf8
 
 T = TypeVar("T")
 

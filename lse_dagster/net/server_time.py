@@ -11,6 +11,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+WRONG_CLOCK: Final = timedelta(minutes=10)
+"""By how much a clock may be wrong before people are told. Less does no harm: days are hours apart."""
+
+
 TOLERANCE: Final = timedelta(seconds=5)
 """Less than this nobody can tell from the second that `Date` is cut to, and the way of an answer. Then the
 machine's clock is taken: its digits tell two fetches apart that ended in the same second."""

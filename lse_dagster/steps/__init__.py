@@ -1,4 +1,1 @@
-"""What is done with a day: the verbs, each of which joins the rooms of the nouns.
-
-No Dagster here, and nothing that a single noun can do by itself.
-"""
+"""What is done with a day: the verbs, which alone join the rooms of the nouns. No Dagster here."""

@@ -6,18 +6,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 
-from lse_dagster.day.drive_copy import find_copy
+from lse_dagster.day.disk import remove_abandoned, scratch_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.identity import is_other
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
-from lse_dagster.day.overwrite.old_zip import SCRATCH, open_old_zip
-from lse_dagster.day.scratch import remove_abandoned, scratch_folder
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.zip_proof import is_copy_of
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.errors import ArchiveError
+from lse_dagster.steps.drive_copy import find_copy
+from lse_dagster.steps.open_zip import SCRATCH, open_old_zip
+from lse_dagster.steps.zip_proof import is_copy_of
 
 
 @dataclass(frozen=True)

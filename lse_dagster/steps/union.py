@@ -13,10 +13,9 @@ from typing import Final
 
 import msgspec
 
-from lse_dagster.day.durable import flush_files, flush_folder
+from lse_dagster.day.disk import flush_files, flush_folder
 from lse_dagster.day.errors import BrokenDay, DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite.carry_over import carry_over, with_summary
 from lse_dagster.day.overwrite.comparison import Comparison
@@ -27,6 +26,7 @@ from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
 from lse_dagster.day.whole import latest_date
+from lse_dagster.run.times import iso_z
 from lse_dagster.steps.places import OldDays, Places
 
 _KEEP: Final = (

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from lse_dagster.day.drive_copy import UnreadableCopy, upload_copy
 from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite
-from lse_dagster.day.zip_file import DayZip
+from lse_dagster.day.zip.file import DayZip
 from lse_dagster.drive.archive import DriveArchive
-from lse_dagster.drive.session import Progress
-from lse_dagster.drive.upload import Uploaded
+from lse_dagster.drive.transfer.session import Progress
+from lse_dagster.drive.transfer.upload import Uploaded
+from lse_dagster.steps.drive_copy import UnreadableCopy, upload_copy
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import unite
 from lse_dagster.steps.zip import zip_day

@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lse_dagster.calendar.days import DriveCopy
 from lse_dagster.calendar.evidence import (
     AT_ONCE,
     SECONDS_BETWEEN_LOOKS,
@@ -14,11 +15,10 @@ from lse_dagster.calendar.evidence import (
     in_turn,
     unsafe_days,
 )
-from lse_dagster.day.calendar import DriveCopy
-from lse_dagster.day.interval import iso_z
-from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
-from lse_dagster.day.reconciliation import KnownDay, Need, Rule, dangers, needs
-from lse_dagster.day.summary import Counts
+from lse_dagster.calendar.inventory import LocalDay, LocalZip
+from lse_dagster.calendar.rules import KnownDay, Need, Rule, dangers, needs
+from lse_dagster.day.summary import Counts, SummaryHead
+from lse_dagster.run.times import iso_z
 
 DAY = date(2025, 8, 1)
 RULE = Rule((2, 12), 14)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.calendar.scope import Scope
-from lse_dagster.dangers import in_rows, told_of_scope
+from lse_dagster.defs.upkeep.dangers import in_rows, told_of_scope
 
 NOW = datetime(2025, 8, 20, 6, tzinfo=UTC)
 TODAY = NOW.date()

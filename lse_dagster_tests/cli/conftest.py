@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.cli.instance import prepare_home
+from lse_dagster.cli.running.instance import prepare_home
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.cli.workplace import DATE, Workplace

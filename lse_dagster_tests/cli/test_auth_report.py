@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lse_dagster.cli import main
-from lse_dagster.drive.loopback import listening
+from lse_dagster.drive.sign_in.loopback import listening
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.cli.test_lse import run

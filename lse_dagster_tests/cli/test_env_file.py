@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.cli.env_file import CannotWriteEnvFile, read_variables, with_variables, write_env_file
+from lse_dagster.cli.init.env_file import CannotWriteEnvFile, read_variables, with_variables, write_env_file
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=40)
 NAMES = st.text(string.ascii_uppercase + "_", min_size=1, max_size=8)

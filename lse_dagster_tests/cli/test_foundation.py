@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.cli import main
-from lse_dagster.cli.dates import DateRange, PastDate, PastDates, utc_today
-from lse_dagster.cli.group import Commands
+from lse_dagster.cli.terminal.dates import DateRange, PastDate, PastDates, utc_today
+from lse_dagster.cli.terminal.group import Commands
 from lse_dagster.day.names import day_zip_name, project_path_part
 from lse_dagster.errors import ArchiveError
 from lse_dagster_tests.cli.workplace import LSE, Workplace

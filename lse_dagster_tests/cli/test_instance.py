@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.cli.instance import dagster_home, prepare_home
+from lse_dagster.cli.running.instance import dagster_home, prepare_home
 
 OURS = "telemetry:\n  enabled: false\n"
 THEIRS = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
@@ -51,7 +51,7 @@ def test_a_new_home_may_be_opened_by_several_commands_at_once(there: str, tmp_pa
     if there == "settings":
         (home / "dagster.yaml").write_text(THEIRS)
     code = (
-        "import sys, time; from lse_dagster.cli.instance import open_instance; import dagster\n"
+        "import sys, time; from lse_dagster.cli.running.instance import open_instance; import dagster\n"
         "print(flush=True); sys.stdin.readline()\n"
         "with open_instance() as instance: print(len(instance.get_runs()))"
     )

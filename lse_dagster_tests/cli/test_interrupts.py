@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from lse_dagster.assets import LANGSMITH_POOL
 from lse_dagster.cli.archive.log_lines import Silence
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayPlan, Step
-from lse_dagster.cli.interrupts import interruptible
+from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan, Step
+from lse_dagster.cli.terminal.interrupts import interruptible
 from lse_dagster.day.overwrite.policy import Overwrite
-from lse_dagster.langsmith.progress import FetchProgress
-from lse_dagster.progress import Amount, ProgressEvent
+from lse_dagster.defs.assets import LANGSMITH_POOL
+from lse_dagster.defs.progress import Amount, ProgressEvent
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster_tests.cli.workplace import DATE, Workplace
 from lse_dagster_tests.day.staged import content
 

@@ -17,9 +17,9 @@ from dagster._core.test_utils import create_run_for_test, create_test_daemon_wor
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
-from lse_dagster.assets import LANGSMITH_POOL
-from lse_dagster.cli.instance import prepare_home
-from lse_dagster.living_runs import (
+from lse_dagster.cli.running.instance import prepare_home
+from lse_dagster.defs.assets import LANGSMITH_POOL
+from lse_dagster.defs.running.living_runs import (
     HOST_TAG,
     KERNEL_TAG,
     State,
@@ -28,7 +28,7 @@ from lse_dagster.living_runs import (
     place_tags,
     state_of,
 )
-from lse_dagster.pool_waiting import describe_holder, told_while_waiting
+from lse_dagster.defs.running.pool_waiting import describe_holder, told_while_waiting
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.cli.terminal import clean_environment
 from lse_dagster_tests.cli.workplace import DATE, LSE, Workplace

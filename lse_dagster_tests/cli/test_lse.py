@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lse_dagster.cli import main
-from lse_dagster.cli.playground import running_playground
+from lse_dagster.cli.playground.folder import running_playground
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.environment import is_loopback, write_env_file
 from lse_dagster.sandbox.server import Sandbox

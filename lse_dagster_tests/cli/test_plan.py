@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.cli.archive.outcome import DayPlan
 from lse_dagster.cli.archive.plan import Planner
-from lse_dagster.cli.archive.questions import Questioner, WouldOverwrite
-from lse_dagster.cli.errors import Declined
+from lse_dagster.cli.running.outcome import DayPlan
+from lse_dagster.cli.terminal.errors import Declined
+from lse_dagster.cli.terminal.questions import Questioner, WouldOverwrite
 from lse_dagster.day.names import SUMMARY, day_zip_name
-from lse_dagster.drive import DriveFile
+from lse_dagster.drive.file import DriveFile
 from lse_dagster.settings import Settings
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, published_day

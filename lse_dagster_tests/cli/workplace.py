@@ -17,10 +17,10 @@ import msgspec
 from click.testing import CliRunner
 
 from lse_dagster.cli import main
-from lse_dagster.cli.archive.display import Display
-from lse_dagster.cli.archive.run import DayRunner
+from lse_dagster.cli.running.display import Display
+from lse_dagster.cli.running.runner import DayRunner
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.definitions import build_definitions
 from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.settings import Settings

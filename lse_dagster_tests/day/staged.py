@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore, Published
-from lse_dagster.day.writer import DayWriter, Origin, Totals
+from lse_dagster.day.writing.writer import DayWriter, Origin, Totals
+from lse_dagster.run.feedback import FeedbackRecord
 from lse_dagster_tests.day.runs import DATE
 
 PROJECT = "my-project"

@@ -12,24 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.attachment import (
-    WHOLE_FIELD,
-    Kind,
-    MissingAttachment,
-    attachment_file_name,
-    is_attachment_file_name,
-    is_day_file_name,
-)
-from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.errors import BrokenDay, OverwriteRefused
 from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import SUMMARY, is_trace_file_name, trace_file_name
+from lse_dagster.day.names import (
+    SUMMARY,
+    attachment_file_name,
+    is_attachment_file_name,
+    is_day_file_name,
+    is_trace_file_name,
+    trace_file_name,
+)
 from lse_dagster.day.overwrite.policy import HoldsMore
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.summary import InvalidSummary, decode_summary, encode_summary
-from lse_dagster.day.unzip import compare_with_day, extract_zip
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.summary import InvalidSummary, MissingAttachment, decode_summary, encode_summary
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import compare_with_day, extract_zip
+from lse_dagster.run.attachments import WHOLE_FIELD, Kind
+from lse_dagster.steps.examination.completeness import examine_traces
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.runs import at, new_id, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
@@ -242,7 +243,7 @@ def test_a_summary_may_not_list_a_file_that_is_neither_trace_nor_attachment(day:
 
 
 def test_a_day_with_attachments_comes_back_from_its_zip_byte_for_byte(day: DayFolder, tmp_path: Path) -> None:
-    zipped = ZipStore(tmp_path / "archives").archive(day, "superset").zip
+    zipped = make_zip(ZipStore(tmp_path / "archives"), day, "superset").zip
     out = tmp_path / "out"
     out.mkdir()
 
@@ -293,14 +294,14 @@ def test_a_zip_with_attachments_is_not_replaced_by_a_day_without(
     day: DayFolder, store: DayStore, tmp_path: Path
 ) -> None:
     zips = ZipStore(tmp_path / "archives")
-    fuller = zips.archive(day, "superset").zip.path.read_bytes()
+    fuller = make_zip(zips, day, "superset").zip.path.read_bytes()
     emptier = publish(DayStore(tmp_path / "later"), [ONE]).day
 
     with pytest.raises(HoldsMore, match="2 attachments"):
-        zips.archive(emptier, "superset")
+        make_zip(zips, emptier, "superset")
 
     assert zips.zip_path(PROJECT, DAY).read_bytes() == fuller
-    zips.archive(emptier, "always")
+    make_zip(zips, emptier, "always")
 
 
 @pytest.mark.parametrize(
@@ -319,14 +320,14 @@ def test_a_field_that_comes_inside_its_run_now_is_not_lost_with_its_file(
     zips = ZipStore(tmp_path / "archives")
     file = attachment_file_name(RUN.id, kind, name)
     old = store.publish(stage_with(store, [RUN.raw(inputs=None), TWO], {file: b"{}"}), "superset").day
-    zips.archive(old, "superset")
+    make_zip(zips, old, "superset")
 
     new = store.publish(stage_with(store, [RUN.raw(**inline), TWO], {}), "superset")
 
     assert new.replaced is not None
     assert not new.replaced.difference.withdraws_anything
     assert list(new.day.summary.attachment_names()) == []
-    assert zips.archive(new.day, "superset").action == "built"
+    assert make_zip(zips, new.day, "superset").action == "built"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.calendar import CalendarDay, CheckResults, DriveCopy, Findings, Need, gaps
-from lse_dagster.day.inventory import LocalDay, LocalZip, SummaryHead
-from lse_dagster.day.summary import Counts, Unverified
+from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings, Need, gaps
+from lse_dagster.calendar.inventory import LocalDay, LocalZip
+from lse_dagster.day.summary import Counts, SummaryHead, Unverified
 
 DAY = date(2025, 8, 29)
 PASSED = CheckResults(complete=True, current=True, counts_failed=False, others_failed=False, in_time=True)

@@ -14,18 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from lse_dagster.day.attachment import attachment_file_name
 from lse_dagster.day.errors import BrokenDay
-from lse_dagster.day.examination import examine_day
-from lse_dagster.day.feedback_spool import FeedbackRecord
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.kept import KeptAttachment, KeptEntry, KeptFeedback, KeptRun, encode_entry
-from lse_dagster.day.names import trace_file_name
+from lse_dagster.day.names import attachment_file_name, trace_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Counts
 from lse_dagster.day.trace_file import write_trace_file
-from lse_dagster.day.writer import DayWriter, Origin, Totals
+from lse_dagster.day.writing.writer import DayWriter, Origin, Totals
+from lse_dagster.run.feedback import FeedbackRecord
+from lse_dagster.steps.examination.reading import examine_day
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.rewritten import rewrite
 from lse_dagster_tests.day.runs import ARun, at, new_id, root, segment

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lse_dagster.day.completeness import Completeness, examine_traces
+from lse_dagster.steps.examination.completeness import Completeness, examine_traces
 from lse_dagster_tests.day.runs import at, new_id, root
 from lse_dagster_tests.day.staged import published_day
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.inventory import local_days, summary_in_zip
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.unzip import extract_zip
+from lse_dagster.day.zip.file import summary_in_zip
+from lse_dagster.day.zip.verify import extract_zip
 from lse_dagster_tests.day.large import day_of_sizes
 from lse_dagster_tests.day.staged import DAY, PROJECT
 

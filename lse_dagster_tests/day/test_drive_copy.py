@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.attachment import attachment_file_name
-from lse_dagster.day.drive_copy import find_copy, stage_from_drive, upload_copy
+from lse_dagster.day.disk import scratch_folder
 from lse_dagster.day.errors import DiskError, OverwriteRefused
-from lse_dagster.day.scratch import scratch_folder
+from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_file import DayZip
-from lse_dagster.day.zip_store import ZipStore
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.day.zip.file import DayZip
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.drive_copy import find_copy, stage_from_drive, upload_copy
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
@@ -28,8 +30,8 @@ def test_a_copy_with_attachments_is_not_replaced_by_one_without_and_comes_back_w
     fuller_store = DayStore(tmp_path / "fuller")
     fuller = fuller_store.publish(stage_with(fuller_store, [RUN.raw()], {NOTE: b"hello"}), "superset").day
     emptier = publish(DayStore(tmp_path / "emptier"), [RUN.raw()]).day
-    fuller_zip = ZipStore(tmp_path / "fuller zips").archive(fuller, "superset").zip
-    emptier_zip = ZipStore(tmp_path / "emptier zips").archive(emptier, "superset").zip
+    fuller_zip = make_zip(ZipStore(tmp_path / "fuller zips"), fuller, "superset").zip
+    emptier_zip = make_zip(ZipStore(tmp_path / "emptier zips"), emptier, "superset").zip
     with DriveArchive.connect(_settings(sandbox), timeout=60) as drive:
         upload_copy(drive, fuller_zip, "always")
 
@@ -49,7 +51,9 @@ def test_a_copy_with_attachments_is_not_replaced_by_one_without_and_comes_back_w
 def test_what_a_killed_comparison_left_is_removed_and_what_a_living_one_uses_is_not(
     sandbox: Sandbox, drive_sandbox: ControlClient, tmp_path: Path
 ) -> None:
-    zipped = ZipStore(tmp_path / "zips").archive(publish(DayStore(tmp_path), [RUN.raw()]).day, "superset").zip
+    zipped = make_zip(
+        ZipStore(tmp_path / "zips"), publish(DayStore(tmp_path), [RUN.raw()]).day, "superset"
+    ).zip
     left = zipped.path.with_name(".compare-1234")
     left.mkdir()
     (left / ".drive.zip.part").write_bytes(b"half")
@@ -71,8 +75,8 @@ def test_a_place_where_no_copy_can_be_compared_is_named(
 ) -> None:
     old = publish(DayStore(tmp_path / "old"), [RUN.raw()]).day
     new = publish(DayStore(tmp_path / "new"), [root(at("11:00:00")).raw()]).day
-    old_zip = ZipStore(tmp_path / "old zips").archive(old, "superset").zip
-    new_zip = ZipStore(tmp_path / "new zips").archive(new, "superset").zip
+    old_zip = make_zip(ZipStore(tmp_path / "old zips"), old, "superset").zip
+    new_zip = make_zip(ZipStore(tmp_path / "new zips"), new, "superset").zip
     with DriveArchive.connect(_settings(sandbox), timeout=60) as drive, new_zip.path.open("rb") as file:
         upload_copy(drive, old_zip, "always")
         # Not even root can make a folder beside this name of the file.

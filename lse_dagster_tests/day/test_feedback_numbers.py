@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lse_dagster.day.feedback import count_feedback, read_record
+from lse_dagster.run.feedback import count_feedback, read_record
 
 V1: dict[str, Any] = {
     "n": 3,

@@ -7,19 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lse_dagster.day.examination import examine_day
-from lse_dagster.day.finding import (
+from lse_dagster.calendar.rules import Rule
+from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import Unverified
+from lse_dagster.day.whole import Asked
+from lse_dagster.steps.examination.finding import (
     Finding,
     find_changed_files,
     find_forgotten_part,
     find_in_day,
     find_incomplete_traces,
 )
-from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.reconciliation import Rule
-from lse_dagster.day.store import DayStore
-from lse_dagster.day.summary import Unverified
-from lse_dagster.day.whole import Asked
+from lse_dagster.steps.examination.reading import examine_day
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, stage
 

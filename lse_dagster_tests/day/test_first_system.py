@@ -9,20 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.errors import BrokenZip, OverwriteRefused
-from lse_dagster.day.examination import examine_day
-from lse_dagster.day.first_system import RunsOfOtherDays, read_run_files, stage_runs
-from lse_dagster.day.first_system_zip import (
-    is_first_system_zip,
-    stage_first_system_zip,
-)
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.trace_file import read_trace_file
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.run.identity import InvalidRun
+from lse_dagster.steps.examination.completeness import examine_traces
+from lse_dagster.steps.examination.reading import examine_day
+from lse_dagster.steps.first_system.files import RunsOfOtherDays, read_run_files, stage_runs
+from lse_dagster.steps.first_system.zips import is_first_system_zip, stage_first_system_zip
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.first_system_files import SHARED, run_file, write_zip_of
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, PROJECT_ID, content, published_day
@@ -96,12 +94,12 @@ def test_a_zip_of_the_unverified_day_is_one_of_ours_and_stays_unverified(
     day = restore(store, old)
     zips = ZipStore(tmp_path / "archives")
 
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
 
     assert is_first_system_zip(old)
     assert not is_first_system_zip(path)
     assert zips.load(PROJECT, DAY).summary == day.summary
-    assert zips.archive(store.load(PROJECT, DAY), "superset").action == "kept"
+    assert make_zip(zips, store.load(PROJECT, DAY), "superset").action == "kept"
     assert zips.load(PROJECT, DAY).run_ids() == {ROOT.id}
 
 
@@ -143,10 +141,10 @@ def test_its_zip_in_the_archives_directory_gives_way_to_a_day_that_holds_its_run
     old, smaller = place.read_bytes(), published_day(tmp_path / "smaller", [ROOT.raw()])
 
     with pytest.raises(OverwriteRefused, match="1 runs and 2 records"):
-        zips.archive(smaller, "superset")
+        make_zip(zips, smaller, "superset")
 
     assert place.read_bytes() == old
-    assert zips.archive(restore(store, place), "superset").action == "built"
+    assert make_zip(zips, restore(store, place), "superset").action == "built"
     assert zips.load(PROJECT, DAY).run_ids() == {ROOT.id, CHILD.id}
 
 

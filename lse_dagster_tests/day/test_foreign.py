@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.examination import examine_day
-from lse_dagster.day.finding import find_changed_files
-from lse_dagster.day.inventory import local_days
+from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.unzip import compare_with_day
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import compare_with_day
+from lse_dagster.steps.examination.finding import find_changed_files
+from lse_dagster.steps.examination.reading import examine_day
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
 
@@ -62,7 +63,7 @@ def test_it_is_named_and_no_damage_and_never_zipped(
 
     found = find_changed_files(day, examine_day(day))
     zips = ZipStore(tmp_path / "archives")
-    zipped = zips.archive(day, "superset").zip
+    zipped = make_zip(zips, day, "superset").zip
 
     day.verify_files()
     assert found.verdict.passed
@@ -143,7 +144,7 @@ def test_beside_the_days_and_the_zips_it_is_not_seen(
 ) -> None:
     day = publish(store, [ONE.raw()]).day
     zips = ZipStore(tmp_path / "archives")
-    zips.archive(day, "superset")
+    make_zip(zips, day, "superset")
     for folder in (store.root, day.path.parent, zips.root):
         make(folder / name)
     make(zips.root / f"._{PROJECT}_{DAY}.zip")

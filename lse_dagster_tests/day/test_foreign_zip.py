@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.attachment import attachment_file_name, is_day_file_name
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.foreign_files import is_foreign_file
+from lse_dagster.day.foreign import is_foreign_file
+from lse_dagster.day.names import attachment_file_name, is_day_file_name
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.unzip import compare_with_day, extract_zip
-from lse_dagster.day.zip_file import read_zip
-from lse_dagster.day.zip_proof import prove_zip
+from lse_dagster.day.zip.file import read_zip
+from lse_dagster.day.zip.verify import compare_with_day, extract_zip
+from lse_dagster.steps.zip_proof import prove_zip
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content

@@ -11,8 +11,9 @@ import pytest
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.unzip import compare_with_day, extract_zip
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import compare_with_day, extract_zip
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.large import day_of_sizes
 from lse_dagster_tests.day.staged import DAY, PROJECT
 from lse_dagster_tests.day.zip_bytes import ZipBytes
@@ -27,7 +28,7 @@ def day(tmp_path: Path) -> DayFolder:
 
 @pytest.fixture
 def path(day: DayFolder, tmp_path: Path) -> Path:
-    return ZipStore(tmp_path / "archives").archive(day, "superset").zip.path
+    return make_zip(ZipStore(tmp_path / "archives"), day, "superset").zip.path
 
 
 def by_size(zipped: ZipBytes) -> list[str]:

@@ -10,9 +10,8 @@ import pytest
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.unzip import extract_zip
-from lse_dagster.day.zip_file import read_zip
-from lse_dagster.day.zip_format import (
+from lse_dagster.day.zip.file import read_zip
+from lse_dagster.day.zip.format import (
     CENTRAL,
     CENTRAL_SIGNATURE,
     DEFLATED,
@@ -22,7 +21,9 @@ from lse_dagster.day.zip_format import (
     UNIX,
     end_records,
 )
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import extract_zip
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.large import day_of_sizes
 from lse_dagster_tests.day.staged import DAY, PROJECT, content
 
@@ -37,7 +38,7 @@ def day(tmp_path: Path) -> DayFolder:
 
 @pytest.fixture
 def path(day: DayFolder, tmp_path: Path) -> Path:
-    return ZipStore(tmp_path / "archives").archive(day, "superset").zip.path
+    return make_zip(ZipStore(tmp_path / "archives"), day, "superset").zip.path
 
 
 @pytest.fixture

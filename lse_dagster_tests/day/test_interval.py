@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.interval import DayInterval, InvalidDate, iso_z, parse_date, parse_time
+from lse_dagster.run.times import DayInterval, InvalidDate, iso_z, parse_date, parse_time
 
 DAY = date(2025, 8, 29)
 

@@ -3,9 +3,11 @@
 from datetime import date, timedelta
 from pathlib import Path
 
-from lse_dagster.day.inventory import LocalDay, local_days, projects_here, summary_in_zip
+from lse_dagster.calendar.inventory import LocalDay, local_days, projects_here
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.file import summary_in_zip
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, publish
 
@@ -14,7 +16,7 @@ def zipped_day(folder: Path) -> tuple[Path, Path]:
     """A day with two traces, and its zip."""
     day = publish(DayStore(folder / "data"), [root(at("10:00:00")).raw(), root(at("11:00:00")).raw()]).day
     zips = ZipStore(folder / "archives")
-    zips.archive(day, "superset")
+    make_zip(zips, day, "superset")
     return day.path, zips.zip_path(PROJECT, DAY)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.migration import (
+from lse_dagster.day.store import DayStore
+from lse_dagster.steps.first_system.migrate import (
     Migrated,
     NoOldData,
     OldDataChanged,
@@ -16,7 +17,6 @@ from lse_dagster.day.migration import (
     migrate_day,
     plan_migration,
 )
-from lse_dagster.day.store import DayStore
 from lse_dagster_tests.day.first_system_files import SHARED, run_file
 from lse_dagster_tests.day.runs import ARun, at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lse_dagster.day.outline import read_outline
-from lse_dagster.day.run import InvalidRun
+from lse_dagster.run.identity import InvalidRun
+from lse_dagster.run.outline import read_outline
 
 RUN = {
     "id": "a",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.raw_json import RawDecoder
+from lse_dagster.run.raw_json import RawDecoder
 
 PIECES = [
     r"\ud83d",

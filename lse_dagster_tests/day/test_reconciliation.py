@@ -7,16 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.reconciliation import (
-    KnownDay,
-    Need,
-    Rule,
-    dangers,
-    is_due,
-    is_settled,
-    needs,
-    pause_after,
-)
+from lse_dagster.calendar.rules import KnownDay, Need, Rule, dangers, is_due, is_settled, needs, pause_after
 
 DAY = date(2025, 8, 1)
 START = datetime(2025, 8, 1, tzinfo=UTC)

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.dotted_order import parse_dotted_order
-from lse_dagster.day.run import InvalidRun, read_identity
+from lse_dagster.run.identity import InvalidRun, parse_dotted_order, read_identity
 from lse_dagster_tests.day.runs import at, new_id, root, segment
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.day.attachment import attachment_file_name
+from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.overwrite.policy import HoldsMore
 from lse_dagster.day.store import DayStore, Published
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import content, stage
@@ -44,14 +45,14 @@ def test_a_day_whose_addresses_were_signed_anew_is_kept_with_its_zip(
 ) -> None:
     zips = ZipStore(tmp_path / "archives")
     old = publish(store, FORMS[form]("yesterday")).day
-    zips.archive(old, "superset")
+    make_zip(zips, old, "superset")
     before = content(old.path)
 
     again = publish(store, FORMS[form]("today, and longer"))
 
     assert again.action == "kept"
     assert content(old.path) == before
-    assert zips.archive(again.day, "superset").action == "kept"
+    assert make_zip(zips, again.day, "superset").action == "kept"
 
 
 @pytest.mark.parametrize("form", FORMS)

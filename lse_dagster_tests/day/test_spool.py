@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.run import RunIdentity, read_identity
-from lse_dagster.day.spool import DamagedSpool, RunSpool
+from lse_dagster.day.writing.spool import DamagedSpool, RunSpool
+from lse_dagster.run.identity import RunIdentity, read_identity
 from lse_dagster_tests.day.runs import at, root
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, OverwriteRefused
-from lse_dagster.day.interval import iso_z
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Difference, Overwrite, Replacement
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.run.times import iso_z
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish, stage
 
@@ -114,7 +115,7 @@ def test_the_default_refuses_a_day_and_a_zip_that_would_lose_feedback(
     runs = [first.raw(), second.raw()]
     old = store.publish(stage(store, [first.raw()], feedback=record), "superset").day
     zips = ZipStore(tmp_path / "archives")
-    zips.archive(old, "superset")
+    make_zip(zips, old, "superset")
 
     with pytest.raises(
         OverwriteRefused, match="1 feedback records that the new one lacks, for example opinion"
@@ -122,18 +123,18 @@ def test_the_default_refuses_a_day_and_a_zip_that_would_lose_feedback(
         store.publish(stage(store, runs), "superset")
     without = store.publish(stage(store, runs), "always").day
     with pytest.raises(OverwriteRefused, match="1 feedback records"):
-        zips.archive(without, "superset")
+        make_zip(zips, without, "superset")
 
     again = store.publish(stage(store, runs, feedback=record), "superset")
     assert again.replaced is not None
     assert not again.replaced.difference.withdraws_anything
-    assert zips.archive(again.day, "superset").action == "built"
+    assert make_zip(zips, again.day, "superset").action == "built"
 
 
 def test_a_day_that_comes_again_the_same_is_kept_with_its_zip(store: DayStore, tmp_path: Path) -> None:
     zips = ZipStore(tmp_path / "archives")
     old = publish(store, [ONE, TWO]).day
-    zips.archive(old, "superset")
+    make_zip(zips, old, "superset")
     before = content(old.path)
 
     again = store.publish(stage(store, [TWO, ONE], fetched_at=LATER), "superset")
@@ -143,7 +144,7 @@ def test_a_day_that_comes_again_the_same_is_kept_with_its_zip(store: DayStore, t
     assert again.replaced == NOTHING_REPLACED
     assert content(old.path) == before
     assert hidden_folders(store) == []
-    assert zips.archive(again.day, "superset").action == "kept"
+    assert make_zip(zips, again.day, "superset").action == "kept"
     with store.locked(PROJECT, DAY):
         pass
 

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lse_dagster.day.examination import examine_day
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.tally import Tally
-from lse_dagster.day.writer import DayWriter
+from lse_dagster.day.writing.writer import DayWriter
+from lse_dagster.run.tally import Tally
+from lse_dagster.steps.examination.reading import examine_day
 from lse_dagster_tests.day.runs import ARun, at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, published_day
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lse_dagster.day.names import SUMMARY, trace_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.trace_file import decode_trace, read_trace_file
-from lse_dagster.day.writer import DayWriter
+from lse_dagster.day.writing.writer import DayWriter
 from lse_dagster_tests.day.runs import ARun, at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, published_day, stage
 

@@ -11,8 +11,9 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.unzip import compare_with_day, extract_zip
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import compare_with_day, extract_zip
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.large import day_of_sizes
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
@@ -47,7 +48,7 @@ def rewrite(path: Path, change: Callable[[dict[str, bytes]], dict[str, bytes]]) 
 def test_a_zip_holds_the_files_of_the_day_flat_and_comes_back_byte_for_byte(
     day: DayFolder, zips: ZipStore, tmp_path: Path
 ) -> None:
-    zipped = zips.archive(day, "superset").zip
+    zipped = make_zip(zips, day, "superset").zip
 
     with zipfile.ZipFile(zipped.path) as archive:
         assert archive.namelist() == sorted(content(day.path))
@@ -57,44 +58,44 @@ def test_a_zip_holds_the_files_of_the_day_flat_and_comes_back_byte_for_byte(
 
 
 def test_the_same_day_gives_the_same_bytes_whatever_the_files_times(day: DayFolder, zips: ZipStore) -> None:
-    first = zips.archive(day, "superset").zip.path.read_bytes()
+    first = make_zip(zips, day, "superset").zip.path.read_bytes()
     for path in day.path.iterdir():
         path.touch()
 
-    assert zips.archive(day, "superset").zip.path.read_bytes() == first
+    assert make_zip(zips, day, "superset").zip.path.read_bytes() == first
 
 
 def test_nothing_but_the_zip_is_left_in_the_archives_directory(day: DayFolder, zips: ZipStore) -> None:
     (zips.root).mkdir()
     (zips.root / ".my-project_2025-08-29.zip.part").write_text("left by a crash")
 
-    zips.archive(day, "superset")
+    make_zip(zips, day, "superset")
 
     assert [path.name for path in zips.root.iterdir()] == ["my-project_2025-08-29.zip"]
 
 
 def test_a_zip_that_holds_the_day_is_verified_and_kept(day: DayFolder, zips: ZipStore) -> None:
-    first = zips.archive(day, "superset")
+    first = make_zip(zips, day, "superset")
     written = first.zip.path.stat()
     before = (written.st_ino, written.st_mtime_ns)
 
-    second = zips.archive(day, "superset")
+    second = make_zip(zips, day, "superset")
 
     assert (first.action, second.action) == ("built", "kept")
     kept = second.zip.path.stat()
     assert (kept.st_ino, kept.st_mtime_ns) == before
-    assert zips.archive(day, "always").action == "built"
+    assert make_zip(zips, day, "always").action == "built"
 
 
 def test_a_zip_of_the_same_day_that_is_damaged_is_built_again(day: DayFolder, zips: ZipStore) -> None:
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     good = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         trace = archive.getinfo(next(day.summary.trace_names()))
     inside = trace.header_offset + 30 + len(trace.filename) + trace.compress_size // 2
     path.write_bytes(good[:inside] + bytes([good[inside] ^ 1]) + good[inside + 1 :])
 
-    assert zips.archive(day, "superset").action == "built"
+    assert make_zip(zips, day, "superset").action == "built"
 
     assert path.read_bytes() == good
 
@@ -107,7 +108,7 @@ def test_a_folder_in_the_place_of_a_zip_is_set_aside(
     place.mkdir(parents=True)
     (place / "note.txt").write_text("mine")
 
-    made = zips.archive(day, overwrite)
+    made = make_zip(zips, day, overwrite)
 
     assert made.set_aside is not None
     assert (made.set_aside / "note.txt").read_text() == "mine"
@@ -121,17 +122,17 @@ def test_a_link_that_leads_nowhere_in_the_place_of_a_zip_is_set_aside(
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(tmp_path / "unplugged.zip")
 
-    made = zips.archive(day, "superset")
+    made = make_zip(zips, day, "superset")
 
     assert made.set_aside is not None
     assert made.set_aside.readlink() == tmp_path / "unplugged.zip"
 
 
 def test_what_a_killed_run_left_is_removed_when_the_zip_is_kept(day: DayFolder, zips: ZipStore) -> None:
-    zips.archive(day, "superset")
+    make_zip(zips, day, "superset")
     (zips.root / ".my-project_2025-08-29.zip.part").write_text("left by a crash")
 
-    zips.archive(day, "superset")
+    make_zip(zips, day, "superset")
 
     assert [path.name for path in zips.root.iterdir()] == ["my-project_2025-08-29.zip"]
 
@@ -145,7 +146,7 @@ def test_the_progress_of_zipping_and_of_extracting_ends_with_all_files(
     out = tmp_path / "out"
     out.mkdir()
 
-    path = zips.archive(day, "superset", on_progress=lambda *step: zipping.append(step)).zip.path
+    path = make_zip(zips, day, "superset", on_progress=lambda *step: zipping.append(step)).zip.path
     extract_zip(path, out, project=PROJECT, day=DAY, on_progress=lambda *step: extracting.append(step))
 
     for steps in (zipping, extracting):
@@ -157,16 +158,16 @@ def test_the_progress_of_zipping_and_of_extracting_ends_with_all_files(
 def test_a_fuller_zip_is_not_replaced_by_an_emptier_day(
     tmp_path: Path, day: DayFolder, zips: ZipStore
 ) -> None:
-    fuller = zips.archive(day, "superset").zip.path.read_bytes()
+    fuller = make_zip(zips, day, "superset").zip.path.read_bytes()
     emptier = published_day(tmp_path / "later", [ONE])
 
     with pytest.raises(OverwriteRefused, match="1 runs"):
-        zips.archive(emptier, "superset")
+        make_zip(zips, emptier, "superset")
     with pytest.raises(OverwriteRefused):
-        zips.archive(emptier, "never")
+        make_zip(zips, emptier, "never")
 
     assert zips.zip_path(PROJECT, DAY).read_bytes() == fuller
-    zips.archive(emptier, "always")
+    make_zip(zips, emptier, "always")
 
 
 def test_a_day_whose_files_were_changed_is_not_zipped(day: DayFolder, zips: ZipStore) -> None:
@@ -174,7 +175,7 @@ def test_a_day_whose_files_were_changed_is_not_zipped(day: DayFolder, zips: ZipS
     (day.path / name).write_text("{}")
 
     with pytest.raises(BrokenDay):
-        zips.archive(day, "superset")
+        make_zip(zips, day, "superset")
 
     assert not zips.zip_path(PROJECT, DAY).exists()
 
@@ -185,7 +186,7 @@ def test_a_zip_that_is_not_there_is_named(zips: ZipStore) -> None:
 
 
 def test_a_good_zip_has_no_differences(day: DayFolder, zips: ZipStore) -> None:
-    zipped = zips.archive(day, "superset").zip
+    zipped = make_zip(zips, day, "superset").zip
 
     assert list(compare_with_day(zipped.path, day)) == []
     assert zips.load(PROJECT, DAY) == zipped
@@ -223,7 +224,7 @@ HOSTILE = {
 def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outside(
     change: Callable[[dict[str, bytes]], dict[str, bytes]], day: DayFolder, zips: ZipStore, tmp_path: Path
 ) -> None:
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     rewrite(path, change)
     before = {found.name for found in tmp_path.iterdir()}
 
@@ -236,7 +237,7 @@ def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outsi
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_is_there_twice_is_refused(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(next(iter(day.summary.files)), b"{}")
 
@@ -246,7 +247,7 @@ def test_a_name_that_is_there_twice_is_refused(day: DayFolder, zips: ZipStore, t
 
 @pytest.mark.parametrize("kept", [0.0, 0.2, 0.5, 0.9, 0.999])
 def test_a_truncated_zip_is_refused(kept: float, day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
 
@@ -255,7 +256,7 @@ def test_a_truncated_zip_is_refused(kept: float, day: DayFolder, zips: ZipStore,
 
 
 def test_no_flipped_byte_goes_unnoticed(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     good = path.read_bytes()
     expected = content(day.path)
 
@@ -271,7 +272,7 @@ def test_no_flipped_byte_goes_unnoticed(day: DayFolder, zips: ZipStore, tmp_path
 
 
 def test_the_zip_of_another_day_is_refused(day: DayFolder, zips: ZipStore, tmp_path: Path) -> None:
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     (tmp_path / "out").mkdir()
 
     with pytest.raises(InvalidSummary):

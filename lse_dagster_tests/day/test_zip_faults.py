@@ -8,8 +8,9 @@ import pytest
 from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.unzip import compare_with_day
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import compare_with_day
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.large import runs_of_sizes
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
 from lse_dagster_tests.day.zipper import Order, Zipper
@@ -24,7 +25,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.store, self.zips = DayStore(folder / "data"), ZipStore(folder / "archives")
         self.old = publish(self.store, RUNS[:3]).day
-        self.zip_path = self.zips.archive(self.old, "superset").zip.path
+        self.zip_path = make_zip(self.zips, self.old, "superset").zip.path
 
     def hidden(self) -> set[str]:
         """Hidden files beside the day and beside the zip."""
@@ -59,7 +60,7 @@ def test_a_zipping_that_is_killed_leaves_the_old_zip_and_the_next_one_cleans_up(
 
     assert place.zip_path.read_bytes() == before
     assert [path.name for path in place.zips.root.glob("*.zip")] == [place.zip_path.name]
-    assert place.zips.archive(day, "superset").action == "built"
+    assert make_zip(place.zips, day, "superset").action == "built"
     assert list(compare_with_day(place.zip_path, day)) == []
     assert place.hidden() == {LOCK}
 
@@ -69,7 +70,7 @@ def test_an_extraction_that_is_killed_leaves_the_old_day_and_the_next_one_cleans
     files_done: int, place: Place, tmp_path: Path
 ) -> None:
     newer = publish(DayStore(tmp_path / "elsewhere"), RUNS).day
-    place.zips.archive(newer, "superset")
+    make_zip(place.zips, newer, "superset")
     before = content(place.old.path)
 
     with Zipper(place.order("extract", waits_at=files_done)) as zipper:
@@ -95,14 +96,14 @@ def test_a_disk_that_is_full_while_zipping_is_told_and_leaves_the_old_zip(
 
     assert place.zip_path.read_bytes() == before
     assert place.hidden() == {LOCK}
-    assert place.zips.archive(day, "superset").action == "built"
+    assert make_zip(place.zips, day, "superset").action == "built"
 
 
 @pytest.mark.parametrize("largest_file", [0, 1_000, 10_000, 2_500_000])
 def test_a_disk_that_is_full_while_extracting_is_told_and_leaves_the_old_day(
     largest_file: int, place: Place, tmp_path: Path
 ) -> None:
-    place.zips.archive(publish(DayStore(tmp_path / "elsewhere"), RUNS).day, "superset")
+    make_zip(place.zips, publish(DayStore(tmp_path / "elsewhere"), RUNS).day, "superset")
     before = content(place.old.path)
 
     with Zipper(place.order("extract", largest_file=largest_file)) as zipper:
@@ -146,7 +147,7 @@ def test_a_file_that_changed_since_the_fetch_is_never_zipped(
     change(path)
 
     with pytest.raises(BrokenDay, match=path.name):
-        place.zips.archive(day, "superset")
+        make_zip(place.zips, day, "superset")
 
     assert place.zip_path.read_bytes() == before
     assert place.hidden() == {LOCK}
@@ -158,7 +159,7 @@ def test_a_file_that_disappears_while_its_day_is_zipped_is_told(place: Place) ->
     before = place.zip_path.read_bytes()
 
     with pytest.raises(BrokenDay, match=last.name):
-        place.zips.archive(day, "always", on_progress=lambda done, in_all: last.unlink(missing_ok=True))
+        make_zip(place.zips, day, "always", on_progress=lambda done, in_all: last.unlink(missing_ok=True))
 
     assert place.zip_path.read_bytes() == before
 
@@ -169,4 +170,4 @@ def test_a_summary_that_changed_since_it_was_read_is_told(place: Place) -> None:
     day.summary_path.write_text(text.replace(day.summary.fetched_at, "2026-01-01T00:00:00.000000Z"))
 
     with pytest.raises(BrokenDay, match=r"_summary.json differs"):
-        place.zips.archive(day, "always")
+        make_zip(place.zips, day, "always")

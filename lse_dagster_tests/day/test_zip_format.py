@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.attachment import attachment_file_name
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_directory import ZipDirectory
-from lse_dagster.day.zip_format import Entry, central_record, end_records, local_header
-from lse_dagster.day.zip_member import read_whole
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.directory import ZipDirectory
+from lse_dagster.day.zip.format import Entry, central_record, end_records, local_header
+from lse_dagster.day.zip.member import read_whole
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.attached import stage_with
 from lse_dagster_tests.day.large import runs_of_sizes
 from lse_dagster_tests.day.staged import content
@@ -46,7 +47,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> DayFolder:
 
 @pytest.fixture(scope="module")
 def zipped(day: DayFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ZipStore(tmp_path_factory.mktemp("archives")).archive(day, "superset").zip.path
+    return make_zip(ZipStore(tmp_path_factory.mktemp("archives")), day, "superset").zip.path
 
 
 def run_reader(name: str, path: Path, out: Path) -> None:
@@ -98,7 +99,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(
     code = (
         "import os, sys; os.cpu_count = lambda: int(sys.argv[1]); from pathlib import Path;"
         "from datetime import date; from lse_dagster.day.folder import read_day_folder;"
-        "from lse_dagster.day.zip_file import write_zip;"
+        "from lse_dagster.day.zip.file import write_zip;"
         "day = read_day_folder(Path(sys.argv[2]), project=sys.argv[3], day=date.fromisoformat(sys.argv[4]));"
         "write_zip(day, Path(sys.argv[5]))"
     )
@@ -114,7 +115,7 @@ def test_a_higher_level_is_smaller_and_every_level_holds_the_same(day: DayFolder
     sizes = []
     for level in (1, 6, 9):
         zips = ZipStore(tmp_path / str(level), level=level)
-        path = zips.archive(day, "superset").zip.path
+        path = make_zip(zips, day, "superset").zip.path
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
         sizes.append(path.stat().st_size)
@@ -188,7 +189,7 @@ def test_no_file_of_a_zip_is_older_than_1980_wherever_it_is_unzipped_and_zipped_
 
 def test_a_zip_with_the_times_of_before_is_the_same_zip(day: DayFolder, tmp_path: Path) -> None:
     zips = ZipStore(tmp_path)
-    path = zips.archive(day, "superset").zip.path
+    path = make_zip(zips, day, "superset").zip.path
     now, before = struct.pack("<2H", 12 << 11, 0x22), struct.pack("<2H", 0, 0x21)
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -201,7 +202,7 @@ def test_a_zip_with_the_times_of_before_is_the_same_zip(day: DayFolder, tmp_path
         central += 46 + len(info.filename.encode()) + len(info.extra)
     path.write_bytes(old)
 
-    again = zips.archive(day, "superset")
+    again = make_zip(zips, day, "superset")
 
     assert again.action == "kept"
     assert path.read_bytes() == old

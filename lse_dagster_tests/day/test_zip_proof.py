@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.unzip import extract_zip
-from lse_dagster.day.zip_proof import prove_zip
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import extract_zip
 from lse_dagster.sandbox.drive.settings import flip_byte
+from lse_dagster.steps.zip import make_zip
+from lse_dagster.steps.zip_proof import prove_zip
 from lse_dagster_tests.day.runs import at, root
 from lse_dagster_tests.day.staged import DAY, PROJECT, content, published_day
 
@@ -22,7 +23,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zip of two traces."""
     place = tmp_path_factory.mktemp("whole")
     day = published_day(place / "data", [root(at("10:00:00")).raw(), root(at("11:00:00")).raw()])
-    return ZipStore(place / "zips").archive(day, "superset").zip.path
+    return make_zip(ZipStore(place / "zips"), day, "superset").zip.path
 
 
 def prove(path: Path, recorded: str | None = None) -> str:

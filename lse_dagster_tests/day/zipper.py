@@ -65,9 +65,10 @@ def main(order: Order) -> str:
     """Do it; the last word to say."""
     from lse_dagster.day.staging import StagedDay
     from lse_dagster.day.store import DayStore
-    from lse_dagster.day.unzip import extract_zip
-    from lse_dagster.day.zip_store import ZipStore
+    from lse_dagster.day.zip.store import ZipStore
+    from lse_dagster.day.zip.verify import extract_zip
     from lse_dagster.errors import ArchiveError
+    from lse_dagster.steps.zip import make_zip
 
     if order.largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -82,7 +83,7 @@ def main(order: Order) -> str:
 
     try:
         if order.work == "zip":
-            ZipStore(path.parent).archive(store.load(project, day), "superset", on_progress=on_progress)
+            make_zip(ZipStore(path.parent), store.load(project, day), "superset", on_progress=on_progress)
         else:
             with store.stage(project, day) as staging:
                 extracted = extract_zip(

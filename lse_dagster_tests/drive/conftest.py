@@ -16,7 +16,11 @@ import pytest
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import MediaIoBaseUpload
 
-from lse_dagster.drive import Backoff, CreationLimiter, DriveArchive, DriveFile, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.service import CreationLimiter
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.net.backoff import Backoff
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 

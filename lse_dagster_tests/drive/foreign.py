@@ -6,13 +6,14 @@ from typing import Any
 
 import google.oauth2.credentials
 
-from lse_dagster.drive import Backoff, CreationLimiter, DriveSettings
-from lse_dagster.drive.account import Account
-from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.errors import CredentialsRejected
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.operation import Operation
-from lse_dagster.drive.service import Service
+from lse_dagster.drive.service import CreationLimiter, Service
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.account import Account
+from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.net.backoff import Backoff
 
 
 @contextmanager

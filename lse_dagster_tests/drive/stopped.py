@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, Uploaded
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveUnavailable
+from lse_dagster.drive.transfer.upload import Uploaded
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Where, anything
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.drive import DriveSettings
-from lse_dagster.drive.about import sign_in_status
 from lse_dagster.drive.errors import (
     ApiDisabled,
     CredentialsMissing,
@@ -19,6 +17,8 @@ from lse_dagster.drive.errors import (
     NoStorage,
     PermissionMissing,
 )
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.status import sign_in_status
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Waits, elsewhere, rate_body
 

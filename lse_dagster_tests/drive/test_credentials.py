@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     CredentialsInvalid,
     CredentialsMissing,
@@ -18,6 +18,7 @@ from lse_dagster.drive.errors import (
     DriveUnavailable,
     ScopeMissing,
 )
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Waits
 

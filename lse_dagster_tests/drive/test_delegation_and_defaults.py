@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.drive import DriveSettings, sign_in_status
-from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.errors import (
     CredentialsInvalid,
     CredentialsMissing,
     CredentialsRejected,
     ScopeMissing,
 )
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.status import sign_in_status
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import rate_body
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveFile
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     DownloadCorrupted,
     DownloadInProgress,
@@ -16,6 +16,7 @@ from lse_dagster.drive.errors import (
     FileReplaced,
     LocalFileUnwritable,
 )
+from lse_dagster.drive.file import DriveFile
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Where, anything, nothing, some_bytes
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     AccessTokenRefused,
     AlreadyExists,
@@ -29,6 +29,7 @@ from lse_dagster.drive.errors import (
     ScopeMissing,
     UploadSessionLost,
 )
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Waits, Where, anything, nothing, rate_body, some_bytes
 

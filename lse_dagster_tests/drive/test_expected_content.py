@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveFile
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import LocalFileChanged
+from lse_dagster.drive.file import DriveFile
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, anything, nothing, some_bytes
 from lse_dagster_tests.drive.stopped import SIZE, Stopped

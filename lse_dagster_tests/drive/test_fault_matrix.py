@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveFile
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError
+from lse_dagster.drive.file import DriveFile
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster_tests.drive.conftest import CHUNK, Person, anything, merged, rate_body
 

@@ -10,14 +10,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from lse_dagster.drive import DriveArchive, DriveSettings, Uploaded
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     FolderNotReachable,
     FolderTrashed,
     NotAFolder,
     TwinFiles,
 )
-from lse_dagster.drive.listing import quoted
+from lse_dagster.drive.folder import quoted
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.transfer.upload import Uploaded
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Waits, elsewhere, nothing
 

@@ -13,11 +13,11 @@ import backlot  # type: ignore[import-untyped]
 import pytest
 import requests
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import CredentialsRejected, FolderNotReachable
 from lse_dagster.drive.file import FIELDS, FileDescription
-from lse_dagster.drive.folder import RootFolder, folders_named
-from lse_dagster.drive.listing import PAGE_SIZE, quoted, search
+from lse_dagster.drive.folder import PAGE_SIZE, RootFolder, folders_named, quoted, search
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster_tests.drive.foreign import operation_on
 
 FOLDER = r"it's a \ project"

@@ -12,9 +12,9 @@ import pytest
 import requests
 from gcp_storage_emulator.server import create_server  # type: ignore[import-untyped]
 
-from lse_dagster.drive.local_file import LocalFile
 from lse_dagster.drive.operation import Operation
-from lse_dagster.drive.session import Progress, Target, UploadSession
+from lse_dagster.drive.transfer.local_file import LocalFile
+from lse_dagster.drive.transfer.session import Progress, Target, UploadSession
 from lse_dagster_tests.drive.conftest import some_bytes
 from lse_dagster_tests.drive.foreign import operation_on
 

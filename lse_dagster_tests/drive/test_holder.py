@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import HeldByAnother
 from lse_dagster.drive.holder import SILENT, Holder
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError, DriveUnavailable, PermissionMissing, UploadInProgress
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import CHUNK, Person, nothing, rate_body, some_bytes

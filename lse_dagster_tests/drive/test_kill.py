@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.request_log import RequestEntry
 from lse_dagster_tests.drive.conftest import CHUNK, Person, anything, nothing, some_bytes

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import CreationLimiter, DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import FileMissing, TwinFiles
+from lse_dagster.drive.service import CreationLimiter
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Waits, anything, nothing
 

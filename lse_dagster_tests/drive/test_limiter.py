@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import CreationLimiter, DriveArchive, DriveSettings
-from lse_dagster.drive.limiter import shared_limiter
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.service import CreationLimiter, shared_limiter
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Waits, Where, nothing, rate_body
 

@@ -23,10 +23,9 @@ from lse_dagster.drive.errors import (
     SignInFailed,
     TokenUnwritable,
 )
-from lse_dagster.drive.login import Consent
-from lse_dagster.drive.loopback import is_answer, listening
-from lse_dagster.drive.oauth_client import OAuthClient, read_desktop_client
-from lse_dagster.drive.token_file import check_place
+from lse_dagster.drive.sign_in.login import Consent, OAuthClient, read_desktop_client
+from lse_dagster.drive.sign_in.loopback import is_answer, listening
+from lse_dagster.drive.sign_in.token_file import check_place
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 

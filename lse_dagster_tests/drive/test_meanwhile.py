@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveFile
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import FileMoved, FileReplaced
+from lse_dagster.drive.file import DriveFile
 from lse_dagster_tests.drive.conftest import Person, anything, nothing, some_bytes
 
 Change = Callable[[Person, str, str], None]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError, DriveUnavailable
 from lse_dagster.drive.file import FIELDS
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster_tests.drive.conftest import Person, Waits, Where, merged, nothing, some_bytes
 from lse_dagster_tests.drive.stopped import SEND, SIZE, TAKEN, Stopped, expect_whole

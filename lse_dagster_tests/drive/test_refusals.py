@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     ApiDisabled,
     CredentialsRejected,
@@ -16,6 +16,7 @@ from lse_dagster.drive.errors import (
     PermissionMissing,
     ScopeMissing,
 )
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Waits, Where, elsewhere, nothing, rate_body
 

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError
-from lse_dagster.drive.login import Consent
-from lse_dagster.drive.oauth_client import read_desktop_client
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.login import Consent, read_desktop_client
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.drive.conftest import Waits, nothing, rate_body

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Waits, nothing, some_bytes
 from lse_dagster_tests.drive.stopped import SIZE, Stopped, expect_whole

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from lse_dagster.drive import DriveSettings
-from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.errors import CredentialsRejected
-from lse_dagster.drive.login import Consent
-from lse_dagster.drive.oauth_client import read_desktop_client
-from lse_dagster.drive.token_file import store_token
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.sign_in.login import Consent, read_desktop_client
+from lse_dagster.drive.sign_in.token_file import store_token
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.drive.test_credentials import change, token_requests

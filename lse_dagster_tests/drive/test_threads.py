@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lse_dagster.drive import DriveArchive
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, nothing, some_bytes
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveSettings
-from lse_dagster.drive.credentials import open_account
 from lse_dagster.drive.errors import CredentialsInvalid
-from lse_dagster.drive.oauth_client import read_desktop_client
-from lse_dagster.drive.token_endpoint import expect_token_endpoint
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.sign_in.login import read_desktop_client
+from lse_dagster.drive.sign_in.token_endpoint import expect_token_endpoint
 from lse_dagster_tests.langsmith.odd_server import OddServer, running_odd_server
 
 GOOGLES = [

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveFile, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import LocalFileChanged, LocalFileUnreadable, UploadCorrupted
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, anything, nothing, some_bytes
 

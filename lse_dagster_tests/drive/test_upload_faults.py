@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     DriveUnavailable,
     FileMissing,
     RateLimited,
     UploadSessionLost,
 )
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import (
     CHUNK,

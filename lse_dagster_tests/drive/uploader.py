@@ -12,8 +12,9 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lse_dagster.drive import DriveArchive, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError
+from lse_dagster.drive.settings import DriveSettings
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
 
 DAY = date(2025, 8, 29)
 NEXT_DAY = date(2025, 8, 30)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from lse_dagster.day.store import DayStore
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES
-from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES
+from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
 
 
 @dataclass(frozen=True)

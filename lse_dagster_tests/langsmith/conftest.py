@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from langsmith import Client
 
-from lse_dagster.langsmith.attachments import AttachmentDownloads
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.attachments import AttachmentDownloads
 from lse_dagster_tests.langsmith.archived import Archive
 from lse_dagster_tests.langsmith.attached_runs import Source
 from lse_dagster_tests.langsmith.odd_server import OddServer, running_odd_server

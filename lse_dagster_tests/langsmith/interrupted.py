@@ -12,11 +12,11 @@ import pytest
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.langsmith.fetch import FetchedDay, fetch_day
-from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
-from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.day import FetchedDay, fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
+from lse_dagster.steps.fetch.workers import WORKERS
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.planned import DAY, PlannedRun, Planner, expect_whole, hidden_files, ingest
 

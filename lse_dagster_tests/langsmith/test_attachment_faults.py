@@ -14,7 +14,7 @@ import pytest
 from lse_dagster.day.errors import DiskError
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
 from lse_dagster.langsmith.errors import Cancelled, Unavailable
-from lse_dagster.langsmith.presigned import presigned_downloads
+from lse_dagster.run.attachments import presigned_downloads
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.langsmith.attached_runs import (
     BLOBS,

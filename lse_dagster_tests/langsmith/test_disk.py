@@ -7,9 +7,9 @@ import pytest
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.archiver import Archiver, Order
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.planned import DAY, Planner, contents, expect_whole, hidden_files, ingest

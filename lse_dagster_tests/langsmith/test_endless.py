@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.interval import DayInterval
 from lse_dagster.langsmith.errors import QueryGoesInCircles, Unavailable
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
-from lse_dagster.langsmith.page_size import PageSize
-from lse_dagster.langsmith.query import V1Queries, V2Queries, id_pages, pages_by_id
+from lse_dagster.langsmith.pages import PageSize
+from lse_dagster.langsmith.queries import V1Queries, V2Queries, id_pages, pages_by_id
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
+from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.langsmith.attached_runs import BLOBS, LARGE, Downloads, Source, fetch
 from lse_dagster_tests.langsmith.conftest import Waits

@@ -16,10 +16,10 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient, FaultFields
+from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.planned import (
     DAY,

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lse_dagster.day.feedback import ShortFeedback
-from lse_dagster.day.feedback_spool import FeedbackSpool
+from lse_dagster.day.writing.feedback import FeedbackSpool
 from lse_dagster.langsmith.errors import InvalidAnswer, QueryGoesInCircles, Unauthorized
 from lse_dagster.langsmith.feedback import fetch_feedback
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.run.feedback import ShortFeedback
 from lse_dagster_tests.langsmith.odd_server import OddServer, Question
 
 PROJECT, OTHER = "project-a", "project-b"

@@ -11,13 +11,13 @@ import pytest
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, QueryGoesInCircles, Unauthorized
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.fields import V2_SELECTS
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES
-from lse_dagster.langsmith.progress import FetchProgress
+from lse_dagster.langsmith.limits import V2_SELECTS
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster_tests.langsmith.archived import (
     DAY,
     FIRST_MOMENT,

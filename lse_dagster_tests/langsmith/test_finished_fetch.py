@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.archiver import Archiver, Order
 from lse_dagster_tests.langsmith.conftest import TracedProject, TracedRun
 from lse_dagster_tests.langsmith.planned import DAY, START, hidden_files

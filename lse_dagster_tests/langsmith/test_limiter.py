@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiter, RateLimiters, Rates, shared_limiters
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiter, RateLimiters, Rates, shared_limiters
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.planned import DAY, Planner, expect_whole, ingest
 

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import trace_file_name
-from lse_dagster.day.outline import outlines_of_folder
 from lse_dagster.langsmith.errors import IncompleteDay
-from lse_dagster.langsmith.recount import count_again
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.recount import count_again, outlines_of_folder
 from lse_dagster_tests.langsmith.archived import (
     DAY,
     LAST_MOMENT,

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from lse_dagster.langsmith.errors import IncompleteDay
-from lse_dagster.langsmith.progress import FetchProgress
-from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.progress import FetchProgress
+from lse_dagster.steps.fetch.workers import WORKERS
 from lse_dagster_tests.langsmith.archived import (
     DAY,
     LAST_MOMENT,

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from lse_dagster.day.interval import DayInterval
 from lse_dagster.langsmith.errors import InvalidAnswer
-from lse_dagster.langsmith.page_size import PageSize
-from lse_dagster.langsmith.presigned import presigned_downloads
-from lse_dagster.langsmith.query import V2Queries
+from lse_dagster.langsmith.pages import PageSize
+from lse_dagster.langsmith.queries import V2Queries
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.run.attachments import presigned_downloads
+from lse_dagster.run.times import DayInterval
 from lse_dagster_tests.langsmith.attached_runs import Downloads, fetch
 from lse_dagster_tests.langsmith.conftest import Waits
 from lse_dagster_tests.langsmith.odd_server import OddServer, Question

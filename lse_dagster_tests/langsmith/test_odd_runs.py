@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from lse_dagster.day.completeness import examine_traces
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.examination.completeness import examine_traces
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.conftest import TracedProject
 
 DAY = date(2025, 8, 29)

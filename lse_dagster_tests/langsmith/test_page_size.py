@@ -8,11 +8,11 @@ import pytest
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import PageTooLarge, Unavailable
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.page_size import PageSize
+from lse_dagster.langsmith.pages import PageSize
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.conftest import TracedProject, Waits
 from lse_dagster_tests.langsmith.planned import (
     DAY,

@@ -7,11 +7,11 @@ import pytest
 
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import IncompleteDay, Unavailable
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
-from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
+from lse_dagster.steps.fetch.workers import WORKERS
 from lse_dagster_tests.langsmith.conftest import TracedProject, Waits
 from lse_dagster_tests.langsmith.planned import DAY, Planner, contents, expect_whole, ingest
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lse_dagster.langsmith.ranges import RangeBoard, TimeRange, gaps, slices
+from lse_dagster.steps.fetch.ranges import RangeBoard, TimeRange, gaps, slices
 
 LOW = datetime(2025, 8, 29, tzinfo=UTC)
 HIGH = LOW + timedelta(days=1)

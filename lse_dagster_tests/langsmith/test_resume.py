@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.langsmith.progress import FetchProgress
 from lse_dagster.langsmith.transport import Transport
-from lse_dagster.langsmith.workers import WORKERS
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.progress import FetchProgress
+from lse_dagster.steps.fetch.workers import WORKERS
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.interrupted import (
     QUERY,

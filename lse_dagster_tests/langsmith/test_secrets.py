@@ -8,9 +8,8 @@ import pytest
 
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import MissingApiKey, ProjectNotFound, UnusableAddress, UnusableCredential
-from lse_dagster.langsmith.projects import Project, find_project
+from lse_dagster.langsmith.server import Project, find_project, project_page
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.langsmith.web_page import project_page
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.langsmith.attached_runs import Downloads, Source, fetch

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.langsmith.errors import DayNotOver
-from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.server_time import TOLERANCE, ServerTime, date_of
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.archived import DAY, LONG_AFTER, NOON, Archive
 from lse_dagster_tests.langsmith.conftest import TracedProject
 

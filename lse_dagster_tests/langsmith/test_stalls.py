@@ -14,9 +14,9 @@ import pytest
 
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import Cancelled, Unauthorized
-from lse_dagster.langsmith.fetch import fetch_day
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.attached_runs import BLOBS, Source
 from lse_dagster_tests.langsmith.conftest import TracedProject
 

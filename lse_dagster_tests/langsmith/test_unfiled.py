@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.attachment import unfiled_file_name
-from lse_dagster.day.completeness import examine_traces
-from lse_dagster.day.examination import examine_day
+from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.inventory import local_days
-from lse_dagster.day.outline import outlines_of_folder, outlines_of_zip
-from lse_dagster.day.unzip import compare_with_day, extract_zip
-from lse_dagster.day.zip_file import write_zip
-from lse_dagster.day.zip_store import ZipStore
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.progress import FetchProgress
-from lse_dagster.langsmith.recount import count_again
+from lse_dagster.day.names import unfiled_file_name
+from lse_dagster.day.zip.file import write_zip
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.examination.completeness import examine_traces
+from lse_dagster.steps.examination.reading import examine_day
+from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster.steps.places import Places
+from lse_dagster.steps.recount import count_again, outlines_of_folder, outlines_of_zip
 from lse_dagster.steps.union import keep_what_was_there
 from lse_dagster_tests.langsmith.archived import DAY, LONG_AFTER, MIDNIGHT, NOON, Archive
 from lse_dagster_tests.langsmith.conftest import TracedProject

@@ -10,10 +10,10 @@ import pytest
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import InvalidAnswer, NoSuchEndpoint
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.fields import V1_SELECT
+from lse_dagster.langsmith.limits import V1_SELECT
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.langsmith.conftest import TracedProject
 from lse_dagster_tests.langsmith.planned import DAY, END, START, PlannedRun, Planner, expect_whole, ingest
 

@@ -3,9 +3,8 @@
 import pytest
 from langsmith import Client
 
-from lse_dagster.langsmith.projects import Project, find_project
+from lse_dagster.langsmith.server import Project, find_project, project_page
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.langsmith.web_page import project_page
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 

@@ -8,16 +8,19 @@ from uuid import uuid4
 
 import msgspec
 
-from lse_dagster.drive import Backoff, CreationLimiter, DriveArchive, DriveFile, DriveSettings
-from lse_dagster.drive.credentials import open_account
-from lse_dagster.drive.login import Consent
-from lse_dagster.drive.oauth_client import read_desktop_client
+from lse_dagster.defs.alerts.webhook import Webhook
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.service import CreationLimiter
+from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.sign_in.login import Consent, read_desktop_client
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.attachments import AttachmentDownloads
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.langsmith.server import look_at_server
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.webhook import Webhook
+from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
+from lse_dagster.steps.fetch.attachments import AttachmentDownloads
 
 RESOURCE_KEY = "0-resource-key"
 

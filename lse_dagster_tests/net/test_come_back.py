@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lse_dagster.drive import Backoff, DriveArchive
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import PassingFault
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.net.come_back import ComeBack
+from lse_dagster.net.backoff import Backoff, ComeBack
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings

@@ -12,22 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.interval import DayInterval
-from lse_dagster.drive import DriveArchive, DriveFile, DriveSettings
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import ListGoesInCircles
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import QueryGoesInCircles
 from lse_dagster.langsmith.feedback import fetch_feedback
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES, RateLimiters
-from lse_dagster.langsmith.page_size import PageSize
-from lse_dagster.langsmith.query import V1Queries, V2Queries, id_pages, pages_by_id
-from lse_dagster.langsmith.recount import count_again
+from lse_dagster.langsmith.pages import PageSize
+from lse_dagster.langsmith.queries import V1Queries, V2Queries, id_pages, pages_by_id
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.server import look_at_workspace
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.net.page_trail import PageTrail
+from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.steps.recount import count_again
 from lse_dagster_tests.drive.conftest import anything
 from lse_dagster_tests.langsmith.odd_server import Question, running_odd_server
 from lse_dagster_tests.langsmith.planned import DAY

@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from lse_dagster.day.drive_copy import find_copy
-from lse_dagster.day.zip_file import DayZip, read_zip
+from lse_dagster.day.zip.file import DayZip, read_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.drive_copy import find_copy
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 from lse_dagster_tests.unattended import Daemon
 

@@ -9,7 +9,7 @@ import pytest
 from lse_dagster.cli.health.facts import problems_of
 from lse_dagster.cli.health.here import facts_of_instance
 from lse_dagster.day.space import KEPT_FREE
-from lse_dagster.failure import parts_of_failure
+from lse_dagster.defs.failure import parts_of_failure
 from lse_dagster.settings import Settings
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.checks import DRIVE_CHECK
 from lse_dagster.cli.doctor.services import check_projects
-from lse_dagster.day.drive_copy import find_copy
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.identity import id_hash
 from lse_dagster.day.names import day_zip_name, project_path_part
-from lse_dagster.day.zip_file import read_zip
-from lse_dagster.day.zip_proof import PROVED
+from lse_dagster.day.zip.file import read_zip
+from lse_dagster.defs.checks import DRIVE_CHECK
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.steps.drive_copy import find_copy
+from lse_dagster.steps.zip_proof import PROVED
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.webhook_receiver import Receiver
 

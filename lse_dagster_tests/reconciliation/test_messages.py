@@ -9,9 +9,9 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 
-from lse_dagster.delivery import Delivery, Told
-from lse_dagster.ledger import Failure, Item, Ledger, Words
-from lse_dagster.webhook import Webhook
+from lse_dagster.defs.alerts.delivery import Delivery, Told
+from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
+from lse_dagster.defs.alerts.webhook import Webhook
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon
 from lse_dagster_tests.webhook_receiver import Receiver
@@ -74,7 +74,7 @@ def test_messages_that_could_not_be_delivered_come_later_and_fail_nothing(
 def test_an_address_that_nobody_answers_at_is_not_repeated_in_the_log(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from lse_dagster.webhook import NotDelivered, Webhook
+    from lse_dagster.defs.alerts.webhook import NotDelivered, Webhook
 
     webhook = Webhook("http://127.0.0.1:1/services/s3cr3t")
     with pytest.raises(NotDelivered) as caught:

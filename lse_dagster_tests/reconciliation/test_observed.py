@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.space import KEPT_FREE
+from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
+from lse_dagster.defs.alerts.observations import keep_health, with_observations
+from lse_dagster.defs.health import LateDays
 from lse_dagster.errors import ArchiveError
-from lse_dagster.health import LateDays
-from lse_dagster.ledger import Failure, Item, Ledger, Words
-from lse_dagster.observations import keep_health, with_observations
 from lse_dagster.settings import InvalidSetting
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon, instance_of_a_daemon

@@ -8,17 +8,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lse_dagster.calendar.days import CheckResults
 from lse_dagster.calendar.evidence import Recorded
-from lse_dagster.cli.check_results import latest_checks
-from lse_dagster.day.calendar import CheckResults
-from lse_dagster.day.inventory import LocalDay, SummaryHead, local_days
-from lse_dagster.day.summary import Counts
-from lse_dagster.own_records import Owner
-from lse_dagster.project import archived_projects
-from lse_dagster.records import Records
+from lse_dagster.calendar.inventory import LocalDay, local_days
+from lse_dagster.day.summary import Counts, SummaryHead
+from lse_dagster.defs.metadata import recorded_sha256
+from lse_dagster.defs.own_records import Owner
+from lse_dagster.defs.project import archived_projects
+from lse_dagster.defs.upkeep.records import Records, latest_checks
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster.zip_record import recorded_sha256
 from lse_dagster_tests.reconciliation.place import DAY, at
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
 from lse_dagster_tests.unattended import Daemon, Deploy

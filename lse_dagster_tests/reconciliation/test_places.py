@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lse_dagster.day.drive_copy import find_copy
 from lse_dagster.day.names import project_path_part
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.steps.drive_copy import find_copy
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon, instance_of_a_daemon
 

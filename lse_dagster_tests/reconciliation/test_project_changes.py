@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 import pytest
 
-from lse_dagster.assets import PRESENT_ID_METADATA
-from lse_dagster.own_records import owner_metadata
-from lse_dagster.project import ArchivedProject, archived_projects
-from lse_dagster.project_changes import tell_of_change
-from lse_dagster.webhook import Webhook
+from lse_dagster.defs.alerts.project_changes import tell_of_change
+from lse_dagster.defs.alerts.webhook import Webhook
+from lse_dagster.defs.assets import PRESENT_ID_METADATA
+from lse_dagster.defs.own_records import owner_metadata
+from lse_dagster.defs.project import ArchivedProject, archived_projects
 from lse_dagster_tests.webhook_receiver import Receiver
 
 LOG = logging.getLogger(__name__)

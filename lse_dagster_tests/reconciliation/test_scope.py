@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from lse_dagster.day.reconciliation import Rule
+from lse_dagster.calendar.rules import Rule
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.webhook_receiver import Receiver
 

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from lse_dagster.day.drive_copy import list_copies
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.steps.drive_copy import list_copies
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon
 from lse_dagster_tests.webhook_receiver import Receiver

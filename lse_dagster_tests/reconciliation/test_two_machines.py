@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.cli.doctor.services import check_drive
-from lse_dagster.day.drive_copy import list_copies
 from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.steps.drive_copy import list_copies
 from lse_dagster_tests.reconciliation.place import DAY, Place, at
 from lse_dagster_tests.unattended import Clock, Daemon, instance_of_a_daemon
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.fetch import fetch_day
-from lse_dagster.langsmith.limiter import PUBLISHED_RATES
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.net.limiter import PUBLISHED_RATES
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.sandbox.langsmith_api import NOON, LangSmithApi
 
 SDK = "langsmith@0.12.0"

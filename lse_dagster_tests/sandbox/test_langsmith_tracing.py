@@ -20,7 +20,7 @@ from langsmith.schemas import Attachments
 from lse_dagster.cli import main
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.conversations import demo_conversations
-from lse_dagster.sandbox.langsmith.multipart import MultipartError, parse_multipart
+from lse_dagster.sandbox.langsmith.tracing.multipart import MultipartError, parse_multipart
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.sandbox.trace import trace_conversations
 from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi

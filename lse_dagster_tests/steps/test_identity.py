@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import DayInterval
-from lse_dagster.day.inventory import local_days
 from lse_dagster.day.overwrite.carry_over import with_summary
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.run.times import DayInterval
 from lse_dagster.steps.beside import beside_another_project
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there

@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.overwrite.carry_over import with_summary
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.whole import Asked
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.run.times import DayInterval
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is, unite
 from lse_dagster.steps.zip import zip_day

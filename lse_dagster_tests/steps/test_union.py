@@ -26,24 +26,23 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
-from lse_dagster.day.attachment import MissingAttachment, attachment_file_name, name_before_kept
-from lse_dagster.day.drive_copy import NotOnDrive, find_copy, stage_from_drive
 from lse_dagster.day.errors import BrokenDay, BrokenZip, OverwriteRefused
-from lse_dagster.day.interval import DayInterval
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
-from lse_dagster.day.names import SUMMARY, is_trace_file_name
+from lse_dagster.day.names import SUMMARY, attachment_file_name, is_trace_file_name, name_before_kept
 from lse_dagster.day.overwrite.carry_over import with_summary
-from lse_dagster.day.retention import remove_local_copy
 from lse_dagster.day.store import DayStore
-from lse_dagster.day.summary import InvalidSummary, Summary, decode_summary
+from lse_dagster.day.summary import InvalidSummary, MissingAttachment, Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
 from lse_dagster.day.whole import Asked
-from lse_dagster.day.zip_store import ZipStore
-from lse_dagster.drive import DriveArchive
+from lse_dagster.day.zip.store import ZipStore
+from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError
+from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings
+from lse_dagster.steps.drive_copy import NotOnDrive, find_copy, stage_from_drive
+from lse_dagster.steps.free_disk import remove_local_copy
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 from lse_dagster.steps.upload import upload_day

@@ -11,11 +11,11 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 from lse_dagster.cli.archive.wording import describe_day, describe_step, mark, megabytes, place_of
-from lse_dagster.cli.console import stdout
-from lse_dagster.langsmith.progress import FetchProgress
-from lse_dagster.progress import Amount, ProgressEvent
+from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
+from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.defs.progress import Amount, ProgressEvent
+from lse_dagster.steps.fetch.progress import FetchProgress
 
 _STYLES = {"✓": "green", "!": "yellow", "✗": "red"}
 _UNKNOWN_TOTAL = None

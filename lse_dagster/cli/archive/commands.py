@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lse_dagster.cli.dates import DateRange, PastDate, PastDates
-from lse_dagster.cli.group import Commands
-from lse_dagster.cli.options import date_option, force_option, json_option, quiet_option
-from lse_dagster.cli.project import project_option
+from lse_dagster.cli.terminal.dates import DateRange, PastDate, PastDates
+from lse_dagster.cli.terminal.group import Commands
+from lse_dagster.cli.terminal.options import (
+    date_option,
+    force_option,
+    json_option,
+    project_option,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
     from lse_dagster.cli.archive.display import OutputForm

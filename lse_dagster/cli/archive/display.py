@@ -2,59 +2,63 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal
 
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
+import msgspec
 
-if TYPE_CHECKING:  # it imports Dagster, and a question must not wait for that
-    from lse_dagster.progress import ProgressEvent
+from lse_dagster.cli.archive.log_lines import Silence
+from lse_dagster.cli.running.display import Display
+from lse_dagster.cli.running.outcome import DayOutcome
+from lse_dagster.cli.terminal.console import stdout
 
-OutputForm = Literal["human", "json", "quiet"]
 
+class JsonLines(Silence):
+    """Writes what `--help` of the commands documents."""
 
-class Display(Protocol):
-    """Told what happens, in order: a day begins, its steps and checks begin and end, the day ends."""
-
-    def begin_day(self, plan: DayPlan) -> None:
-        """The steps of a day are about to run."""
-
-    def wait_for_others(self, step: Step) -> None:
-        """The step, or its checks, waits until another run leaves the pool of LangSmith or Drive."""
-
-    def begin_step(self, step: Step) -> None:
-        """A step runs now."""
-
-    def begin_checks(self, step: Step) -> None:
-        """The checks of a step run now."""
-
-    def progress(self, event: "ProgressEvent") -> None:
-        """The step has come so far. From any thread."""
-
-    def warning(self, text: str) -> None:
-        """A step has something to say that is no error."""
-
-    def end_step(self, outcome: StepOutcome) -> None:
-        """A step is done."""
-
-    def fail_step(self, step: Step) -> None:
-        """A step, or its checks, could not be done; why is in the outcome of the day."""
-
-    def check(self, outcome: CheckOutcome) -> None:
-        """A check has its verdict."""
+    def __init__(self) -> None:
+        self._console = stdout()
 
     def end_day(self, outcome: DayOutcome) -> None:
-        """Nothing more will happen to the day."""
+        """One line."""
+        self._console.out(day_document(outcome).decode())
 
-    def close(self) -> None:
-        """Leave the terminal as it was; also after an interrupt."""
+
+def day_document(outcome: DayOutcome) -> bytes:
+    """The JSON of one day: project, date, status, run_id, steps, checks, error."""
+    error = outcome.error
+    return msgspec.json.encode(
+        {
+            "project": outcome.project,
+            "date": outcome.day,
+            "status": "done" if error is None else "failed",
+            "run_id": outcome.run_id,
+            "steps": [{"step": done.step, "metadata": done.metadata} for done in outcome.steps],
+            "checks": [
+                {
+                    "step": check.step,
+                    "check": check.name,
+                    "passed": check.passed,
+                    "warning": check.warning,
+                    "description": check.description,
+                    "metadata": check.metadata,
+                }
+                for check in outcome.checks
+            ],
+            "error": (
+                None if error is None else {"what": error.what, "why": error.why, "next": error.next_step}
+            ),
+        }
+    )
+
+
+OutputForm = Literal["human", "json", "quiet"]
 
 
 def choose_display(form: OutputForm, project: str, days: Sequence[date]) -> Display:
     """The display for this process's stdout."""
     from lse_dagster.cli.archive.bars import Bars
-    from lse_dagster.cli.archive.json_lines import JsonLines
     from lse_dagster.cli.archive.log_lines import LogLines, Silence
-    from lse_dagster.cli.console import can_draw
+    from lse_dagster.cli.terminal.console import can_draw
 
     if form == "json":
         return JsonLines()

@@ -2,10 +2,10 @@
 
 import time
 
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 from lse_dagster.cli.archive.wording import describe_step, mark, place_of
-from lse_dagster.cli.console import stdout
-from lse_dagster.progress import ProgressEvent, describe
+from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
+from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.defs.progress import ProgressEvent, describe
 
 _SECONDS_BETWEEN_LINES = 5.0
 

@@ -11,21 +11,45 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lse_dagster.cli.archive.existing import describe_copy, describe_local
-from lse_dagster.cli.archive.outcome import DayPlan
-from lse_dagster.cli.archive.questions import Question, Questioner
-from lse_dagster.cli.errors import Declined
+from lse_dagster.cli.archive.wording import megabytes, short_path
+from lse_dagster.cli.running.outcome import DayPlan
+from lse_dagster.cli.terminal.errors import Declined
+from lse_dagster.cli.terminal.questions import Question, Questioner
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.zip_proof import is_copy_of
-from lse_dagster.day.zip_store import ZipStore
+from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.errors import ArchiveError
+from lse_dagster.run.times import parse_time
+from lse_dagster.steps.zip_proof import is_copy_of
 
 if TYPE_CHECKING:
-    from lse_dagster.drive import DriveFile
+    from lse_dagster.drive.file import DriveFile
     from lse_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from lse_dagster.drive.file import DriveFile
+
+
+def describe_local(day: DayFolder) -> str:
+    """The local day: how much, fetched when, where."""
+    counts = day.summary.counts
+    return (
+        f"{counts.runs_started_in_day + counts.tail_runs:,} runs in {counts.traces:,} traces lie in "
+        f"{short_path(day.path)}, fetched {_minute(day.summary.fetched_at)}."
+    )
+
+
+def describe_copy(file: "DriveFile") -> str:
+    """The zip on Drive: how large, from when."""
+    return f"{file.name} is on Drive, {megabytes(file.size)}, from {file.modified_time:%Y-%m-%d %H:%M} UTC."
+
+
+def _minute(text: str) -> str:
+    moment = parse_time(text)
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else text
+
 
 Copies = Mapping[date, "DriveFile"]
 """The day zips of the project on Drive, by their date."""

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from lse_dagster.cli.archive.display import OutputForm, choose_display
-from lse_dagster.cli.archive.outcome import DayOutcome, DayPlan
 from lse_dagster.cli.archive.plan import Copies, Planner
-from lse_dagster.cli.archive.questions import Questioner
-from lse_dagster.cli.console import stderr
 from lse_dagster.cli.environment import load_settings
-from lse_dagster.cli.errors import StepsFailed, print_error
-from lse_dagster.cli.group import debug_wanted
-from lse_dagster.cli.project import choose_project
+from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
+from lse_dagster.cli.terminal.console import stderr
+from lse_dagster.cli.terminal.errors import StepsFailed, print_error
+from lse_dagster.cli.terminal.group import debug_wanted
+from lse_dagster.cli.terminal.options import choose_project
+from lse_dagster.cli.terminal.questions import Questioner
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ class Session:
 
         Raises `MissingSetting` and Drive's errors.
         """
-        from lse_dagster.day.drive_copy import list_copies
-        from lse_dagster.drive import Backoff, DriveArchive
+        from lse_dagster.drive.archive import DriveArchive
+        from lse_dagster.net.backoff import Backoff
+        from lse_dagster.steps.drive_copy import list_copies
 
         quickly = Backoff(tries=3, patience=20)
         with DriveArchive.connect(self.settings.drive(), backoff=quickly) as drive:
@@ -82,9 +83,9 @@ class Session:
         A day that fails by itself does not keep the others from their turn; what would fail every day ends
         the command at once.
         """
-        from lse_dagster.cli.archive.run import DayRunner
-        from lse_dagster.cli.instance import open_instance
-        from lse_dagster.living_runs import end_killed_runs
+        from lse_dagster.cli.running.instance import open_instance
+        from lse_dagster.cli.running.runner import DayRunner
+        from lse_dagster.defs.running.living_runs import end_killed_runs
 
         display = choose_display(self.form, self.project, [plan.day for plan in plans])
         failed = []

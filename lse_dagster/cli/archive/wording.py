@@ -3,8 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from lse_dagster.cli.archive.outcome import CheckOutcome, DayOutcome, StepOutcome
-from lse_dagster.cli.metadata import Metadata
+from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, Metadata, StepOutcome
 
 _NOUNS = {"runs": "runs", "feedback": "feedback records", "attachments": "attachments"}
 

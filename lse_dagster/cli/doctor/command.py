@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from lse_dagster.cli.console import say, stdout
 from lse_dagster.cli.doctor.finding import Finding, Level, good, problem_of
-from lse_dagster.cli.errors import StepsFailed, print_error
-from lse_dagster.cli.options import quiet_option
+from lse_dagster.cli.terminal.console import say, stdout
+from lse_dagster.cli.terminal.errors import StepsFailed, print_error
+from lse_dagster.cli.terminal.options import quiet_option
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ _SUBJECT = "Dagster home"
 
 def check_dagster(settings: "Settings") -> list[Finding]:
     """The home; and what is set in it, if there is one."""
-    from lse_dagster.cli.instance import dagster_home, open_instance
+    from lse_dagster.cli.running.instance import dagster_home, open_instance
 
     home = dagster_home()
     place = _check_place(home)
@@ -56,7 +56,7 @@ def _check_place(home: Path) -> Finding:
 
 
 def _check_pools(instance: "DagsterInstance") -> Finding:
-    from lse_dagster.assets import DRIVE_POOL, LANGSMITH_POOL
+    from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
 
     limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
     missing = [pool for pool in (LANGSMITH_POOL, DRIVE_POOL) if pool not in limits]
@@ -81,8 +81,8 @@ def _check_monitoring(instance: "DagsterInstance", home: Path) -> Finding:
 
 def _check_owners(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
     """Whose the assets were when they were materialized last: another order of LSE_PROJECTS moves them."""
-    from lse_dagster.own_records import former_owner
-    from lse_dagster.project import archived_projects
+    from lse_dagster.defs.own_records import former_owner
+    from lse_dagster.defs.project import archived_projects
 
     moved = {
         project: former
@@ -103,7 +103,7 @@ def _check_owners(instance: "DagsterInstance", settings: "Settings") -> list[Fin
 def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
     from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType
 
-    from lse_dagster.project import archived_projects
+    from lse_dagster.defs.project import archived_projects
 
     switched = {
         state.instigator_name: state.status

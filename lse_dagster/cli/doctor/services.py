@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from lse_dagster.cli.doctor.finding import Finding, good, problem, problem_of, warning
-from lse_dagster.cli.langsmith_connection import connect_langsmith
+from lse_dagster.cli.environment import connect_langsmith
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
-    from lse_dagster.drive import Backoff
-    from lse_dagster.drive.about import ArchiveFolder
+    from lse_dagster.drive.status import ArchiveFolder
+    from lse_dagster.net.backoff import Backoff
     from lse_dagster.settings import Settings
 
 _PATIENCE: Final = 0.5
@@ -21,7 +21,7 @@ _CLOCK_PROBLEM: Final = timedelta(minutes=10)
 
 def check_server(settings: "Settings") -> list[Finding]:
     """Whether LangSmith answers, which API it has, and whether our clocks agree: a day is a UTC day."""
-    from lse_dagster.langsmith.endpoint import base_url
+    from lse_dagster.langsmith.access import base_url
     from lse_dagster.langsmith.server import look_at_server
 
     endpoint = base_url(settings.langsmith_endpoint)
@@ -89,8 +89,8 @@ def _compare_id(settings: "Settings", project: str, found: str) -> Finding:
 
 def check_drive(settings: "Settings") -> list[Finding]:
     """Whether uploads would work: the secret files, the account, the folder, its space."""
-    from lse_dagster.drive import Backoff
-    from lse_dagster.drive.about import sign_in_status
+    from lse_dagster.drive.status import sign_in_status
+    from lse_dagster.net.backoff import Backoff
 
     quickly = Backoff(tries=1, patience=_PATIENCE)
     status = sign_in_status(settings.drive(), backoff=quickly, timeout=_DRIVE_TIMEOUT)
@@ -133,7 +133,7 @@ def _other_machines(settings: "Settings", quickly: "Backoff") -> list[Finding]:
 
 
 def _look_up(settings: "Settings", project: str) -> str:
-    from lse_dagster.langsmith.projects import project_id
+    from lse_dagster.langsmith.server import project_id
 
     with connect_langsmith(settings, patience_seconds=_PATIENCE) as transport:
         return project_id(transport, project)

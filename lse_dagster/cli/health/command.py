@@ -5,9 +5,9 @@ import time
 
 import click
 
-from lse_dagster.cli.console import say
 from lse_dagster.cli.doctor.finding import Finding, problem, problem_of
-from lse_dagster.cli.errors import StepsFailed
+from lse_dagster.cli.terminal.console import say
+from lse_dagster.cli.terminal.errors import StepsFailed
 from lse_dagster.errors import ArchiveError
 
 
@@ -60,7 +60,7 @@ def _look(url: str | None, *, wake: bool) -> list[Finding]:
     from lse_dagster.cli.environment import load_settings_as_far_as_right
     from lse_dagster.cli.health.here import facts_of_instance
     from lse_dagster.cli.health.wake import wake as wake_up
-    from lse_dagster.cli.instance import dagster_home, open_instance
+    from lse_dagster.cli.running.instance import dagster_home, open_instance
 
     settings = load_settings_as_far_as_right()
     if not (home := dagster_home()).exists():  # to open it would make it

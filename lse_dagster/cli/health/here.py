@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lse_dagster.cli.health.facts import Facts, Watcher, words_of
-from lse_dagster.cli.instance import code_server
+from lse_dagster.cli.running.instance import code_server
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -24,7 +24,7 @@ def facts_of_instance(instance: "DagsterInstance", settings: "Settings") -> Fact
 
 def expected_names(settings: "Settings") -> list[str]:
     """The sensors and schedules that must be on for days to be archived, and people to be told."""
-    from lse_dagster.project import archived_projects
+    from lse_dagster.defs.project import archived_projects
 
     projects = archived_projects(settings.projects)
     return [

@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
-from lse_dagster.day.attachment import (
+from lse_dagster.day.disk import private_database, sqlite_as_os_error
+from lse_dagster.day.errors import DiskError
+from lse_dagster.day.file_table import FileEntry
+from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
+from lse_dagster.day.names import (
     attachment_file_name,
     is_kept_file_name,
+    is_trace_file_name,
     is_unfiled_file_name,
     unfiled_file_name,
 )
-from lse_dagster.day.errors import DiskError
-from lse_dagster.day.feedback import read_record
-from lse_dagster.day.file_table import FileEntry
-from lse_dagster.day.first_system_record import record_of_present_form
-from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
-from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.overwrite.entries import (
     CHANGED,
     NEW,
@@ -46,11 +45,11 @@ from lse_dagster.day.overwrite.run_form import (
     is_held_inline,
     read_form,
 )
-from lse_dagster.day.private_database import private_database, sqlite_as_os_error
-from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.summary import Summary
-from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.day.trace_file import TraceFile, record_of_present_form
 from lse_dagster.errors import ArchiveError
+from lse_dagster.run.feedback import read_record
+from lse_dagster.run.identity import InvalidRun
 
 _CACHE_KIB: Final = 4096
 _EXAMPLES: Final = 3

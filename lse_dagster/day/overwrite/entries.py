@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from lse_dagster.day.feedback import read_record
 from lse_dagster.day.kept import KeptFeedback, KeptRun, encode_entry
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.run_form import CONTENT_FIELDS, RunForm
+from lse_dagster.run.feedback import read_record
 
 NEW, SAME, CHANGED = 0, 1, 2
 """States of a run of the new day: no old day has it, the first that was taken has it so, or otherwise."""

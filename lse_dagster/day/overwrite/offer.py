@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lse_dagster.day.attachment import (
-    attachment_file_name,
-    kept_file_name,
-    name_before_kept,
-)
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
+from lse_dagster.day.names import attachment_file_name, kept_file_name, name_before_kept
 from lse_dagster.day.overwrite.entries import (
     CHANGED,
     SAME,
@@ -26,8 +22,8 @@ from lse_dagster.day.overwrite.run_form import (
     field_of_file,
     read_form,
 )
-from lse_dagster.day.run import InvalidRun
 from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.run.identity import InvalidRun
 
 if TYPE_CHECKING:
     from lse_dagster.day.overwrite.comparison import Comparison

@@ -15,17 +15,17 @@ from typing import Final, Self
 
 import msgspec
 
-from lse_dagster.day.durable import link_or_copy
+from lse_dagster.day.disk import link_or_copy
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.interval import parse_time
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.summary import InvalidSummary, Summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
-from lse_dagster.day.unzip import extract_zip
-from lse_dagster.day.zip_directory import ZipDirectory
-from lse_dagster.day.zip_file import DayZip
-from lse_dagster.day.zip_member import read_pieces, read_whole
+from lse_dagster.day.zip.directory import ZipDirectory
+from lse_dagster.day.zip.file import DayZip
+from lse_dagster.day.zip.member import read_pieces, read_whole
+from lse_dagster.day.zip.verify import extract_zip
+from lse_dagster.run.times import parse_time
 
 _PIECE: Final = 1 << 20
 _UNREADABLE: Final = (OSError, BrokenZip, DiskError, msgspec.MsgspecError, UnicodeDecodeError)

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import msgspec
 import xxhash
 
-from lse_dagster.day.attachment import attachment_file_name, name_before_kept
-from lse_dagster.day.raw_json import RawDecoder, decode_any, is_nothing
-from lse_dagster.day.run import decode_run, status_of
+from lse_dagster.day.names import attachment_file_name, name_before_kept
+from lse_dagster.run.identity import decode_run, status_of
+from lse_dagster.run.raw_json import RawDecoder, decode_any, is_nothing
 
 CONTENT_FIELDS: Final = ("inputs", "outputs", "error", "events", "extra", "tags", "manifest")
 """What a run holds beside its identity. v1 calls the manifest `serialized`; v2 gives what v1 has in

@@ -13,19 +13,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lse_dagster.sandbox.control import PREFIX, Control, json_response
-from lse_dagster.sandbox.drive import accounts, files, listing, revisions
 from lse_dagster.sandbox.drive.access import authenticate
 from lse_dagster.sandbox.drive.call import Drive, Handler
-from lse_dagster.sandbox.drive.consent import ConsentScreen
 from lse_dagster.sandbox.drive.errors import DriveError, answer_error, error_body
-from lse_dagster.sandbox.drive.metadata_server import MetadataServer
-from lse_dagster.sandbox.drive.oauth import TokenEndpoint
-from lse_dagster.sandbox.drive.override import MethodOverride
+from lse_dagster.sandbox.drive.files import accounts, listing, revisions
+from lse_dagster.sandbox.drive.files import calls as files
 from lse_dagster.sandbox.drive.pages import Pages
-from lse_dagster.sandbox.drive.requests import call_of, small_body
+from lse_dagster.sandbox.drive.requests import MethodOverride, call_of, small_body
 from lse_dagster.sandbox.drive.settings import Switches
+from lse_dagster.sandbox.drive.sign_in.consent import ConsentScreen
+from lse_dagster.sandbox.drive.sign_in.metadata_server import MetadataServer
+from lse_dagster.sandbox.drive.sign_in.oauth import TokenEndpoint
 from lse_dagster.sandbox.drive.store import Store
-from lse_dagster.sandbox.drive.uploads import Uploads
+from lse_dagster.sandbox.drive.uploads.protocols import Uploads
 from lse_dagster.sandbox.drive.world import prepare
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from lse_dagster.sandbox.drive.access import File
 from lse_dagster.sandbox.drive.call import Drive
-from lse_dagster.sandbox.drive.download import media_response
+from lse_dagster.sandbox.drive.files.download import media_response
 from lse_dagster.sandbox.drive.world import FOLDER
 
 _SHOWN = 1000

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from lse_dagster.sandbox.drive.content import CHUNK
 from lse_dagster.sandbox.drive.errors import not_found
 from lse_dagster.sandbox.drive.store import Store
+from lse_dagster.sandbox.drive.uploads.content import CHUNK
 from lse_dagster.sandbox.drive.world import SERVICE_ACCOUNT, known
 
 _ODD = "odd-"

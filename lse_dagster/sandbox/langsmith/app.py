@@ -20,11 +20,11 @@ from lse_dagster.sandbox.control import PREFIX, Control, Limit, json_response
 from lse_dagster.sandbox.environment import stored_secret, stored_uuid
 from lse_dagster.sandbox.langsmith.backend import V1_PREFIXES, ApiError, Backend, error_response, routes
 from lse_dagster.sandbox.langsmith.blobs import Presigner
-from lse_dagster.sandbox.langsmith.intake import Blobs, Feedback, Intake
 from lse_dagster.sandbox.langsmith.projects import Projects
-from lse_dagster.sandbox.langsmith.queries import Queries
+from lse_dagster.sandbox.langsmith.queries.endpoints import Queries
 from lse_dagster.sandbox.langsmith.settings import SettingsHolder
 from lse_dagster.sandbox.langsmith.store import Store
+from lse_dagster.sandbox.langsmith.tracing.intake import Blobs, Feedback, Intake
 
 LANGSMITH_LIMITS = (
     Limit(path=r"/v2/runs/query$", method="POST", calls=300, seconds=10),

@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute, Route
 
 from lse_dagster.sandbox.control import json_response
 from lse_dagster.sandbox.langsmith.blobs import Presigner
-from lse_dagster.sandbox.langsmith.page import StoredRun
+from lse_dagster.sandbox.langsmith.queries.page import StoredRun
+from lse_dagster.sandbox.langsmith.queries.view import RunView, view_runs
 from lse_dagster.sandbox.langsmith.settings import SettingsHolder
 from lse_dagster.sandbox.langsmith.store import Store
-from lse_dagster.sandbox.langsmith.view import RunView, view_runs
 
 V1_PREFIXES = ("", "/api", "/api/v1", "/v1")
 """Where the v1 endpoints are: clients take LANGSMITH_ENDPOINT with and without `/api/v1`."""

@@ -1,0 +1,233 @@
+"""The days of a project as a calendar: what each place knows of a day, joined, and what is to be done.
+
+Pure values. Who looks at the disk, Drive, LangSmith and Dagster hands the findings in; a place that nobody
+looked at is None and never makes a gap.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum
+from functools import cached_property
+from itertools import groupby
+from typing import Literal
+
+from lse_dagster.calendar.inventory import LocalDay, LocalZip
+from lse_dagster.day.summary import SummaryHead
+from lse_dagster.run.times import parse_time
+
+Verified = Literal["passed", "failed", "outdated", "never", "unverified", "unproved"]
+"""What the latest checks said. `outdated`: the day was written again since. `unverified`: all is well, but
+LangSmith never counted the day, which another system fetched. `unproved`: all is well, but LangSmith may have
+forgotten a part of the day before it was fetched."""
+
+_ONE_DAY = timedelta(days=1)
+_SETTLED_AFTER = timedelta(days=2)
+"""Start times up to 24 hours from arrival are accepted, and long runs end late."""
+
+
+class Need(Enum):
+    """What a day needs first; more may follow."""
+
+    ARCHIVE = "archive"
+    FETCH = "fetch"
+    RESTORE = "restore"
+    ZIP = "zip"
+    UPLOAD = "upload"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True)
+class DriveCopy:
+    """The zip of a day on Drive."""
+
+    bytes: int
+    link: str
+    beside: tuple[int, ...] = ()
+    """The bytes of those of other projects of the same name: the latest there need not be the latest here."""
+
+    def is_as_long_as(self, zipped: LocalZip) -> bool:
+        """Whether nothing says that the zip here is not there."""
+        return zipped.bytes in (self.bytes, *self.beside)
+
+
+@dataclass(frozen=True)
+class CheckResults:
+    """The latest results of one day's checks."""
+
+    complete: bool
+    """Whether every check was run."""
+    current: bool
+    """Whether they were run after the day was written."""
+    counts_failed: bool
+    """Whether a comparison with LangSmith's counts failed."""
+    others_failed: bool
+    in_time: bool
+    """Whether the day was fetched before LangSmith began to forget it."""
+
+
+@dataclass(frozen=True)
+class CalendarDay:
+    """One day. `total` is LangSmith's count now if it was asked, else when the day was fetched."""
+
+    day: date
+    local: LocalDay
+    summary: SummaryHead | None
+    """Of the day folder; of the zip where there is no folder and somebody looked into it."""
+    on_drive: DriveCopy | None
+    drive_known: bool
+    checks_known: bool
+    checks: CheckResults | None
+    total_now: int | None
+    expected: bool
+    """Whether the project's archive had begun by then; what was never begun is no gap."""
+
+    @property
+    def is_anywhere(self) -> bool:
+        """Whether there is anything of the day on this disk or on Drive."""
+        return self.local.has_folder or self.local.zip is not None or self.on_drive is not None
+
+    @property
+    def total(self) -> int | None:
+        """How many runs LangSmith counts."""
+        if self.total_now is not None:
+            return self.total_now
+        return self.summary.langsmith_total if self.summary is not None else None
+
+    @property
+    def runs(self) -> int | None:
+        """How many of those runs are here."""
+        return self.summary.counts.runs_started_in_day if self.summary is not None else None
+
+    @property
+    def pending(self) -> int:
+        """How many runs were unfinished when the day was fetched."""
+        return self.summary.counts.pending_runs if self.summary is not None else 0
+
+    @property
+    def drive_matches(self) -> bool | None:
+        """Whether Drive reports the size of the local zip; None without the two of them."""
+        if self.on_drive is None or self.local.zip is None:
+            return None
+        return self.on_drive.is_as_long_as(self.local.zip)
+
+    @property
+    def verified(self) -> Verified | None:
+        """What the checks said; None where nobody looked."""
+        if not self.checks_known:
+            return None
+        if self.checks is None:
+            return "never"
+        uncounted = self.summary is not None and self.summary.unverified is not None
+        if self.checks.others_failed or (self.checks.counts_failed and not uncounted):
+            return "failed"
+        if not (self.checks.complete and self.checks.current):
+            return "outdated" if self.checks.complete else "never"
+        proved: Verified = "passed" if self.checks.in_time else "unproved"
+        return "unverified" if uncounted else proved
+
+    @property
+    def proved_whole_by(self) -> str | None:
+        """What proves that it is the whole day, in words; None where nothing does, or nobody looked."""
+        return "when it was fetched" if self.verified == "passed" else None
+
+    @property
+    def gap(self) -> tuple[Need, str] | None:
+        """What the day needs first, and why; None when it needs nothing."""
+        return next(self._gaps(), None)
+
+    def _gaps(self) -> Iterator[tuple[Need, str]]:
+        """Every need, the most urgent first: what comes earlier in the data's way must be right first."""
+        local, zipped = self.local, self.local.zip
+        lost = Need.ARCHIVE if self.on_drive is None else Need.RESTORE
+        if local.broken:
+            repair = Need.FETCH if self.on_drive is None else Need.RESTORE
+            yield repair, "no valid summary in the day folder"
+        if self.expected and self.drive_known and not self.is_anywhere and self.total_now != 0:
+            yield Need.ARCHIVE, "not archived"
+        if self.runs is not None and self.total is not None and self.runs < self.total:
+            yield Need.FETCH, "runs are missing"
+        if self.pending and not self._was_settled:
+            yield Need.FETCH, "runs were unfinished"
+        if local.has_folder and zipped is None and self.on_drive is None:
+            yield Need.ZIP, "no zip"
+        if zipped is not None and not zipped.whole:
+            yield (Need.ZIP if local.has_folder else lost), "the zip is cut off"
+        if zipped is not None and not local.zip_is_of_folder:
+            yield Need.ZIP, "the zip is not of this day folder"
+        if zipped is not None and self.drive_known and self.on_drive is None:
+            yield Need.UPLOAD, "not on Drive"
+        if self.drive_matches is False:
+            yield Need.UPLOAD, "the copy on Drive is not of this zip"
+        if self.verified == "failed":
+            yield Need.VERIFY, "a check failed"
+        if self.verified in {"outdated", "never"} and local.has_folder:
+            yield Need.VERIFY, "not verified" if self.verified == "never" else "changed since it was verified"
+
+    @property
+    def _was_settled(self) -> bool:
+        """Whether the day was fetched so late that what was unfinished then will hardly ever end."""
+        fetched = parse_time(self.summary.fetched_at) if self.summary is not None else None
+        return fetched is not None and fetched.date() - self.day > _SETTLED_AFTER
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found out about the days of one project. None: nobody looked there."""
+
+    local: Mapping[date, LocalDay]
+    on_drive: Mapping[date, DriveCopy] | None = None
+    checks: Mapping[date, CheckResults] | None = None
+    totals: Mapping[date, int] | None = None
+    summaries_in_zips: Mapping[date, SummaryHead] | None = None
+
+    @cached_property
+    def known_days(self) -> list[date]:
+        """The days that lie somewhere, in order."""
+        return sorted({*self.local, *(self.on_drive or {})})
+
+    def day(self, day: date) -> CalendarDay:
+        """All that is known of one day."""
+        local = self.local.get(day, LocalDay(day))
+        return CalendarDay(
+            day=day,
+            local=local,
+            summary=local.summary or (self.summaries_in_zips or {}).get(day),
+            on_drive=(self.on_drive or {}).get(day),
+            drive_known=self.on_drive is not None,
+            checks_known=self.checks is not None,
+            checks=(self.checks or {}).get(day),
+            total_now=(self.totals or {}).get(day),
+            expected=bool(self.known_days) and day >= self.known_days[0],
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Days in a row that need the same thing."""
+
+    need: Need
+    why: str
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many days that are."""
+        return (self.last - self.first).days + 1
+
+
+def gaps(days: Iterable[CalendarDay]) -> list[Gap]:
+    """What is to be done, days in a row taken together. `days` in order."""
+    needing = [(day.day, *day.gap) for day in days if day.gap is not None]
+
+    def row(numbered: tuple[int, tuple[date, Need, str]]) -> tuple[Need, date]:
+        number, (day, need, _) = numbered
+        return need, day - number * _ONE_DAY
+
+    found = []
+    for _, group in groupby(enumerate(needing), key=row):
+        members = [member for _, member in group]
+        reasons = " or ".join(dict.fromkeys(why for _, _, why in members))
+        found.append(Gap(members[0][1], reasons, first=members[0][0], last=members[-1][0]))
+    return found

@@ -1,0 +1,178 @@
+"""What lies on this disk for every day of a project: cheap to look at, also for a thousand days.
+
+Of a summary only its beginning is kept, not its list of files. Of a zip only its size and its last bytes are
+read: they are there when it is whole, and say how many files are in it. No content is verified here.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from lse_dagster.day.foreign import holds_day_files
+from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.names import (
+    SUMMARY,
+    parse_day_name,
+    parse_day_zip_name,
+    project_of_path_part,
+    project_path_part,
+    split_day_zip_name,
+)
+from lse_dagster.day.summary import (
+    SummaryHead,
+    _read_any_head,
+    lying_under,
+    read_head,
+)
+from lse_dagster.day.zip.file import summary_in_zip
+from lse_dagster.day.zip.format import COUNT_NEEDS_64, END, END_SIGNATURE
+from lse_dagster.run.times import parse_date
+
+
+@dataclass(frozen=True)
+class LocalZip:
+    """A day zip. `files` is None where only opening it would tell."""
+
+    path: Path
+    bytes: int
+    whole: bool
+    """Whether it ends as a zip does; one that was cut off while it was copied does not."""
+    files: int | None
+
+
+@dataclass(frozen=True)
+class LocalDay:
+    """One day of a project on this disk. `broken`: there is a folder, and it holds no valid summary."""
+
+    day: date
+    summary: SummaryHead | None = None
+    broken: bool = False
+    zip: LocalZip | None = None
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether there is a day folder, good or broken."""
+        return self.summary is not None or self.broken
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is a folder with a valid summary, or a zip that is whole."""
+        return self.summary is not None or (self.zip is not None and self.zip.whole)
+
+    @property
+    def zip_is_of_folder(self) -> bool:
+        """Whether nothing that is cheap to see says that the zip was not made of this folder."""
+        if self.zip is None or not self.zip.whole:
+            return False
+        if self.summary is None or self.zip.files is None:
+            return True
+        return self.zip.files == self.summary.files + 1
+
+
+def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, LocalDay]:
+    """Every day that has a folder or a zip, in order. Of days of several ids under one date the latest."""
+    folders = _by_day(_folders(data_dir / project_path_part(project)))
+    zips = _by_day(_zips(archives_dir, project))
+    found = {}
+    for day in sorted({*folders, *zips}):
+        heads = {path: read_head(path / SUMMARY, project, day) for path in folders.get(day, {}).values()}
+        folder = _meant(folders.get(day, {}), heads, "")
+        summary = heads.get(folder) if folder is not None else None
+        zipped = zips.get(day, {})
+        if len(zipped) > 1 or len(heads) > 1:
+            inside = {path: summary_in_zip(path, project=project, day=day) for path in zipped.values()}
+            zip_path = _meant(zipped, inside, summary.project_id if summary is not None else "")
+        else:
+            zip_path = next(iter(zipped.values()), None)
+        broken = folder is not None and summary is None and holds_day_files(folder)
+        found[day] = LocalDay(day, summary, broken, _look_at(zip_path) if zip_path is not None else None)
+    return found
+
+
+def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
+    """The projects that have a day here, each with its oldest one. Opens one summary or zip of each.
+
+    Of a name that is cut only a folder tells which it is.
+    """
+    found: dict[str, date] = {}
+    for entry in _entries(data_dir):
+        heads = (_read_any_head(path / SUMMARY, day) for (day, _), path in sorted(_folders(Path(entry.path))))
+        head = next(filter(None, heads), None)
+        if head is not None and project_path_part(head.project) == entry.name:
+            found[head.project] = parse_date(head.date)
+    parts = {project_path_part(project): project for project in found}
+    for day, part, path in sorted(_all_zips(archives_dir)):
+        project = parts.get(part) or project_of_path_part(part)
+        if project is not None and day < found.get(project, date.max) and _look_at(path).whole:
+            found[project] = day
+    return found
+
+
+def _meant(
+    paths: Mapping[str, Path], heads: Mapping[Path, SummaryHead | None], project_id: str
+) -> Path | None:
+    lying = [lying_under(beside, heads[path]) for beside, path in paths.items()]
+    return paths.get(beside_of(lying, id_hash(project_id)))
+
+
+def _by_day(found: Iterable[tuple[tuple[date, str], Path]]) -> dict[date, dict[str, Path]]:
+    """The paths by what their names end in."""
+    days: dict[date, dict[str, Path]] = {}
+    for (day, beside), path in found:
+        days.setdefault(day, {})[beside] = path
+    return days
+
+
+def _folders(folder: Path) -> Iterator[tuple[tuple[date, str], Path]]:
+    for entry in _entries(folder):
+        name = parse_day_name(entry.name)
+        if name is not None and _is(entry.is_dir):
+            yield name, Path(entry.path)
+
+
+def _zips(folder: Path, project: str) -> Iterator[tuple[tuple[date, str], Path]]:
+    for entry in _entries(folder):
+        name = parse_day_zip_name(project, entry.name)
+        if name is not None and _is(entry.is_file):
+            yield name, Path(entry.path)
+
+
+def _all_zips(folder: Path) -> Iterator[tuple[date, str, Path]]:
+    """Each zip's day, its project's part of a path, and where it is."""
+    for entry in _entries(folder):
+        found = split_day_zip_name(entry.name)
+        if found is not None and _is(entry.is_file):
+            part, (day, _) = found
+            yield day, part, Path(entry.path)
+
+
+def _look_at(path: Path) -> LocalZip:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - END.size))
+            ending = file.read()
+    except OSError:
+        return LocalZip(path, 0, whole=False, files=None)
+    if len(ending) != END.size or not ending.startswith(END_SIGNATURE):
+        return LocalZip(path, size, whole=False, files=None)
+    files = int(END.unpack(ending)[4])
+    return LocalZip(path, size, whole=True, files=None if files == COUNT_NEEDS_64 else files)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError:
+        return
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind; not if it cannot be told, such as a link to itself."""
+    try:
+        return kind()
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""`lse auth`: signing in to Google Drive, and who is signed in."""

@@ -1,0 +1,1 @@
+"""`lse init`: asks for what `.env` needs and writes it."""

@@ -1,0 +1,1 @@
+"""Running Dagster's jobs in this process: the instance, the runner, and its events for a display."""

@@ -1,0 +1,186 @@
+"""Dagster's events of one run, as they are written for the UI, turned into what a terminal shows."""
+
+import logging
+from collections.abc import Callable
+
+import dagster as dg
+
+from lse_dagster.cli.running.display import Display
+from lse_dagster.cli.running.outcome import (
+    ASSET_OF_STEP,
+    CheckOutcome,
+    DayOutcome,
+    DayPlan,
+    Step,
+    StepOutcome,
+    plain,
+)
+from lse_dagster.cli.terminal.errors import REPORT_IT
+from lse_dagster.cli.terminal.interrupts import raise_at_once
+from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, NoSuchDay, NoSuchZip, OverwriteRefused
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.defs.day_results import error_of_result
+from lse_dagster.defs.failure import parts_of_failure
+from lse_dagster.defs.running.pool_waiting import PoolWait, is_wait_for_a_pool
+from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.errors import IncompleteDay
+from lse_dagster.steps.drive_copy import NotOnDrive
+
+_INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
+_CHECKS_SUFFIX = "_checks"
+
+
+_OF_ONE_DAY = frozenset(
+    error.__name__
+    for error in (
+        BrokenDay,
+        BrokenZip,
+        DayIsBusy,
+        IncompleteDay,
+        InvalidSummary,
+        NoSuchDay,
+        NoSuchZip,
+        NotOnDrive,
+        OverwriteRefused,
+    )
+)
+"""Errors that say nothing about the next day; a wrong key or a full disk does."""
+
+
+class StepFailed(ArchiveError):
+    """A step failed: the three parts of the error that it raised."""
+
+
+class ChecksFailed(ArchiveError):
+    """A step was done, and its checks say that the day is not right."""
+
+    def __init__(self, project: str, plan: DayPlan, failed: tuple[CheckOutcome, ...]) -> None:
+        super().__init__(
+            f"Checking the day {plan.day} of {project!r}",
+            "; ".join(f"{check.name} failed: {check.description}" for check in failed),
+            "The day did not travel on. Look at the checks above, then run the same command again.",
+        )
+
+
+class RunEvents:
+    """What one run's events said so far."""
+
+    def __init__(
+        self,
+        project: str,
+        plan: DayPlan,
+        run_id: str,
+        display: Display,
+        wait: PoolWait,
+        *,
+        on_interrupt: Callable[[str], None],
+    ) -> None:
+        self._project = project
+        self._plan = plan
+        self._run_id = run_id
+        self._display = display
+        self._wait = wait
+        self._on_interrupt = on_interrupt
+        self._step_of_asset = {ASSET_OF_STEP[step]: step for step in plan.steps}
+        self._steps: list[StepOutcome] = []
+        self._checks: list[CheckOutcome] = []
+        self._error: StepFailed | None = None
+        self._trace = ""
+        self._concerns_one_day = True
+        self._interrupted = False
+        self._end_waiting: Callable[[], None] = lambda: None
+
+    def listen(self, entry: dg.EventLogEntry) -> None:
+        """Take one event; called by the instance in the thread that runs the steps."""
+        event = entry.dagster_event
+        if event is None:
+            if entry.step_key is not None and int(entry.level) >= logging.WARNING:
+                self._display.warning(entry.user_message)
+            return
+        match event.event_type:
+            case dg.DagsterEventType.ENGINE_EVENT if is_wait_for_a_pool(event):
+                self._end_waiting()
+                self._end_waiting = raise_at_once()
+                self._wait.begin()
+                self._display.wait_for_others(self._step_of(event))
+            case dg.DagsterEventType.STEP_START:
+                self._end_waiting()
+                self._wait.end()
+                self._started(event)
+            case dg.DagsterEventType.ASSET_MATERIALIZATION:
+                self._materialized(event.step_materialization_data.materialization)
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self._checked(event.asset_check_evaluation_data)
+            case dg.DagsterEventType.STEP_FAILURE:
+                self._failed(event)
+            case _:
+                pass
+
+    def outcome(self, *, succeeded: bool) -> DayOutcome:
+        """What became of the day. Raises `KeyboardInterrupt` for a run that was interrupted."""
+        if self._interrupted:
+            raise KeyboardInterrupt
+        failed = tuple(check for check in self._checks if not check.passed and not check.warning)
+        error: ArchiveError | None = self._error
+        if error is None and failed:
+            error = ChecksFailed(self._project, self._plan, failed)
+        if error is None and not succeeded:
+            error = StepFailed(
+                f"Working on the day {self._plan.day} of {self._project!r}",
+                "Dagster says that the run failed, and no step says why.",
+                f"Look at the run {self._run_id} in the Dagster UI.",
+            )
+        return DayOutcome(
+            project=self._project,
+            plan=self._plan,
+            run_id=self._run_id,
+            steps=tuple(self._steps),
+            checks=tuple(self._checks),
+            error=error,
+            trace=self._trace,
+            concerns_one_day=self._concerns_one_day,
+        )
+
+    def _started(self, event: dg.DagsterEvent) -> None:
+        if (event.step_key or "").endswith(_CHECKS_SUFFIX):
+            self._display.begin_checks(self._step_of(event))
+        else:
+            self._display.begin_step(self._step_of(event))
+
+    def _step_of(self, event: dg.DagsterEvent) -> Step:
+        op = (event.step_key or "").rpartition("__")[2]
+        return self._step_of_asset[op.removesuffix(_CHECKS_SUFFIX)]
+
+    def _materialized(self, materialization: dg.AssetMaterialization) -> None:
+        step = self._step_of_asset[materialization.asset_key.path[-1]]
+        outcome = StepOutcome(step, plain(materialization.metadata))
+        self._steps.append(outcome)
+        self._display.end_step(outcome)
+
+    def _checked(self, evaluation: dg.AssetCheckEvaluation) -> None:
+        check = CheckOutcome(
+            step=self._step_of_asset[evaluation.asset_key.path[-1]],
+            name=evaluation.check_name,
+            passed=evaluation.passed,
+            warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
+            description=evaluation.description or "",
+            metadata=plain(evaluation.metadata),
+        )
+        self._checks.append(check)
+        self._display.check(check)
+        if parts := error_of_result(evaluation.metadata):
+            self._error = self._error or StepFailed(*parts)
+
+    def _failed(self, event: dg.DagsterEvent) -> None:
+        error = event.step_failure_data.error
+        if error is not None and error.cls_name in _INTERRUPTS:
+            self._interrupted = True
+            self._on_interrupt(self._run_id)
+            return
+        if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
+            return  # the evaluations said it already
+        self._display.fail_step(self._step_of(event))
+        self._error = StepFailed(*parts_of_failure(event, otherwise_next=REPORT_IT))
+        self._trace = error.to_string() if error is not None else ""
+        cause = error.cause if error is not None else None
+        self._concerns_one_day = cause is not None and cause.cls_name in _OF_ONE_DAY

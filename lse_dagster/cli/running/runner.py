@@ -1,0 +1,90 @@
+"""Running one day's steps: the very same assets, in this process, on the user's Dagster instance.
+
+A run that is interrupted ends as canceled in Dagster.
+"""
+
+import os
+import uuid
+from typing import Any
+
+import dagster as dg
+
+from lse_dagster.cli.running.display import Display
+from lse_dagster.cli.running.events import RunEvents
+from lse_dagster.cli.running.outcome import ASSET_OF_STEP, DayOutcome, DayPlan
+from lse_dagster.cli.terminal.interrupts import remembered_interrupts
+from lse_dagster.definitions import build_definitions
+from lse_dagster.defs.progress import heard_by
+from lse_dagster.defs.project import archived_projects
+from lse_dagster.defs.running.living_runs import living, place_tags
+from lse_dagster.defs.running.pool_waiting import told_while_waiting
+from lse_dagster.settings import Settings
+
+_INTERRUPTED = "Interrupted in the terminal."
+_SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+class DayRunner:
+    """Runs days of one project, one after the other, and tells the display what happens."""
+
+    def __init__(
+        self, settings: Settings, project: str, instance: dg.DagsterInstance, display: Display
+    ) -> None:
+        self._instance = instance
+        self._display = display
+        self._definitions = build_definitions(settings, progress=heard_by(display.progress))
+        (self._project,) = (one for one in archived_projects(settings.projects) if one.name == project)
+
+    def run(self, plan: DayPlan) -> DayOutcome:
+        """Run the steps of one day. What a step raised is in the outcome.
+
+        Raises `KeyboardInterrupt` when the run was interrupted; Dagster has it as canceled then.
+        """
+        run_id = str(uuid.uuid4())
+        job = self._project.job_name("restore" if "restore" in plan.steps else "archive")
+        with (
+            living(self._instance, run_id),
+            told_while_waiting(self._instance, run_id, self._display.warning) as wait,
+            remembered_interrupts() as interrupted,
+        ):
+            events = RunEvents(
+                self._project.configured_name,
+                plan,
+                run_id,
+                self._display,
+                wait,
+                on_interrupt=self._report_canceling,
+            )
+            self._instance.add_event_listener(run_id, events.listen)
+            result = self._definitions.resolve_job_def(job).execute_in_process(
+                instance=self._instance,
+                run_id=run_id,
+                partition_key=plan.day.isoformat(),
+                asset_selection=[self._project.key(ASSET_OF_STEP[step]) for step in plan.steps],
+                run_config=self._run_config(plan),
+                tags=place_tags(os.getpid()),
+                raise_on_error=False,
+            )
+            if interrupted():
+                self._report_canceled(run_id)
+                raise KeyboardInterrupt
+        return events.outcome(succeeded=result.success)
+
+    def _run_config(self, plan: DayPlan) -> dict[str, Any]:
+        ops: dict[str, Any] = {}
+        for step, overwrite in plan.overwrite.items():
+            source = {"source": "drive"} if step == "restore" else {}
+            ops[self._project.op_name(ASSET_OF_STEP[step])] = {"config": {"overwrite": overwrite, **source}}
+        return {"ops": ops, "loggers": _SILENT}
+
+    def _report_canceling(self, run_id: str) -> None:
+        """Tell Dagster that somebody wanted this end; it would call it a failure otherwise."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None:
+            self._instance.report_run_canceling(run, _INTERRUPTED)
+
+    def _report_canceled(self, run_id: str) -> None:
+        """The same for an interrupt between steps, which Dagster has called a failure by now."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and run.status is dg.DagsterRunStatus.FAILURE:
+            self._instance.report_run_canceled(run, _INTERRUPTED)

@@ -1,0 +1,1 @@
+"""`lse status`: where each day lies and what it needs."""

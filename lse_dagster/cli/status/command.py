@@ -1,0 +1,111 @@
+"""`lse status`: the days of a month, where each of them lies, and what is to be done about gaps."""
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from lse_dagster.cli.terminal.console import say
+from lse_dagster.cli.terminal.options import project_option
+
+if TYPE_CHECKING:
+    from lse_dagster.cli.status.looking import Seen
+    from lse_dagster.settings import Settings
+
+_SECONDS_PER_TOTAL = 10.5
+
+
+@click.command()
+@project_option
+@click.option(
+    "--month",
+    type=click.DateTime(["%Y-%m"]),
+    metavar="YYYY-MM",
+    help="The month to show. Default: the latest that has a day.",
+)
+@click.option("--local-only", is_flag=True, help="This disk only, not Drive and Dagster's results.")
+@click.option(
+    "--langsmith",
+    "ask_langsmith",
+    is_flag=True,
+    help="Ask LangSmith for its totals now: one request in ten seconds in the US, so minutes for a month.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document; its fields are named above.")
+def status(
+    project: str | None, month: datetime | None, local_only: bool, ask_langsmith: bool, as_json: bool
+) -> None:
+    """Show where the days of a month lie, and what is to be done about gaps.
+
+    A day's LangSmith total is the one of when it was fetched, unless --langsmith asks again. `verified` is
+    what the latest checks said, in the terminal or in Dagster's UI: a tick, if they passed and the day was
+    fetched before LangSmith began to forget it; nothing else proves a day whole. No content is read: `lse
+    verify` does.
+
+    \b
+    Examples:
+      lse status
+      lse status --month 2025-08 --project my-project
+
+    \b
+    With --json:
+      {"project", "month",
+       "days": [{"date", "langsmith_total", "runs", "traces", "pending_runs", "folder", "zip_bytes",
+                 "drive_bytes", "drive_link", "verified", "proved_whole_by", "need",
+                 "why"}],
+       "gaps": [{"need", "why", "first", "last", "command"}],
+       "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days"}],
+       "problems": [{"what", "why", "next"}]}
+
+    Exit codes: 0 shown, 1 something could not be looked at.
+    """
+    from lse_dagster.cli.environment import load_settings
+    from lse_dagster.cli.status.looking import look_everywhere, look_here
+    from lse_dagster.cli.status.overview import month_of, overview_of
+    from lse_dagster.cli.status.report import StatusReport, print_status, status_document
+    from lse_dagster.cli.terminal.errors import StepsFailed
+    from lse_dagster.cli.terminal.options import choose_project
+
+    configured = load_settings()
+    name, settings = choose_project(configured, project)
+    look = look_here if local_only else look_everywhere
+    impossible = settings.impossible_projects()
+    others = [one for one in settings.projects if one not in {name, *(each.name for each in impossible)}]
+    seen = look(settings, [name, *others])
+    seen = dataclasses.replace(seen, problems=(*impossible, *seen.problems))
+    wanted = None if month is None else month.date()
+    shown = month_of(name, seen.projects[name], wanted)
+    if ask_langsmith:
+        seen = _with_totals(seen, settings, name, [day.day for day in shown.days])
+        shown = month_of(name, seen.projects[name], wanted)
+    overviews = [overview_of(one, found) for one, found in seen.projects.items()]
+    default = next(iter(configured.projects), None)
+    report = StatusReport(name, default, shown, overviews, seen.problems)
+    if as_json:
+        say(status_document(report))
+    else:
+        print_status(report)
+    if seen.problems:
+        raise StepsFailed
+
+
+def _with_totals(seen: "Seen", settings: "Settings", project: str, days: Sequence[date]) -> "Seen":
+    """What was seen, with LangSmith's totals of these days; or with the reason why not."""
+    from rich.progress import Progress
+
+    from lse_dagster.cli.status.looking import langsmith_totals
+    from lse_dagster.cli.terminal.console import stderr
+    from lse_dagster.errors import ArchiveError
+
+    if settings.langsmith_rates == "us" and len(days) > 1:
+        minutes = len(days) * _SECONDS_PER_TOTAL / 60
+        stderr().print(f"One total in ten seconds: about {minutes:,.0f} min for {len(days)} days.")
+    with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
+        task = progress.add_task("Asking LangSmith", total=len(days))
+        try:
+            totals = langsmith_totals(settings, project, days, lambda: progress.advance(task))
+        except ArchiveError as error:
+            return dataclasses.replace(seen, problems=(*seen.problems, error))
+    counted = dataclasses.replace(seen.projects[project], totals=totals)
+    return dataclasses.replace(seen, projects={**seen.projects, project: counted})

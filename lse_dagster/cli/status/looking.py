@@ -1,0 +1,115 @@
+"""Looking at a project's days wherever they are: this disk, Drive, Dagster's results, LangSmith's counts.
+
+Gathers, prints nothing. A place that does not answer is a `problem` and leaves its part unknown; it never
+hides what the others say.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings
+from lse_dagster.calendar.inventory import LocalDay, local_days
+from lse_dagster.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from lse_dagster.settings import Settings
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of several projects, by name, and what could not be looked at."""
+
+    projects: Mapping[str, Findings]
+    problems: tuple[ArchiveError, ...] = ()
+
+
+def look_here(settings: "Settings", projects: Sequence[str]) -> Seen:
+    """At this disk only."""
+    return Seen(
+        {name: Findings(local_days(settings.data_dir, settings.archives_dir, name)) for name in projects}
+    )
+
+
+def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
+    """At this disk, at Drive with one list for each project, and at Dagster's check results."""
+    here = look_here(settings, projects)
+    problems: list[ArchiveError] = []
+    on_drive: Mapping[str, Mapping[date, DriveCopy]] = {}
+    checks: Mapping[str, Mapping[date, CheckResults]] = {}
+    try:
+        on_drive = drive_copies(settings, projects)
+    except ArchiveError as error:
+        problems.append(error)
+    try:
+        checks = _check_results(settings, {name: found.local for name, found in here.projects.items()})
+    except ArchiveError as error:
+        problems.append(error)
+    return Seen(
+        {
+            name: Findings(found.local, on_drive=on_drive.get(name), checks=checks.get(name))
+            for name, found in here.projects.items()
+        },
+        tuple(problems),
+    )
+
+
+def look_at_days(
+    settings: "Settings", project: str, days: Sequence[date], *, local_only: bool
+) -> list[CalendarDay]:
+    """At some days, for what works on day folders: Drive is asked only about days that have none.
+
+    Raises Drive's errors.
+    """
+    here = local_days(settings.data_dir, settings.archives_dir, project)
+    absent = any(day not in here or not here[day].has_folder for day in days)
+    on_drive = drive_copies(settings, [project])[project] if absent and not local_only else None
+    found = Findings(here, on_drive=on_drive)
+    return [found.day(day) for day in days]
+
+
+def drive_copies(settings: "Settings", projects: Iterable[str]) -> dict[str, dict[date, DriveCopy]]:
+    """The day zips of each project on Drive; none without GOOGLE_DRIVE_FOLDER_URL. Raises Drive's errors."""
+    if settings.drive_folder_url is None:
+        return {project: {} for project in projects}
+    from lse_dagster.drive.archive import DriveArchive
+    from lse_dagster.net.backoff import Backoff
+    from lse_dagster.steps.drive_copy import described_copies
+
+    quickly = Backoff(tries=3, patience=20)
+    with DriveArchive.connect(settings.drive(), backoff=quickly, timeout=30) as drive:
+        return {project: described_copies(drive, project) for project in projects}
+
+
+def langsmith_totals(
+    settings: "Settings", project: str, days: Sequence[date], on_day: Callable[[], object]
+) -> dict[date, int]:
+    """LangSmith's count of each day now; `on_day` is called after each. Raises LangSmith's errors."""
+    from lse_dagster.cli.environment import connect_langsmith
+    from lse_dagster.langsmith.queries import count_runs
+    from lse_dagster.langsmith.scope import started_in
+    from lse_dagster.langsmith.server import project_id
+    from lse_dagster.run.times import DayInterval
+
+    totals = {}
+    with connect_langsmith(settings, patience_seconds=60) as transport:
+        found = project_id(transport, project)
+        for day in days:
+            totals[day] = count_runs(transport, started_in(found, DayInterval.of(day)))
+            on_day()
+    return totals
+
+
+def _check_results(
+    settings: "Settings", here: Mapping[str, Mapping[date, LocalDay]]
+) -> Mapping[str, Mapping[date, CheckResults]]:
+    """Nothing where Dagster has no home yet: then nobody has run a check."""
+    from lse_dagster.cli.running.instance import dagster_home, open_instance
+
+    if not dagster_home().is_dir():
+        return {project: {} for project in here}
+    from lse_dagster.defs.upkeep.records import latest_checks
+
+    with open_instance() as instance:
+        return latest_checks(instance, settings, here)

@@ -1,0 +1,212 @@
+"""`lse status` on the terminal and as JSON: the calendar of a month, the projects, and what is to be done."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from lse_dagster.calendar.days import CalendarDay, Gap, Need, Verified
+from lse_dagster.cli.status.overview import Month, Overview
+from lse_dagster.cli.terminal.console import stderr, stdout
+from lse_dagster.cli.terminal.dates import DateRange
+from lse_dagster.cli.terminal.options import next_command
+from lse_dagster.errors import ArchiveError
+
+_COMMANDS: Final = {
+    Need.ARCHIVE: "lse archive",
+    Need.FETCH: "lse archive fetch",
+    Need.RESTORE: "lse archive restore",
+    Need.ZIP: "lse archive zip",
+    Need.UPLOAD: "lse archive upload",
+    Need.VERIFY: "lse verify",
+}
+_VERIFIED: Final[dict[Verified | None, tuple[str, str]]] = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "outdated": ("before it changed", "yellow"),
+    "never": ("no", "dim"),
+    "unverified": ("not countable", "yellow"),
+    "unproved": ("not provable", "yellow"),
+    None: ("?", "dim"),
+}
+_MOST_GAPS: Final = 12
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """What is shown: a month of one project, and all projects in a line each, that one first."""
+
+    project: str
+    default_project: str | None
+    month: Month
+    overviews: Sequence[Overview]
+    problems: Sequence[ArchiveError]
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        """What is to be done in the project."""
+        return self.overviews[0].gaps
+
+    def command(self, gap: Gap) -> str:
+        """The command that begins to close a gap."""
+        dates = DateRange(gap.first, gap.last)
+        return next_command(_COMMANDS[gap.need], dates, self.project, default=self.default_project)
+
+
+def print_status(report: StatusReport) -> None:
+    """The month, one line for each project, then what is to be done in the first project."""
+    console = stdout()
+    console.print(_calendar(report.project, report.month))
+    for overview in report.overviews:
+        console.print(_overview_line(overview), soft_wrap=True)
+    _print_gaps(report)
+    for problem in report.problems:
+        stderr().print(
+            Text.assemble(("Not looked at: ", "bold yellow"), f"{problem.what}: {problem.why} "),
+            Text(f"Next: {problem.next_step}"),
+            soft_wrap=True,
+        )
+
+
+def status_document(report: StatusReport) -> str:
+    """One JSON document, as `lse status --help` describes it."""
+    document = {
+        "project": report.project,
+        "month": f"{report.month.first:%Y-%m}",
+        "days": [_day_fields(day) for day in report.month.days],
+        "gaps": [_gap_fields(gap, report.command(gap)) for gap in report.gaps],
+        "projects": [_overview_fields(overview) for overview in report.overviews],
+        "problems": [
+            {"what": problem.what, "why": problem.why, "next": problem.next_step}
+            for problem in report.problems
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _calendar(project: str, month: Month) -> Table:
+    title = f"{project}, {month.first:%B %Y}"
+    table = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
+    table.add_column("day", no_wrap=True)
+    for name in ("LangSmith", "local", "zip", "Drive"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verified")
+    table.add_column("pending", justify="right")
+    table.add_column("to do", no_wrap=False)
+    for day in month.days:
+        gap = day.gap
+        table.add_row(
+            f"{day.day}",
+            _number(day.total),
+            _local(day),
+            _zip(day),
+            _drive(day),
+            Text(*_VERIFIED[day.verified]) if day.is_anywhere else "",
+            f"{day.pending:,}" if day.pending else "",
+            Text(gap[1], "yellow") if gap is not None else "",
+        )
+    return table
+
+
+def _size(count: int) -> str:
+    """A size in the unit that people compare, in few characters."""
+    if count < 1_000_000:
+        return f"{count / 1e3:,.0f} kB"
+    return f"{count / 1e6:,.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:,.1f} GB"
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _local(day: CalendarDay) -> Text:
+    if day.local.broken:
+        return Text("broken", "red")
+    if day.local.summary is None:
+        return Text("-", "dim")
+    short = day.total is not None and day.runs is not None and day.runs < day.total
+    return Text(_number(day.runs), "red" if short else "")
+
+
+def _zip(day: CalendarDay) -> Text:
+    zipped = day.local.zip
+    if zipped is None:
+        return Text("-", "dim")
+    return Text(_size(zipped.bytes), "" if day.local.zip_is_of_folder else "red")
+
+
+def _drive(day: CalendarDay) -> Text:
+    if day.on_drive is None:
+        return Text("-" if day.drive_known else "?", "dim")
+    return Text(_size(day.on_drive.bytes), "red" if day.drive_matches is False else "")
+
+
+def _overview_line(overview: Overview) -> Text:
+    if overview.first is None:
+        return Text.assemble((overview.project, "bold"), ": no day yet. Next: lse archive --date yesterday")
+    on_drive = "Drive not looked at" if overview.on_drive is None else f"{overview.on_drive:,} on Drive"
+    return Text.assemble(
+        (overview.project, "bold"),
+        f": {overview.days:,} days from {overview.first} to {overview.last}: "
+        f"{overview.local:,} on this disk, {overview.zipped:,} zipped, {on_drive}, ",
+        (f"{overview.gap_days:,} to look after", "yellow" if overview.gap_days else "green"),
+    )
+
+
+def _print_gaps(report: StatusReport) -> None:
+    console = stdout()
+    found = report.gaps
+    for gap in found[-_MOST_GAPS:]:
+        console.print(
+            Text(f"  {report.command(gap):<56}", "bold"),
+            Text(f"{gap.days:,} {'day' if gap.days == 1 else 'days'}: {gap.why}"),
+            soft_wrap=True,
+        )
+    if len(found) > _MOST_GAPS:
+        console.print(f"  and {len(found) - _MOST_GAPS:,} more before: lse status --json", soft_wrap=True)
+
+
+def _day_fields(day: CalendarDay) -> dict[str, Any]:
+    need, why = day.gap or (None, None)
+    zipped = day.local.zip
+    return {
+        "date": day.day.isoformat(),
+        "langsmith_total": day.total,
+        "runs": day.runs,
+        "traces": None if day.summary is None else day.summary.counts.traces,
+        "pending_runs": day.pending,
+        "folder": "broken" if day.local.broken else "none" if day.local.summary is None else "complete",
+        "zip_bytes": None if zipped is None else zipped.bytes,
+        "drive_bytes": None if day.on_drive is None else day.on_drive.bytes,
+        "drive_link": None if day.on_drive is None else day.on_drive.link,
+        "verified": day.verified if day.is_anywhere else None,
+        "proved_whole_by": day.proved_whole_by if day.is_anywhere else None,
+        "need": None if need is None else need.value,
+        "why": why,
+    }
+
+
+def _gap_fields(gap: Gap, command: str) -> dict[str, Any]:
+    return {
+        "need": gap.need.value,
+        "why": gap.why,
+        "first": gap.first.isoformat(),
+        "last": gap.last.isoformat(),
+        "command": command,
+    }
+
+
+def _overview_fields(overview: Overview) -> dict[str, Any]:
+    return {
+        "project": overview.project,
+        "first": None if overview.first is None else overview.first.isoformat(),
+        "last": overview.last.isoformat(),
+        "days": overview.days,
+        "local": overview.local,
+        "zipped": overview.zipped,
+        "on_drive": overview.on_drive,
+        "gap_days": overview.gap_days,
+    }

@@ -1,0 +1,104 @@
+"""`--date`: `YYYY-MM-DD`, `yesterday`, or a range `A..B`; always UTC, always days that are over."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import click
+from click.shell_completion import CompletionItem
+
+from lse_dagster.cli.terminal.names import local_dates
+from lse_dagster.run.times import InvalidDate, parse_date
+
+_ONE_DAY = timedelta(days=1)
+_SEPARATOR = ".."
+_FORMS = "write YYYY-MM-DD, `yesterday`, or a range like 2025-08-01..2025-08-29"
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """The UTC days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.first + number * _ONE_DAY for number in range(len(self)))
+
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first}{_SEPARATOR}{self.last}"
+
+
+def utc_today() -> date:
+    """The UTC date now."""
+    return datetime.now(UTC).date()
+
+
+class PastDate(click.ParamType[date]):
+    """One UTC day that is over."""
+
+    name = "date"
+
+    def __init__(self, today: Callable[[], date] = utc_today) -> None:
+        self._today = today
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read `YYYY-MM-DD` or `yesterday`; anything else is a usage error."""
+        return value if isinstance(value, date) else self._read(str(value), param, ctx)
+
+    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        today = self._today()
+        if text == "yesterday":
+            return today - _ONE_DAY
+        try:
+            day = parse_date(text)
+        except InvalidDate:
+            self.fail(f"{text!r} is not a date: {_FORMS}.", param, ctx)
+        if day >= today:
+            why = f"by this machine's clock the last whole day is {today - _ONE_DAY}"
+            self.fail(f"{day} is not over yet in UTC: {why}.", param, ctx)
+        return day
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """`yesterday`, and the days that lie on this disk."""
+        candidates = ["yesterday", *map(str, local_dates(ctx.params.get("project")))]
+        return [CompletionItem(text) for text in candidates if text.startswith(incomplete)]
+
+
+class PastDates(click.ParamType[DateRange]):
+    """One UTC day that is over, or a range of them."""
+
+    name = "date or range"
+
+    def __init__(self, today: Callable[[], date] = utc_today) -> None:
+        self._day = PastDate(today)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> DateRange:
+        """Read a day or `A..B`; anything else is a usage error."""
+        if isinstance(value, DateRange):
+            return value
+        text = str(value)
+        first_text, separator, last_text = text.partition(_SEPARATOR)
+        first = self._day.convert(first_text, param, ctx)
+        last = self._day.convert(last_text, param, ctx) if separator else first
+        if last < first:
+            self.fail(f"{text!r} ends before it begins: write {last}..{first}.", param, ctx)
+        return DateRange(first, last)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Days, after `A..` as well."""
+        begun, separator, rest = incomplete.rpartition(_SEPARATOR)
+        return [
+            CompletionItem(f"{begun}{separator}{item.value}")
+            for item in self._day.shell_complete(ctx, param, rest)
+        ]

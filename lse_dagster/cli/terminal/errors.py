@@ -1,0 +1,80 @@
+"""How a command ends: its exit codes, and an error as three lines on stderr (what, why, next).
+
+`Commands` (group.py) catches everything; a command only raises. `--debug` adds the traceback.
+"""
+
+import traceback
+from enum import IntEnum
+from typing import Final
+
+import click
+
+from lse_dagster.cli.terminal.console import say, stderr
+from lse_dagster.errors import ArchiveError, printable
+
+REPORT_IT: Final = "Run the same command with --debug and report what it prints."
+"""What to do about an error that nobody foresaw."""
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    DECLINED = 3
+    INTERRUPTED = 130
+
+
+class Declined(Exception):
+    """Every question was answered with no, so nothing was done. Its text says what was kept."""
+
+
+class StepsFailed(Exception):
+    """What failed has been shown already; the command only has to end with `ExitCode.FAILED`."""
+
+
+class Unexpected(ArchiveError):
+    """An error that nobody foresaw: a bug."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            "Something went wrong that should not",
+            f"{type(error).__name__}: {error}",
+            REPORT_IT,
+        )
+
+
+def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
+    """Print an error that ends a command, and say with which code. Click's own errors pass through."""
+    if isinstance(error, click.ClickException):
+        error.message = printable(error.message)  # type: ignore[misc] # it repeats what was typed
+    if isinstance(error, click.ClickException | click.exceptions.Exit | SystemExit):
+        raise error
+    if debug:
+        say("".join(traceback.format_exception(error)).rstrip("\n"), error=True)
+    match error:
+        case Declined():
+            stderr().print(str(error), markup=False, soft_wrap=True)
+            return ExitCode.DECLINED
+        case KeyboardInterrupt() | click.Abort():
+            stderr().print("Interrupted. What was complete is kept; run the same command again to go on.")
+            return ExitCode.INTERRUPTED
+        case StepsFailed():
+            return ExitCode.FAILED
+        case ArchiveError():
+            print_error(error)
+        case _:
+            print_error(Unexpected(error))
+    return ExitCode.FAILED
+
+
+def print_error(error: ArchiveError) -> None:
+    """Three lines on stderr."""
+    for label, style, text in (
+        ("Error:", "bold red", error.what),
+        ("Why:", "bold", error.why),
+        ("Next:", "bold", error.next_step),
+    ):
+        stderr().print(f"{label:<6}", style=style, end=" ")
+        stderr().print(" ".join(text.split()), markup=False, soft_wrap=True)

@@ -1,0 +1,104 @@
+"""The options that several commands share, `--project` among them; `--debug` is in group.py."""
+
+import dataclasses
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from lse_dagster.cli.terminal.dates import PastDates
+from lse_dagster.cli.terminal.names import local_projects
+
+if TYPE_CHECKING:
+    from lse_dagster.settings import Settings
+
+date_option = click.option(
+    "--date",
+    "dates",
+    type=PastDates(),
+    required=True,
+    help="A UTC day: YYYY-MM-DD, `yesterday`, or a range A..B.",
+)
+
+force_option = click.option(
+    "--force",
+    is_flag=True,
+    help="Ask nothing and replace whatever is there, even if runs are lost by it.",
+)
+
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One line of JSON per day: see `lse archive --help`.",
+)
+
+quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+
+
+def next_command(command: str, dates: object, project: str, *, default: str | None) -> str:
+    """`<command> --date <dates>`, and the project unless it is the default one."""
+    line = f"{command} --date {dates}"
+    return line if project == default else f"{line} --project {shlex.quote(project)}"
+
+
+class ProjectName(click.ParamType[str]):
+    """A LangSmith project, capitals count."""
+
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Any name but an empty one."""
+        text = str(value)
+        if not text.strip():
+            self.fail("A project has a name: write --project my-project.", param, ctx)
+        if not _is_unicode(text):
+            self.fail(f"{text!r} is no UTF-8, as the names of all projects are.", param, ctx)
+        return text
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The projects of `LSE_PROJECTS` and those on this disk."""
+        return [CompletionItem(name) for name in local_projects() if name.startswith(incomplete)]
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether every byte that was typed is part of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+project_option = click.option(
+    "--project",
+    type=ProjectName(),
+    help="Any project that LangSmith has. Default: the first of LSE_PROJECTS.",
+)
+
+
+def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settings]":
+    """The project's name, and settings whose definitions have it.
+
+    Raises `MissingSetting`, and `ImpossibleProject` for a name that no definitions can have.
+
+    A project that is not configured is added last: its events lie where they will when it is configured.
+    """
+    if name is None:
+        if not settings.projects:
+            from lse_dagster.settings import MissingSetting
+
+            raise MissingSetting(
+                "LSE_PROJECTS",
+                "Name a project with --project, or put LSE_PROJECTS=my-project into .env.",
+            )
+        name = settings.projects[0]
+    if name not in settings.projects:
+        settings = dataclasses.replace(settings, projects=(*settings.projects, name))
+    for impossible in settings.impossible_projects():
+        if impossible.name == name:
+            raise impossible
+    return name, settings

@@ -1,0 +1,1 @@
+"""Writing a day: runs are spooled as they come, indexed, and grouped into the files of their traces."""

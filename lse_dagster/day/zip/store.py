@@ -1,0 +1,61 @@
+"""The archives directory: where each day's zip lies."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+from lse_dagster.day.errors import BrokenZip, NoSuchZip
+from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.names import day_zip_name, parse_day_zip_name
+from lse_dagster.day.summary import InvalidSummary, lying_under
+from lse_dagster.day.zip.file import DayZip, read_zip, summary_in_zip
+from lse_dagster.day.zip.writer import DEFAULT_LEVEL
+
+
+class ZipStore:
+    """All day zips of one archives directory; new ones are deflated at `level`, 1 to 9."""
+
+    def __init__(self, root: Path, *, level: int = DEFAULT_LEVEL) -> None:
+        self.root = root
+        self.level = level
+
+    def zip_path(self, project: str, day: date, project_id: str = "") -> Path:
+        """`<root>/<project>_<YYYY-MM-DD>.zip`, or beside it where a zip of another id lies there.
+
+        Without an id the latest of what lies there is meant.
+        """
+        hashed = id_hash(project_id)
+        besides = [self.root / day_zip_name(project, day, hashed)] if hashed else self._besides(project, day)
+        if not besides:
+            return self.root / day_zip_name(project, day)
+        lying = [
+            lying_under(name[1], summary_in_zip(path, project=project, day=day))
+            for path in (self.root / day_zip_name(project, day), *besides)
+            if (name := parse_day_zip_name(project, path.name)) is not None and os.path.lexists(path)
+        ]
+        return self.root / day_zip_name(project, day, beside_of(lying, hashed))
+
+    def others(self, zipped: DayZip) -> Iterator[DayZip]:
+        """The zips of other projects of the same name that lie beside this one, and can be read."""
+        project, day = zipped.project, zipped.date
+        for path in (self.root / day_zip_name(project, day), *self._besides(project, day)):
+            if path != zipped.path and path.is_file():
+                with suppress(BrokenZip, InvalidSummary):
+                    yield read_zip(path, project=project, day=day)
+
+    def _besides(self, project: str, day: date) -> list[Path]:
+        found = self.root.glob(day_zip_name(project, day, "*"))
+        return sorted(path for path in found if parse_day_zip_name(project, path.name) is not None)
+
+    def load(self, project: str, day: date, project_id: str = "") -> DayZip:
+        """The day's zip. Raises `NoSuchZip`, `BrokenZip`, `InvalidSummary`."""
+        return read_zip(self.existing_path(project, day, project_id), project=project, day=day)
+
+    def existing_path(self, project: str, day: date, project_id: str = "") -> Path:
+        """Where the day's zip lies, whatever is in it. Raises `NoSuchZip`."""
+        path = self.zip_path(project, day, project_id)
+        if not path.exists():
+            raise NoSuchZip(project, day, path)
+        return path

@@ -1,0 +1,100 @@
+"""The sensor that tells people: it brings what failed into the ledger and sends what is due."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import dagster as dg
+import msgspec
+
+from lse_dagster.defs.alerts.delivery import Delivery, Told
+from lse_dagster.defs.alerts.found import Alerts, Position
+from lse_dagster.defs.alerts.ledger import Ledger, Words
+from lse_dagster.defs.alerts.observations import with_observations
+from lse_dagster.defs.alerts.project_changes import tell_of_change
+from lse_dagster.defs.alerts.webhook import Webhook
+from lse_dagster.defs.project import ArchivedProject
+
+_SECONDS_BETWEEN_MESSAGES: Final = 60
+
+
+_CURSOR: Final = "lse/alerts"
+
+
+_FORGOTTEN: Final = Words(
+    None,
+    None,
+    "What was still to be told is lost",
+    "What Dagster's database kept of it cannot be read. Messages begin anew from here.",
+    "Look at `lse status`, and at the runs that failed in the UI.",
+)
+
+
+def alerts_sensor(
+    webhook: Webhook,
+    projects: Sequence[ArchivedProject],
+    checks: Iterable[dg.AssetCheckKey],
+    *,
+    ui: str | None,
+    now: Callable[[], datetime],
+) -> dg.SensorDefinition:
+    """Tell people what fails, what is in danger and what works again. On as soon as there is an address.
+
+    Not Dagster's run-failure sensor: that goes on to the next run when a message could not be sent. Here all
+    that was read stays in the cursor until it was told, or was refused for good.
+    """
+    watched = list(checks)
+
+    @dg.sensor(
+        name="alerts_sensor",
+        minimum_interval_seconds=_SECONDS_BETWEEN_MESSAGES,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells LSE_WEBHOOK_URL what fails, once for each cause and then once a day, what works "
+        "again, and which days are about to be lost.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if tell_of_change(context.instance, projects, webhook, context.log):
+            return dg.SkipReason("LSE_PROJECTS was changed.")
+        found, moment = Alerts(context.instance, projects, watched, ui), now()
+
+        # The daemon keeps a cursor only when a tick ends well; else the same would be told again, for ever.
+        storage = context.instance.daemon_cursor_storage
+
+        def remember(position: Position) -> None:
+            storage.set_cursor_values({_CURSOR: msgspec.json.encode(position).decode()})
+
+        cursor = storage.get_cursor_values({_CURSOR}).get(_CURSOR) or context.cursor
+        if cursor is None:
+            remember(found.now())
+            return dg.SkipReason("Begins here: what failed before is not told.")
+        told = _told_until_now(cursor, found)
+        if told.danger_event < 0:
+            told = replace(told, danger_event=found.last_ended_run())
+        ledger, position = found.entered(told.ledger, told, moment)
+        watchers = _watchers(context.repository_def)
+        ledger = with_observations(ledger, context.instance, watchers, moment, ui=ui)
+        read = told.read(ledger.passed(moment), position)
+        if read != told:
+            remember(read)
+        sent = Delivery(webhook, context.log, remember).deliver(read, moment)
+        return dg.SkipReason(f"{sent} messages sent.")
+
+    return alerts
+
+
+def _told_until_now(cursor: str, found: Alerts) -> Told:
+    """What a cursor says. One that cannot be read must not end all messages: that it was lost is told."""
+    try:
+        return msgspec.json.decode(cursor, type=Told)
+    except (msgspec.MsgspecError, UnicodeError):
+        position = found.now()
+        told = Told(position.run_event, position.check_event, position.danger_event)
+        return replace(told, ledger=Ledger().endangered(_FORGOTTEN))
+
+
+def _watchers(here: dg.RepositoryDefinition | None) -> set[str]:
+    """The names of all sensors and schedules of this code location."""
+    if here is None:
+        return set()
+    return {one.name for one in here.sensor_defs} | {one.name for one in here.schedule_defs}

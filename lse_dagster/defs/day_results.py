@@ -1,0 +1,157 @@
+"""What a check found of each day, as Dagster's results: each day's own, whatever happened to the others.
+
+An error is the verdict of the day that it happened to. What may pass has the whole step tried again first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Final, TypeVar
+
+import dagster as dg
+
+from lse_dagster.defs.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
+from lse_dagster.defs.own_records import owner_metadata
+from lse_dagster.defs.project import ArchivedProject
+from lse_dagster.defs.resources import LocalStorage
+from lse_dagster.errors import ArchiveError
+from lse_dagster.steps.examination.finding import Finding
+from lse_dagster.steps.examination.proof import Verdict
+
+_Answer = TypeVar("_Answer")
+
+_DAYS_UNTIL_SILENT: Final = 2
+
+
+class NotForeseen(ArchiveError):
+    """An error of no type of ours kept a day from being checked."""
+
+    def __init__(self, day: date, error: Exception) -> None:
+        super().__init__(
+            f"Checking the day {day}",
+            f"An error that nobody foresaw: {type(error).__name__}: {error}",
+            "Look at the file that it names, if it names one; else report what the run's log says.",
+        )
+
+
+class NoAnswer(ArchiveError):
+    """Days before this one got no answer, so nobody was asked about it."""
+
+    transient = True
+
+    def __init__(self, error: ArchiveError) -> None:
+        super().__init__(
+            "Asking about the day",
+            f"Not asked: two days before it got no answer, the last time as {error.why}",
+            error.next_step,
+        )
+
+
+class Service:
+    """Who is asked about one day after the other, and waited for each time.
+
+    One day without an answer says nothing of the next. After two in a row nobody waits any longer: a month
+    of days would hold a pool for hours.
+    """
+
+    def __init__(self) -> None:
+        self._silent = 0
+        self._error: ArchiveError | None = None
+
+    def ask(self, question: Callable[[], _Answer]) -> _Answer:
+        """Ask. Raises what the question does, `NoAnswer` without asking."""
+        if self._error is not None and self._silent == _DAYS_UNTIL_SILENT:
+            raise NoAnswer(self._error)
+        try:
+            answer = question()
+        except ArchiveError as error:
+            self._silent, self._error = (self._silent + 1 if error.transient else 0), error
+            raise
+        self._silent = 0
+        return answer
+
+
+def days_to_check(
+    context: dg.AssetCheckExecutionContext, storage: LocalStorage, project: ArchivedProject
+) -> list[date]:
+    """The day of the partition; without one every local day."""
+    if context.has_partition_key:
+        return [date.fromisoformat(context.partition_key)]
+    return storage.days.dates(project.configured_name)
+
+
+def findings_of(
+    context: dg.AssetCheckExecutionContext,
+    retries: Retries,
+    days: Sequence[date],
+    look: Callable[[date], Finding],
+) -> dict[date, Finding]:
+    """What a look at each of the days finds. Raises `RetryRequested` while the step may be tried again."""
+    return {day: _finding_of(context, retries, day, look) for day in days}
+
+
+def _finding_of(
+    context: dg.AssetCheckExecutionContext, retries: Retries, day: date, look: Callable[[date], Finding]
+) -> Finding:
+    try:
+        return look(day)
+    except ArchiveError as error:
+        if error.transient and not retries.is_last(context.retry_number):
+            with retries.archive_errors(context.retry_number):
+                raise
+        return Finding(Verdict(False, f"{error.what}: {error.why}"), error=error)
+    except Exception as error:
+        context.log.exception(f"Checking the day {day}")
+        foreign = NotForeseen(day, error)
+        return Finding(Verdict(False, foreign.why), error=foreign)
+
+
+def report(
+    context: dg.AssetCheckExecutionContext,
+    project: ArchivedProject,
+    check: dg.AssetCheckKey,
+    findings: Mapping[date, Finding],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> Iterator[dg.AssetCheckResult]:
+    """Record each day's finding as that day's result.
+
+    A run without a partition cannot yield results for partitioned assets (Dagster 1.13.27 raises), and they
+    would belong to no day; so it logs one evaluation per day.
+    """
+    owner = owner_metadata(project.configured_name)
+    for day, finding in findings.items():
+        metadata, day_severity = {**owner, **finding.numbers}, severity
+        if finding.verdict.unverified or finding.verdict.only_warns:
+            # What nobody counted is no error: it must not keep a restored day from being zipped.
+            day_severity = dg.AssetCheckSeverity.WARN
+        if finding.error is not None:
+            metadata, day_severity = {**owner, **parts_of_error(finding.error)}, dg.AssetCheckSeverity.ERROR
+        if context.has_partition_key:
+            yield dg.AssetCheckResult(
+                asset_key=check.asset_key,
+                check_name=check.name,
+                passed=finding.verdict.passed,
+                severity=day_severity,
+                description=finding.verdict.why,
+                metadata=metadata,
+            )
+        else:
+            context.op_execution_context.log_event(
+                dg.AssetCheckEvaluation(  # type: ignore[arg-type] # it takes any event; typed for three of them
+                    asset_key=check.asset_key,
+                    check_name=check.name,
+                    passed=finding.verdict.passed,
+                    severity=day_severity,
+                    description=finding.verdict.why,
+                    metadata=metadata,
+                    partition=day.isoformat(),
+                )
+            )
+
+
+def error_of_result(metadata: Mapping[str, dg.MetadataValue]) -> tuple[str, str, str] | None:
+    """What failed, why and what to do next, of a check that could not be made; None of one that was."""
+    names = (WHAT_METADATA, WHY_METADATA, NEXT_STEP_METADATA)
+    if not all(name in metadata for name in names):
+        return None
+    what, why, next_step = (str(metadata[name].value) for name in names)
+    return what, why, next_step

@@ -1,0 +1,1 @@
+"""How runs are executed: the launcher, the executor, and telling killed runs from those that wait."""

@@ -1,0 +1,367 @@
+"""What Dagster's own records say about the days of one project: materializations, check results, runs.
+
+The reconciliation remembers nothing itself; what was done, and when, is read here. Nothing is judged here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as COMPLETED,
+)
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as _COMPLETED,
+)
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus,
+    AssetCheckPartitionInfo,
+)
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from lse_dagster.calendar.days import CheckResults
+from lse_dagster.calendar.evidence import Recorded
+from lse_dagster.calendar.inventory import LocalDay
+from lse_dagster.day.whole import latest_date
+from lse_dagster.defs.assets import RUN_COUNT_CHECK
+from lse_dagster.defs.checks import BLOCKING_CHECKS, RETENTION_CHECK, WARNINGS, check_keys
+from lse_dagster.defs.day_results import error_of_result
+from lse_dagster.defs.metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, was_restored_from_drive
+from lse_dagster.defs.own_records import (
+    Owner,
+    data_version,
+    latest_materializations,
+    metadata_of,
+    recorded_owner,
+)
+from lse_dagster.defs.project import ArchivedProject, archived_projects
+from lse_dagster.run.times import date_of_key, iso_z, parse_time
+from lse_dagster.settings import Settings
+
+COUNTED_AT_METADATA = "counted_at"
+"""On a result of the count check: when the reconciliation asked LangSmith."""
+MISSING_METADATA = "missing"
+CHANGED_METADATA = "changed"
+"""On the same: how many runs the archive lacks, and how many it has otherwise."""
+
+LEFT_OUT = "left out"
+"""The step that tells of days which the settings ask for no more."""
+_PARTITION = "dagster/partition"
+_MISSING_ATTACHMENTS = "missing_attachments"
+_RESULTS_AT_MOST = 100
+"""Of one check and day."""
+_NOTHING: Mapping[date, LocalDay] = MappingProxyType({})
+_STEP = "lse/step"
+_BUSY_FOR = timedelta(hours=12)
+_TOLD_AGAIN_AFTER = timedelta(hours=6)
+_CAME_TO_NOTHING = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_REQUESTED_AT = "lse/requested_at"
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """One completed result of a check. `at`: when it was recorded, in seconds since 1970."""
+
+    passed: bool
+    at: float
+    metadata: Mapping[str, dg.MetadataValue]
+    description: str | None
+
+
+def step_name(project: ArchivedProject, day: date, step: str) -> str:
+    """By what the runs are found again that were requested for a step of a day."""
+    return f"{project.name}/{day}/{step}"
+
+
+def step_name_of_many(project: ArchivedProject, step: str) -> str:
+    """The same for a step of several days at once."""
+    return f"{project.name}/{step}"
+
+
+def request_tags(step: str, now: datetime) -> dict[str, str]:
+    """The tags of a run that is requested for a step of a day."""
+    return {_STEP: step, _REQUESTED_AT: iso_z(now)}
+
+
+class Records:
+    """The records of one project on one instance."""
+
+    def __init__(self, instance: dg.DagsterInstance, project: ArchivedProject) -> None:
+        self._instance = instance
+        self._project = project
+
+    def recorded_days(self, days: Sequence[date], here: Mapping[date, LocalDay]) -> dict[date, Recorded]:
+        """What is recorded of those among these days that were ever fetched, restored or copied.
+
+        `here` is what lies here of them: a record of another content is none of them.
+        """
+        owner = Owner(self._project, here)
+        published = latest_materializations(self._instance, "raw_runs", days, owner)
+        copied = latest_materializations(self._instance, "drive_archive", days, owner)
+        return {
+            day: self._recorded(day, published.get(day), copied.get(day), here)
+            for day in sorted({*published, *copied})
+        }
+
+    def busy_days(self, now: datetime) -> dict[date, datetime]:
+        """The days on which a run of the project works, or waits for its turn, and since when.
+
+        For half a day at most: a run whose end nobody recorded would hold its day up for ever. Two that work
+        on one day take turns.
+        """
+        found: dict[date, datetime] = {}
+        for record in self._instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES))):
+            run = record.dagster_run
+            since = _requested_at(run) or record.create_timestamp
+            # One that began in the future did so by a wrong clock.
+            if self._project.owns(run) and abs(now - since) < _BUSY_FOR:
+                day = date_of_key(run.tags.get(_PARTITION))  # anybody can report another key by hand
+                if day is not None:
+                    found[day] = max(since, found.get(day, since))
+        return found
+
+    def told(self, days: Iterable[date], what: str, *, now: datetime) -> dict[date, datetime]:
+        """The days of which this was told, or is about to be, alone or with others; and when."""
+        alone = {step_name(self._project, day, what): day for day in days}
+        together = step_name_of_many(self._project, what)
+        told: dict[date, datetime] = {}
+        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*alone, together]})):
+            at = _requested_at(run)
+            if at is None or not _was_asked_for_by(run, now):
+                continue
+            if run.status in _CAME_TO_NOTHING and now - at >= _TOLD_AGAIN_AFTER:
+                continue
+            day = alone.get(run.tags[_STEP])
+            of = [day] if day is not None else map(date.fromisoformat, _days_told(run))
+            told |= {one: max(at, told.get(one, at)) for one in of}
+        return told
+
+    def requests(self, step: str, *, now: datetime) -> list[datetime]:
+        """When runs were requested for a step of a day, by what `request_tags` wrote down.
+
+        One that is dated later than now was asked for by a wrong clock, and may have been for nothing.
+        """
+        runs = self._instance.get_runs(dg.RunsFilter(tags={_STEP: step}))
+        times = (_requested_at(run) for run in runs if _was_asked_for_by(run, now))
+        return sorted(filter(None, times))
+
+    def latest_result(
+        self, asset: str, check: str, day: date, here: Mapping[date, LocalDay] = _NOTHING, run_id: str = ""
+    ) -> CheckRecord | None:
+        """The last completed result of a check for one day of the project.
+
+        One that names no project is believed if it is of the run `run_id`.
+        """
+        owner = Owner(self._project, here)
+        for key in self._project.all_keys(asset):
+            for event in self._results(dg.AssetCheckKey(key, check), day):
+                evaluation = _evaluation(event)
+                unnamed = recorded_owner(evaluation.metadata) is None
+                if (event.run_id == run_id) if unnamed else owner.owns(evaluation.metadata, day):
+                    why = evaluation.description
+                    return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata, why)
+        return None
+
+    def _results(self, key: dg.AssetCheckKey, day: date) -> Iterator[dg.EventLogEntry]:
+        """The completed results, the newest first. The first is mostly the one that is wanted."""
+        cursor = None
+        for limit in (1, _RESULTS_AT_MOST):
+            found = self._instance.event_log_storage.get_asset_check_execution_history(
+                key,
+                limit=limit,
+                cursor=cursor,
+                status=_COMPLETED,
+                partition_filter=PartitionKeyFilter(key=day.isoformat()),
+            )
+            yield from (record.event for record in found if record.event is not None)
+            if len(found) < limit:
+                return
+            cursor = found[-1].id
+
+    def latest_metadata(self, day: date) -> Mapping[str, dg.MetadataValue]:
+        """The metadata of the day's latest `raw_runs`; empty if there was none."""
+        found = latest_materializations(self._instance, "raw_runs", [day], Owner(self._project, {}))
+        return metadata_of(found[day]) if day in found else {}
+
+    def _recorded(
+        self,
+        day: date,
+        raw: dg.EventLogRecord | None,
+        copy: dg.EventLogRecord | None,
+        here: Mapping[date, LocalDay],
+    ) -> Recorded:
+        copied = data_version(copy) if copy is not None else None
+        if raw is None:
+            return Recorded(content=None, copied=copied, copied_since=True)
+        metadata, content = metadata_of(raw), data_version(raw)
+        was_restored = was_restored_from_drive(metadata)
+        results = partial(self.latest_result, "raw_runs", day=day, here=here, run_id=raw.run_id)
+        count = results(RUN_COUNT_CHECK)
+        # Nothing is copied whose blocking checks failed; to look each up takes as long as all the rest.
+        was_copied = copy is not None and copy.storage_id > raw.storage_id and copied == content
+        checks = [] if was_copied else [results(check) for check in BLOCKING_CHECKS]
+        made = count is not None and error_of_result(count.metadata) is None
+        differs = made and count is not None and not count.passed and _is_of(count, raw, metadata)
+        changed = count is not None and _found_only_changes(count)
+        return Recorded(
+            content=content,
+            copied=content if was_restored else copied,
+            copied_since=was_restored or (copy is not None and copy.storage_id > raw.storage_id),
+            fetched_at=_time(metadata.get(FETCHED_AT_METADATA)),
+            pending_runs=_number(metadata.get(PENDING_RUNS_METADATA)),
+            missing_attachments=_number(metadata.get(_MISSING_ATTACHMENTS)),
+            passed_checks=all(one is not None and one.passed and one.at > raw.timestamp for one in checks),
+            compared_at=_time(count.metadata.get(COUNTED_AT_METADATA)) if count is not None else None,
+            lacks_runs=differs and not changed,
+            has_changed=differs and changed,
+        )
+
+
+def _days_told(run: dg.DagsterRun) -> Iterator[str]:
+    """The days of a run that tells a danger of several. A tag may not be long enough for them (Postgres)."""
+    ops: Mapping[str, Any] = run.run_config.get("ops", {})  # type: ignore[assignment] # typed `object`
+    for op in ops.values():
+        yield from op["config"].get("days", ())
+
+
+def _requested_at(run: dg.DagsterRun) -> datetime | None:
+    return parse_time(run.tags.get(_REQUESTED_AT, ""))
+
+
+def _was_asked_for_by(run: dg.DagsterRun, now: datetime) -> bool:
+    """Not if that was later than now: by a wrong clock, and maybe for nothing."""
+    at = _requested_at(run)
+    return at is None or at <= latest_date(now)
+
+
+def _evaluation(event: dg.EventLogEntry) -> dg.AssetCheckEvaluation:
+    return event.get_dagster_event().asset_check_evaluation_data
+
+
+def _is_of(count: CheckRecord, raw: dg.EventLogRecord, metadata: Mapping[str, dg.MetadataValue]) -> bool:
+    """Whether a day was counted after it was published, by LangSmith's time: the machine's may be wrong."""
+    counted, fetched = (
+        _time(count.metadata.get(COUNTED_AT_METADATA)),
+        _time(metadata.get(FETCHED_AT_METADATA)),
+    )
+    return count.at > raw.timestamp if counted is None or fetched is None else counted > fetched
+
+
+def _found_only_changes(count: CheckRecord) -> bool:
+    missing, changed = (_number(count.metadata.get(name)) for name in (MISSING_METADATA, CHANGED_METADATA))
+    return changed > 0 and missing == 0
+
+
+def _number(value: dg.MetadataValue | None) -> int:
+    return value.value if value is not None and isinstance(value.value, int) else 0
+
+
+def _time(value: dg.MetadataValue | None) -> datetime | None:
+    return parse_time(value.value) if value is not None and isinstance(value.value, str) else None
+
+
+_FAILED = AssetCheckExecutionRecordStatus.FAILED
+_ENDED = {_FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
+_PER_QUERY: Final = 500
+_COUNTS = "_count_matches_langsmith"
+
+
+def latest_checks(
+    instance: dg.DagsterInstance, settings: Settings, here: Mapping[str, Mapping[date, LocalDay]]
+) -> dict[str, Mapping[date, CheckResults]]:
+    """Each project's days that were checked at least once. `settings` names all the projects.
+
+    `here`: the projects that are wanted, and what lies here of them.
+    """
+    return {
+        name: _of_project(instance, Owner(project, here[name]))
+        for project in archived_projects(settings.projects)
+        if (name := project.name) is not None and name in here
+    }
+
+
+def _of_project(instance: dg.DagsterInstance, owner: Owner) -> dict[date, CheckResults]:
+    """Of other keys than its own, from another order of `LSE_PROJECTS`, what was not written since."""
+    own, *others = owner.project.all_keys("raw_runs")
+    found = _under(instance, owner, own.path[:-1])
+    for key in others:
+        elsewhere = _under(instance, owner, key.path[:-1])
+        left = elsewhere.keys() - found.keys()
+        written = latest_materializations(instance, "raw_runs", left, owner)
+        for day in left:
+            since = day in written and written[day].asset_key == own
+            found[day] = replace(elsewhere[day], current=elsewhere[day].current and not since)
+    return found
+
+
+def _under(instance: dg.DagsterInstance, owner: Owner, prefix: Sequence[str]) -> dict[date, CheckResults]:
+    """What the checks said whose keys have the prefix, where it is about the owner's days.
+
+    Only those that say whether a day is right, and was whole; the other warnings are of its content.
+    """
+    keys = {
+        dg.AssetCheckKey(dg.AssetKey([*prefix, key.asset_key.path[-1]]), key.name)
+        for key in check_keys(owner.project)
+        if key.name not in WARNINGS - {RETENTION_CHECK}
+    }
+    infos = instance.event_log_storage.get_asset_check_partition_info(sorted(keys, key=str))
+    by_day: dict[date, list[AssetCheckPartitionInfo]] = {}
+    for key in keys:
+        of_key = {
+            day: info
+            for info in infos
+            if info.check_key == key and (day := date_of_key(info.partition_key)) is not None
+        }
+        for day in _owned(instance, owner, key, set(of_key)):
+            by_day.setdefault(day, []).append(of_key[day])
+    return {day: _results(of_day, keys) for day, of_day in by_day.items()}
+
+
+def _owned(
+    instance: dg.DagsterInstance, owner: Owner, key: dg.AssetCheckKey, days: set[date]
+) -> Iterator[date]:
+    """Those of the days of which the last completed result of a check is the owner's."""
+    wanted, unnamed = set(days), dict[date, str]()
+    cursor: int | None = None
+    while wanted:
+        page = instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=_PER_QUERY, cursor=cursor, status=COMPLETED
+        )
+        for record in page:  # the newest first
+            day = date_of_key(record.partition)
+            if day not in wanted or record.event is None:
+                continue
+            wanted.discard(day)
+            metadata = record.event.get_dagster_event().asset_check_evaluation_data.metadata
+            if recorded_owner(metadata) is None:
+                unnamed[day] = record.run_id
+            elif owner.owns(metadata, day):
+                yield day
+        if len(page) < _PER_QUERY:
+            break
+        cursor = page[-1].id
+    written = latest_materializations(instance, "raw_runs", unnamed, owner)
+    yield from (day for day, run in unnamed.items() if day in written and written[day].run_id == run)
+
+
+def _results(infos: list[AssetCheckPartitionInfo], keys: set[dg.AssetCheckKey]) -> CheckResults:
+    ended = [info for info in infos if info.latest_execution_status in _ENDED]
+    failed = [info.check_key.name for info in ended if info.latest_execution_status is _FAILED]
+    counts = [name for name in failed if name.endswith(_COUNTS)]
+    return CheckResults(
+        complete={info.check_key for info in ended} == keys,
+        current=all(map(_is_later_than_the_data, ended)),
+        counts_failed=bool(counts),
+        others_failed=bool({*failed} - {*counts, RETENTION_CHECK}),
+        in_time=RETENTION_CHECK not in failed,
+    )
+
+
+def _is_later_than_the_data(info: AssetCheckPartitionInfo) -> bool:
+    # Not `is_current`: a check that was run without a partition, for every day, targets no materialization.
+    return info.latest_check_event_storage_id > (info.latest_materialization_storage_id or 0)

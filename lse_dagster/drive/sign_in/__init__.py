@@ -1,0 +1,1 @@
+"""Signing in to Google: whose token goes with a request, where it is kept, and the consent in the browser."""

@@ -1,0 +1,72 @@
+"""The address of a LangSmith server and the key to it: as people write them, and as they may be shown."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from lse_dagster.langsmith.errors import MissingApiKey, UnusableAddress, UnusableCredential
+
+DEFAULT_ENDPOINT: Final = "https://api.smith.langchain.com"
+
+_CLOUD: Final = ".langchain.com"
+_USER: Final = re.compile(r"^(\w[\w+.-]*://)?[^/?#]*@")
+
+
+def base_url(endpoint: str) -> str:
+    """The SDK takes `https://host`, `https://host/api` and `https://host/api/v1`; so do we."""
+    base = without_user(endpoint).rstrip("/")
+    for suffix in ("/api/v1", "/api/v2", "/api"):
+        if base.endswith(suffix):
+            return base.removesuffix(suffix)
+    return base
+
+
+def is_cloud(endpoint: str) -> bool:
+    """Whether this is LangChain's own server, in any region."""
+    return (urlsplit(base_url(endpoint)).hostname or "").endswith(_CLOUD)
+
+
+def without_user(endpoint: str) -> str:
+    """The address without `user:password@`, which is never sent: LangSmith asks for a key only."""
+    return _USER.sub(r"\1", endpoint.strip())
+
+
+def expect_usable(endpoint: str) -> None:
+    """Raises `UnusableAddress`, which does not show the address: it may hold a password."""
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UnusableAddress(
+            "Connecting to LangSmith", "LANGSMITH_ENDPOINT is not https:// (or http://) and a host."
+        )
+
+
+_SENDABLE: Final = re.compile(r"[!-~]*")
+
+
+class ApiKey:
+    """A key that can be sent. White space around it is no part of it: secrets often end with a line break."""
+
+    def __init__(self, written: str) -> None:
+        """Raises `MissingApiKey`, `UnusableCredential`."""
+        self.value: Final = sendable("LANGSMITH_API_KEY", written)
+        if not self.value:
+            raise MissingApiKey
+
+    def __repr__(self) -> str:
+        return "ApiKey(...)"
+
+    def hidden_in(self, words: str) -> str:
+        """The words of somebody who may repeat the key."""
+        return words.replace(self.value, "[...]")
+
+
+def sendable(variable: str, written: str) -> str:
+    """The value of a variable as a header takes it. Raises `UnusableCredential`, which does not show it."""
+    value = written.strip()
+    if not _SENDABLE.fullmatch(value):
+        raise UnusableCredential(variable)
+    return value

@@ -1,0 +1,1 @@
+"""Files and folders of the sandbox's Drive: making, changing, listing and reading them."""

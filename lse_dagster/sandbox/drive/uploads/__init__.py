@@ -1,0 +1,1 @@
+"""Uploads to the sandbox's Drive: media, multipart and resumable."""

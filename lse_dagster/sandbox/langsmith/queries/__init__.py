@@ -1,0 +1,1 @@
+"""Reading runs of the sandbox's LangSmith: filters, pages, both API generations, statistics."""

@@ -1,0 +1,1 @@
+"""Runs, feedback and files on their way into the sandbox's LangSmith."""

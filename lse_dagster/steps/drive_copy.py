@@ -1,0 +1,282 @@
+"""The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from lse_dagster.calendar.days import DriveCopy
+from lse_dagster.day.disk import flush_folder, remove_abandoned, scratch_folder
+from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
+from lse_dagster.day.identity import OtherProject, id_hash, is_other
+from lse_dagster.day.names import day_zip_name, parse_day_zip_name, project_path_part
+from lse_dagster.day.overwrite.decision import may_replace as may_take_its_place
+from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing
+from lse_dagster.day.staging import StagedDay, Staging
+from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.zip.directory import ZipDirectory, broken_zip
+from lse_dagster.day.zip.file import DayZip
+from lse_dagster.day.zip.verify import extract_zip
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.drive.file import DriveFile
+from lse_dagster.drive.holder import Holder
+from lse_dagster.drive.transfer.session import Progress
+from lse_dagster.drive.transfer.upload import Uploaded
+from lse_dagster.errors import ArchiveError
+from lse_dagster.run.tally import Tally
+from lse_dagster.steps.examination.reading import examine_day
+from lse_dagster.steps.first_system.zips import is_first_system_zip, stage_first_system_zip
+from lse_dagster.steps.open_zip import SCRATCH, open_old_zip
+from lse_dagster.steps.zip_proof import PROVED, prove_zip
+
+PROJECT: Final = "lse_project"
+"""The property of a copy on Drive that holds the short hash of its project's id."""
+
+
+class UnreadableCopy(ArchiveError):
+    """The copy on Drive cannot be read whole, so nobody can tell all that it holds."""
+
+    def __init__(self, what: str, file: DriveFile, why: str) -> None:
+        super().__init__(
+            what,
+            f"The copy on Drive cannot be read whole: {why}",
+            f"Give it another name on Drive, then run this again: {file.web_view_link}",
+        )
+        self.file = file
+
+
+class NotOnDrive(ArchiveError):
+    """The day has no copy on Drive."""
+
+    def __init__(self, project: str, day: date) -> None:
+        super().__init__(
+            f"Restoring the day {day} of {project!r}",
+            f"{day_zip_name(project, day)} is not in the Drive folder.",
+            "Check GOOGLE_DRIVE_FOLDER_URL. A day that was never archived is only on LangSmith.",
+        )
+
+
+@dataclass(frozen=True)
+class RestoredDay:
+    """A day from Drive in its staging folder, and the runs that its files hold."""
+
+    staged: StagedDay
+    tally: Tally
+    foreign: list[str]
+    """What a file manager had put into the zip, which is left out."""
+
+
+def find_copy(drive: DriveArchive, project: str, day: date, project_id: str = "") -> DriveFile | None:
+    """The day's zip on Drive, or None. Without an id the one at the plain name."""
+    folder, hashed = project_path_part(project), id_hash(project_id)
+    plain = drive.find(folder, day_zip_name(project, day))
+    if not hashed or (plain is not None and plain.app_properties.get(PROJECT) == hashed):
+        return plain
+    own = drive.find(folder, day_zip_name(project, day, hashed))
+    if own is not None or plain is None:
+        return own
+    return None if is_other(plain.app_properties.get(PROJECT, ""), hashed) else plain
+
+
+def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
+    """Every day zip of the project on Drive, by its date, with one listing; one of each pair of twins.
+
+    Of days of several ids under one date it is the latest that came there.
+    """
+    found = _copies_among(drive.list(project_path_part(project)), project)
+    return {day: files[0] for day, files in found.items()}
+
+
+def described_copies(drive: DriveArchive, project: str) -> dict[date, DriveCopy]:
+    """The same, as the calendar shows them."""
+    return _described(_copies_among(drive.list(project_path_part(project)), project))
+
+
+def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveCopy], Holder | None]:
+    """The same, for the machine that archives there; and the one that did until now and is gone.
+
+    Raises `HeldByAnother` if another machine archives there.
+    """
+    files, gone = drive.hold(project_path_part(project))
+    return _described(_copies_among(files, project)), gone
+
+
+def _described(copies: Mapping[date, Sequence[DriveFile]]) -> dict[date, DriveCopy]:
+    return {
+        day: DriveCopy(latest.size, latest.web_view_link, tuple(file.size for file in others))
+        for day, (latest, *others) in copies.items()
+    }
+
+
+def _copies_among(files: Iterable[DriveFile], project: str) -> dict[date, list[DriveFile]]:
+    """Those of each date, the latest that came there first."""
+    found: dict[date, dict[str, DriveFile]] = {}
+    for file in files:
+        name = parse_day_zip_name(project, file.name)
+        if name is not None:
+            found.setdefault(name[0], {})[file.name] = file
+    return {
+        day: sorted(named.values(), key=lambda file: file.created_time, reverse=True)
+        for day, named in found.items()
+    }
+
+
+def copy_to_restore(
+    drive: DriveArchive, project: str, day: date, wanted: str | Callable[[], str]
+) -> tuple[DriveFile, list[str]]:
+    """The day's zip of the project with this id, and the names of those of others.
+
+    A callable is asked for the id only where there are several; if it knows none the plain name is meant.
+    Raises `NotOnDrive`.
+    """
+    names = {
+        file.name
+        for file in drive.list(project_path_part(project))
+        if (name := parse_day_zip_name(project, file.name)) is not None and name[0] == day
+    }
+    project_id = wanted if isinstance(wanted, str) else wanted() if len(names) > 1 else ""
+    found = find_copy(drive, project, day, project_id)
+    if found is None and names and not isinstance(wanted, str):
+        found = drive.find(project_path_part(project), min(names))  # the plain one comes first
+    if found is None:
+        raise NotOnDrive(project, day)
+    return found, sorted(names - {found.name})
+
+
+def upload_copy(
+    drive: DriveArchive,
+    zipped: DayZip,
+    overwrite: Overwrite,
+    *,
+    recorded: str | None = None,
+    on_progress: Progress | None = None,
+) -> Uploaded:
+    """Put the zip on Drive, verified. The same content is not sent twice.
+
+    Whatever the policy, a zip is proved first, unless its sha256 is `recorded`: then it was before.
+
+    An upload that is stopped leaves `.<zip's name>.upload` beside the zip, a secret; the next one goes on
+    from it and removes it. What one that was killed left of a comparison the next one removes.
+
+    Raises `BrokenZip`, `InvalidSummary`, `OverwriteRefused` when other content is there that the policy
+    protects, `DiskError`, and Drive's errors.
+    """
+    project, day = zipped.project, zipped.date
+    proved = prove_zip(zipped.path, project=project, day=day, recorded=recorded)
+    remove_abandoned(zipped.path.parent, SCRATCH)
+    hashed = id_hash(zipped.summary.project_id)
+    send = partial(
+        drive.upload,
+        zipped.path,
+        folder=project_path_part(project),
+        may_replace=_policy(drive, zipped, overwrite),
+        sha256=proved,
+        properties={PROVED: proved, **({PROJECT: hashed} if hashed else {})},
+        session_path=session_path(zipped.path),
+        on_progress=on_progress,
+    )
+    try:
+        return send(name=day_zip_name(project, day))
+    except OtherProject:
+        return send(name=day_zip_name(project, day, hashed))
+
+
+def session_path(zip_path: Path) -> Path:
+    """Where an upload of this zip that was stopped is kept."""
+    return zip_path.with_name(f".{zip_path.name}.upload")
+
+
+def stage_from_drive(
+    drive: DriveArchive,
+    store: DayStore,
+    project: str,
+    day: date,
+    *,
+    copy: DriveFile | None = None,
+    overwrite: Overwrite = "superset",
+    on_download: Progress | None = None,
+    on_extract: Progress | None = None,
+) -> RestoredDay:
+    """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
+
+    What its summary says of it is counted again. `copy` is the one to take, else that at the plain name.
+
+    A zip of the first system has no hashes: its day is marked as unverified.
+
+    `on_download(bytes_done, bytes_in_all)`, then `on_extract(files_done, files_in_all)`.
+
+    Raises `NotOnDrive`, `BrokenZip`, `RunsOfOtherDays` (a zip of the first system),
+    `OverwriteRefused`, `DayIsBusy`, `DiskError`, and Drive's errors; the staging is gone then and the old
+    day untouched.
+    """
+    store.refuse_if_exists(project, day, overwrite)
+    found = copy or find_copy(drive, project, day)
+    if found is None:
+        raise NotOnDrive(project, day)
+    with store.stage(project, day) as staging:
+        drive.download(found, staging.download_path, on_progress=on_download)
+        staged = _stage_zip(staging, on_extract)
+        staging.download_path.unlink()
+        flush_folder(staging.folder)
+        return staged
+
+
+def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
+    path, project, day = staging.download_path, staging.project, staging.date
+    try:
+        if is_first_system_zip(path):
+            staged = stage_first_system_zip(path, staging, on_progress=on_extract)
+        else:
+            extracted = extract_zip(path, staging.content, project=project, day=day, on_progress=on_extract)
+            staged = StagedDay(staging, extracted)
+        with ZipDirectory(path) as archive:
+            foreign = archive.foreign_names()
+        found = examine_day(staged.day)
+        for difference in found.differences:
+            raise broken_zip(path, difference)
+    except (BrokenZip, BrokenDay, InvalidSummary) as error:  # the latter two advise to restore
+        raise BrokenZip(
+            f"Restoring the day {day} of {project!r}",
+            f"The copy on Drive cannot be used: {error.why}",
+            "Bring back an older version of the file in Drive (*Manage versions*), then restore again. Or, "
+            "where the day is still on this disk and `lse verify` finds it right: give that file another "
+            f"name on Drive, then lse archive upload --project {project!r} --date {day}.",
+        ) from error
+    return RestoredDay(staged, found.tally, foreign)
+
+
+def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
+    what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
+
+    project_id = zipped.summary.project_id
+
+    def may_replace(existing: DriveFile) -> None:
+        where, there = existing.web_view_link, existing.app_properties.get(PROJECT, "")
+        if is_other(there, id_hash(project_id)):
+            raise OtherProject(what, where, there=there, new=project_id)
+        if overwrite == "always" and there:
+            return
+        if overwrite == "never":
+            raise refuse_existing(what, where)
+        try:
+            with scratch_folder(zipped.path.parent, SCRATCH) as folder:
+                copy = folder / "drive.zip"
+                drive.download(existing, copy)
+                with open_old_zip(copy, project=zipped.project, day=zipped.date, where=where) as old:
+                    if overwrite == "always" and not is_other(old.summary.project_id, project_id):
+                        return
+                    may_take_its_place(zipped, old, what=what)
+                    damaged = old.damaged
+        except (BrokenZip, InvalidSummary) as error:
+            if overwrite == "always":
+                return
+            raise UnreadableCopy(what, existing, error.why) from error
+        except OSError as error:
+            raise DiskError(what, error) from error
+        if damaged:
+            raise UnreadableCopy(what, existing, damaged[0])
+
+    return may_replace

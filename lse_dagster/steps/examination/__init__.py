@@ -1,0 +1,1 @@
+"""Examining a day that lies here: its files, counts, traces and feedback, and LangSmith's counts."""

@@ -1,0 +1,1 @@
+"""Fetching a day from LangSmith: workers, checkpoint, attachments, and the proof that nothing is missing."""

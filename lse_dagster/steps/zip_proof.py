@@ -1,0 +1,124 @@
+"""The proof of a day zip, without which none travels, and what the copy on Drive is held against.
+
+A zip is proved once per content: every member is inflated and compared with the summary inside, and the
+sha256 of the file then names what was proved. Who made the zip, and the copy on Drive, keep that hash; a file
+that has another one by now has rotted or was replaced, and agrees with nothing.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.zip.directory import ZipDirectory
+from lse_dagster.day.zip.verify import refuse_damage
+from lse_dagster.steps.first_system.zips import first_system_runs, is_first_system_zip
+
+if TYPE_CHECKING:  # Google's libraries take half a second to import
+    from lse_dagster.drive.file import DriveFile
+
+PROVED: Final = "lse_proved_sha256"
+"""The property of a copy on Drive; with its value 81 bytes. Drive takes 124 (November 2026)."""
+
+
+def prove_zip(path: Path, *, project: str, day: date, recorded: str | None = None) -> str:
+    """The sha256 of the zip file, whose content is proved. `recorded` is that of one that was proved before.
+
+    Raises `BrokenZip`, `InvalidSummary`, `DiskError`.
+    """
+    with ZipDirectory(path) as archive:
+        sha256 = archive.sha256()
+        if sha256 == recorded:
+            return sha256
+        try:
+            refuse_damage(archive, project=project, day=day)
+        except BrokenZip as error:
+            raise BrokenZip(
+                f"Proving {path.name}",
+                f"The zip is damaged: {error.why}",
+                f"Make it again from the day folder: lse archive zip --project {project!r} --date {day}. If "
+                "the folder is gone, restore it first (lse archive restore): the copy on Drive is untouched.",
+            ) from error
+        return sha256
+
+
+@dataclass(frozen=True)
+class CopyProof:
+    """How a copy on Drive compares with what was proved. `sha256` is None where nothing could be proved."""
+
+    differences: list[str]
+    sha256: str | None
+
+
+def prove_copy(
+    copy: "DriveFile | None", path: Path, *, project: str, day: date, recorded: str | None = None
+) -> CopyProof:
+    """Compare what Drive reports now with the hash recorded when the zip was proved, and the zip here too.
+
+    `recorded` is what the maker of the zip wrote down; the copy's own property counts as well. Where there is
+    neither, the zip is proved now. Raises `DiskError`.
+    """
+    noted = copy.app_properties.get(PROVED) if copy is not None else None
+    known = {sha256 for sha256 in (recorded, noted) if sha256 is not None}
+    if not known:
+        try:
+            known = {_prove_any(path, project, day)}
+        except (BrokenZip, InvalidSummary) as error:
+            return CopyProof([f"the zip on this disk is damaged: {error.why.rstrip('.')}"], None)
+    if (sha256 := _hash(path, "sha256")) not in known:
+        return CopyProof(list(_rotted(copy, path, sha256, known)), None)
+    return CopyProof(list(_compare(copy, path, sha256)), sha256)
+
+
+def is_copy_of(copy: "DriveFile", path: Path) -> bool:
+    """Whether Drive reports the size and checksum of the zip here. Raises `OSError`."""
+    return copy.size == path.stat().st_size and copy.md5 == _hash(path, "md5")
+
+
+def _prove_any(path: Path, project: str, day: date) -> str:
+    """The sha256 of a zip of ours, or of the first system, which has no hashes: each member and its CRC."""
+    if not is_first_system_zip(path):
+        return prove_zip(path, project=project, day=day)
+    sha256 = _hash(path, "sha256")
+    for _ in first_system_runs(path):
+        pass
+    return sha256
+
+
+def _rotted(copy: "DriveFile | None", path: Path, sha256: str, known: Collection[str]) -> Iterator[str]:
+    was = " or ".join(sorted(known))
+    yield (
+        f"{path.name} on this disk is not what was proved: its sha256 is {sha256}, recorded is {was}. "
+        f"`lse archive zip` proves it again or makes it anew"
+    )
+    if copy is None:
+        yield f"{path.name} is not on Drive"
+    elif copy.sha256 is not None and copy.sha256 not in known:
+        yield f"sha256 {copy.sha256} on Drive, recorded is {was}"
+
+
+def _compare(copy: "DriveFile | None", path: Path, sha256: str) -> Iterator[str]:
+    if copy is None:
+        yield f"{path.name} is not on Drive"
+        return
+    size = path.stat().st_size
+    if copy.size != size:
+        yield f"{copy.size:,} bytes on Drive, {size:,} in the zip"
+    if copy.sha256 is not None:
+        if copy.sha256 != sha256:
+            yield f"sha256 {copy.sha256} on Drive, {sha256} of the zip that was proved"
+    elif copy.md5 != (md5 := _hash(path, "md5")):  # the zip has been found to be the one that was proved
+        yield f"md5 {copy.md5} on Drive, {md5} of the zip"
+
+
+def _hash(path: Path, algorithm: Literal["md5", "sha256"]) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    except OSError as error:
+        raise DiskError(f"Reading the zip {path}", error) from error
+    return digest.hexdigest()
