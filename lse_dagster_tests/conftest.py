@@ -18,11 +18,17 @@ from langsmith import Client
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
-from lse_dagster_tests.day_archive import DayArchive
-from lse_dagster_tests.postgres import find_postgres
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
-from lse_dagster_tests.unattended import Clock, Daemon, Deploy, instance_of_a_daemon, unattended_settings
-from lse_dagster_tests.webhook_receiver import Receiver, running_receiver
+from lse_dagster_tests.deploy.postgres import find_postgres
+from lse_dagster_tests.worlds.day_archive import DayArchive
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.unattended import (
+    Clock,
+    Daemon,
+    Deploy,
+    instance_of_a_daemon,
+    unattended_settings,
+)
+from lse_dagster_tests.worlds.webhook_receiver import Receiver, running_receiver
 
 MEMORY = Path("/dev/shm")
 ENOUGH = 4 * 1024**3

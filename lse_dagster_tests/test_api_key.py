@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from lse_dagster.defs.failure import Retries, parts_of_failure
-from lse_dagster_tests.day_archive import DayArchive, failure, materialized
+from lse_dagster_tests.worlds.day_archive import DayArchive, failure, materialized
 
 
 def test_a_line_break_after_the_key_as_in_many_kubernetes_secrets_does_no_harm(

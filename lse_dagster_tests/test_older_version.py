@@ -18,7 +18,7 @@ from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.sandbox.trace import trace_conversations
 from lse_dagster_tests.cli.workplace import Workplace
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 PROJECTS = ("atlas", "borealis")
 OLD, NEW = date(2025, 8, 28), date(2025, 8, 29)

@@ -28,8 +28,8 @@ from lse_dagster.defs.failure import archive_errors_as_failures
 from lse_dagster.errors import ArchiveError, printable
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.examination.proof import Verdict
-from lse_dagster_tests.day_archive import NOON, DayArchive
-from lse_dagster_tests.webhook_receiver import Receiver
+from lse_dagster_tests.worlds.day_archive import NOON, DayArchive
+from lse_dagster_tests.worlds.webhook_receiver import Receiver
 
 OURS = frozenset("\n\t")
 BIDI = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}

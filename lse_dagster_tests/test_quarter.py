@@ -21,11 +21,11 @@ from lse_dagster.run.times import iso_z
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.drive_copy import list_copies
-from lse_dagster_tests.langsmith.archiver import Archiver, Order
-from lse_dagster_tests.reconciliation.test_storms import FULL
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
-from lse_dagster_tests.unattended import Daemon, Deploy
-from lse_dagster_tests.webhook_receiver import Receiver
+from lse_dagster_tests.defs.alerts.test_storms import FULL
+from lse_dagster_tests.worlds.archiver import Archiver, Order
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.unattended import Daemon, Deploy
+from lse_dagster_tests.worlds.webhook_receiver import Receiver
 
 RETENTION = timedelta(days=14)
 FIRST = date(2025, 7, 1)

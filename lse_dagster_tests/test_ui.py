@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.trace import trace_conversations
-from lse_dagster_tests.dagster_ui import (
+from lse_dagster_tests.worlds.dagster_ui import (
     DagsterUi,
     archive_in_terminal,
     choose_days,
@@ -28,7 +28,7 @@ from lse_dagster_tests.dagster_ui import (
     running_ui,
     wait_until,
 )
-from lse_dagster_tests.day_archive import ALL_CHECKS, RAW_RUNS_CHECKS
+from lse_dagster_tests.worlds.day_archive import ALL_CHECKS, RAW_RUNS_CHECKS
 
 PROJECT = "my-project"
 TRACED_BY_LSE_DEV = date(2025, 8, 29)

@@ -9,7 +9,7 @@ from lse_dagster.cli.running.instance import prepare_home
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.cli.workplace import DATE, Workplace
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 
 @pytest.fixture(scope="session")

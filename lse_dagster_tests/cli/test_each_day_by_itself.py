@@ -14,7 +14,7 @@ from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.cli.workplace import DATE, Workplace, check_names, documents
 from lse_dagster_tests.drive.conftest import Person
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 BROKEN, SOUND, FLIPPED = DAYS = [DATE - timedelta(days=2), DATE - timedelta(days=1), DATE]
 COUNTS = {"run_count_matches_langsmith", "trace_count_matches_langsmith"}

@@ -11,7 +11,7 @@ import requests
 
 from lse_dagster.settings import InvalidSetting, Settings
 from lse_dagster_tests.cli.workplace import Workplace
-from lse_dagster_tests.dagster_ui import free_port, wait_until
+from lse_dagster_tests.worlds.dagster_ui import free_port, wait_until
 
 WORKSPACE = "load_from: [{python_module: {module_name: lse_dagster, location_name: lse_dagster}}]\n"
 BROKEN = "load_from: [{python_module: {module_name: lse_dagster.nowhere, location_name: lse_dagster}}]\n"

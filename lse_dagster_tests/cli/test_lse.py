@@ -17,7 +17,7 @@ from lse_dagster.sandbox.environment import is_loopback, write_env_file
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings
 from lse_dagster_tests.cli.terminal import clean_environment
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 ROOT = Path(__file__).parents[2]
 DATE = date(2025, 8, 29)

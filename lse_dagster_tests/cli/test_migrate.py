@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from lse_dagster_tests.cli.workplace import DATE, Workplace
-from lse_dagster_tests.day.first_system_files import run_file
-from lse_dagster_tests.day.runs import at, root
+from lse_dagster_tests.steps.first_system.first_system_files import run_file
+from lse_dagster_tests.worlds.runs import at, root
 
 
 def write_old(workplace: Workplace, hours: list[int]) -> Path:

@@ -25,7 +25,7 @@ from lse_dagster.definitions import build_definitions
 from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.settings import Settings
 from lse_dagster_tests.cli.terminal import Terminal, clean_environment
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 LSE = str(Path(sys.executable).with_name("lse"))
 DATE = date(2025, 8, 29)

@@ -31,10 +31,10 @@ from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.run.attachments import WHOLE_FIELD, Kind
 from lse_dagster.steps.examination.completeness import examine_traces
 from lse_dagster.steps.zip import make_zip
-from lse_dagster_tests.day.attached import stage_with
-from lse_dagster_tests.day.runs import at, new_id, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
 from lse_dagster_tests.day.test_names import HOSTILE
+from lse_dagster_tests.worlds.attached import stage_with
+from lse_dagster_tests.worlds.runs import at, new_id, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish
 
 RUN = root(at("10:00:00"))
 ONE, TWO = RUN.raw(), root(at("11:00:00")).raw()

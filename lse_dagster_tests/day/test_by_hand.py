@@ -10,8 +10,8 @@ import pytest
 
 from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.store import DayStore
-from lse_dagster_tests.day.attached import stage_with
-from lse_dagster_tests.day.runs import at, root
+from lse_dagster_tests.worlds.attached import stage_with
+from lse_dagster_tests.worlds.runs import at, root
 
 DOCS = Path(__file__).parents[2] / "docs" / "file-formats.md"
 NAMES = [

@@ -13,8 +13,8 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.file import summary_in_zip
 from lse_dagster.day.zip.verify import extract_zip
-from lse_dagster_tests.day.large import day_of_sizes
-from lse_dagster_tests.day.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.large import day_of_sizes
+from lse_dagster_tests.worlds.staged import DAY, PROJECT
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.steps.examination.finding import find_changed_files
 from lse_dagster.steps.examination.reading import examine_day
 from lse_dagster.steps.zip import make_zip
-from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish
+from lse_dagster_tests.worlds.runs import at, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish
 
 NAMES = [
     ".DS_Store",

@@ -18,7 +18,7 @@ from lse_dagster.day.names import (
     project_path_part,
     trace_file_name,
 )
-from lse_dagster_tests.day.runs import at, new_id
+from lse_dagster_tests.worlds.runs import at, new_id
 
 any_name = st.text(st.characters(codec=None), max_size=60)
 

@@ -14,8 +14,8 @@ from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.run.times import iso_z
 from lse_dagster.steps.zip import make_zip
-from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, content, publish, stage
+from lse_dagster_tests.worlds.runs import at, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish, stage
 
 
 @pytest.fixture

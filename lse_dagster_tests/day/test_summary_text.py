@@ -22,7 +22,7 @@ from lse_dagster.day.summary import (
     decode_summary,
     encode_summary,
 )
-from lse_dagster_tests.day.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.staged import DAY, PROJECT
 
 TRICKY = '{"files": {"a.attachment.b": {}}}, "files": {'
 

@@ -11,8 +11,8 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.writing.writer import DayWriter
 from lse_dagster.run.tally import Tally
 from lse_dagster.steps.examination.reading import examine_day
-from lse_dagster_tests.day.runs import ARun, at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, published_day
+from lse_dagster_tests.worlds.runs import ARun, at, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT, published_day
 
 MIDNIGHT = at("00:00:00")
 KINDS = st.tuples(

@@ -15,7 +15,7 @@ from lse_dagster.drive.file import FIELDS
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster_tests.drive.conftest import Person, Waits, Where, merged, nothing, some_bytes
-from lse_dagster_tests.drive.stopped import SEND, SIZE, TAKEN, Stopped, expect_whole
+from lse_dagster_tests.drive.transfer.stopped import SEND, SIZE, TAKEN, Stopped, expect_whole
 
 START: Where = {"method": "POST", "path": r"/upload/.*uploadType=resumable"}
 FILES: Where = {"method": "GET", "path": r"^/drive/v3/files\?.*mimeType\+%21%3D"}

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, HostRefused, NotAHost
 from lse_dagster.net.addresses import is_public
 from lse_dagster.steps.fetch.attachments import AttachmentsKept
-from lse_dagster_tests.langsmith.attached_runs import Downloads, fetch
 from lse_dagster_tests.langsmith.odd_server import OddServer, running_odd_server
 from lse_dagster_tests.net.authority import Authority
+from lse_dagster_tests.worlds.attached_runs import Downloads, fetch
 
 CLOUD = "https://eu.api.smith.langchain.com"
 OWN = "http://langsmith.example.com/api/v1"

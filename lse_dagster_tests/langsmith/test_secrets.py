@@ -12,9 +12,9 @@ from lse_dagster.langsmith.server import Project, find_project, project_page
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.langsmith.attached_runs import Downloads, Source, fetch
-from lse_dagster_tests.langsmith.conftest import Waits
 from lse_dagster_tests.langsmith.odd_server import OddServer, Question
+from lse_dagster_tests.worlds.attached_runs import Downloads, Source, fetch
+from lse_dagster_tests.worlds.langsmith import Waits
 
 KEY = "lsv2_pt_0123456789abcdef0123456789abcdef_0123456789"
 

@@ -16,8 +16,8 @@ from lse_dagster.net.server_time import TOLERANCE, ServerTime, date_of
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.fetch.day import fetch_day
-from lse_dagster_tests.langsmith.archived import DAY, LONG_AFTER, NOON, Archive
-from lse_dagster_tests.langsmith.conftest import TracedProject
+from lse_dagster_tests.steps.fetch.archived import DAY, LONG_AFTER, NOON, Archive
+from lse_dagster_tests.worlds.langsmith import TracedProject
 
 DATE = "Fri, 29 Aug 2025 12:00:00 GMT"
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))

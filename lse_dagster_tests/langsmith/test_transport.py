@@ -15,7 +15,7 @@ from lse_dagster.langsmith.errors import (
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.langsmith.conftest import Waits
+from lse_dagster_tests.worlds.langsmith import Waits
 
 INFO = "/api/v1/info"
 

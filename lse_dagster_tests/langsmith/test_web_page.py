@@ -6,7 +6,7 @@ from langsmith import Client
 from lse_dagster.langsmith.server import Project, find_project, project_page
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 PROJECT = Project("project-id", "my-project", "workspace-id")
 

@@ -32,7 +32,7 @@ from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.recount import count_again
 from lse_dagster_tests.drive.conftest import anything
 from lse_dagster_tests.langsmith.odd_server import Question, running_odd_server
-from lse_dagster_tests.langsmith.planned import DAY
+from lse_dagster_tests.steps.fetch.planned import DAY
 
 NEVER_ENDING = ("same token", "two tokens", "empty", "same page")
 MOST_REQUESTS = 110

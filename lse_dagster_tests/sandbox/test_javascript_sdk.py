@@ -14,7 +14,7 @@ from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.day import fetch_day
-from lse_dagster_tests.sandbox.langsmith_api import NOON, LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import NOON, LangSmithApi
 
 SDK = "langsmith@0.12.0"
 SCRIPT = Path(__file__).with_name("trace.mjs")

@@ -9,7 +9,7 @@ import requests
 from langsmith import Client
 
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.sandbox.langsmith_api import DAY, LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import DAY, LangSmithApi
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated and will be removed after")
 

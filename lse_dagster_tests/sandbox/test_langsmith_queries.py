@@ -13,7 +13,7 @@ from langsmith import Client
 from langsmith.types.run_select_field import RunSelectField
 
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.sandbox.langsmith_api import DAY, NOON, LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import DAY, NOON, LangSmithApi
 
 _REAL_RUN = Path(__file__).parents[3] / "shared/data/langsmith/real_v1_run.json"
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 _MIDNIGHT = datetime(2025, 8, 30, tzinfo=UTC)
 

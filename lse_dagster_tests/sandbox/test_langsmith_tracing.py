@@ -23,7 +23,7 @@ from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.langsmith.tracing.multipart import MultipartError, parse_multipart
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.sandbox.trace import trace_conversations
-from lse_dagster_tests.sandbox.langsmith_api import LangSmithApi
+from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 
 _CONVERSATIONS = Path(__file__).parents[3] / "shared/data/agent_conversations/gpt-4o-airline.json.gz"
 _DATE = date(2025, 8, 29)

@@ -20,8 +20,8 @@ from lse_dagster.steps.beside import beside_another_project
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there
 from lse_dagster.steps.zip import zip_day
-from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT, stage
+from lse_dagster_tests.worlds.runs import at, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT, stage
 
 RUNS = [root(at(f"1{hour}:00:00")) for hour in range(4)]
 BEGAN = DayInterval.of(DAY).end

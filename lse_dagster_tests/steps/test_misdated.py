@@ -16,9 +16,9 @@ from lse_dagster.run.times import DayInterval
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is, unite
 from lse_dagster.steps.zip import zip_day
-from lse_dagster_tests.day.attached import stage_with
-from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.attached import stage_with
+from lse_dagster_tests.worlds.runs import at, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT
 
 RUN = root(at("10:00:00"))
 NOW = DayInterval.of(DAY).end + timedelta(hours=4)

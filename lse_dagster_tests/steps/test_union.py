@@ -47,9 +47,9 @@ from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 from lse_dagster.steps.upload import upload_day
 from lse_dagster.steps.zip import zip_day
-from lse_dagster_tests.day.attached import stage_with
-from lse_dagster_tests.day.runs import at, root
-from lse_dagster_tests.day.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.attached import stage_with
+from lse_dagster_tests.worlds.runs import at, root
+from lse_dagster_tests.worlds.staged import DAY, PROJECT
 
 ROOT = root(at("10:00:00"))
 RUNS = [ROOT, ROOT.child(at("10:00:01")), root(at("11:00:00"))]

@@ -1,0 +1,166 @@
+"""Bringing a day back from Drive through Dagster: verified, without LangSmith, at the cost of no run."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.drive.archive import DriveArchive
+from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.server import Sandbox
+from lse_dagster.settings import Settings
+from lse_dagster_tests.worlds.day_archive import (
+    DATE,
+    NOON,
+    RAW_RUNS_CHECKS,
+    DayArchive,
+    evaluation,
+    failure,
+    verdicts,
+)
+from lse_dagster_tests.worlds.staged import content
+
+
+def test_restore_works_when_langsmith_has_forgotten_the_day(
+    archive: DayArchive, langsmith_sandbox: ControlClient
+) -> None:
+    runs = archive.api.add_runs(3)
+    archive.materialize()
+    before = content(archive.days.day_path(archive.project, DATE))
+    shutil.rmtree(archive.days.day_path(archive.project, DATE))
+    langsmith_sandbox.settings(delete_runs=runs)
+
+    restored = archive.run("restore")
+
+    assert restored.success
+    assert verdicts(restored) == dict.fromkeys(RAW_RUNS_CHECKS, True)
+    found = evaluation(restored, "run_count_matches_langsmith")
+    assert "3 were deleted there or have expired" in (found.description or "")
+    assert content(archive.days.day_path(archive.project, DATE)) == before
+
+
+def test_restore_needs_no_langsmith_at_all(archive: DayArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    shutil.rmtree(archive.days.day_path(archive.project, DATE))
+    monkeypatch.delenv("LANGSMITH_API_KEY")
+
+    restored = archive.run("restore")
+
+    assert restored.success
+    assert verdicts(restored) == dict.fromkeys(RAW_RUNS_CHECKS, True)
+
+
+def test_a_day_that_is_not_on_drive_fails_clearly(archive: DayArchive) -> None:
+    result = archive.run("restore")
+
+    assert "is not in the Drive folder" in (failure(result, "raw_runs").description or "")
+
+
+def test_restore_does_not_replace_a_day_that_has_grown_since(archive: DayArchive) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    archive.api.add_run(NOON + timedelta(hours=1))
+    archive.materialize(["raw_runs"])
+
+    refused = archive.run("restore")
+
+    assert "1 runs that the new one lacks" in (failure(refused, "raw_runs").description or "")
+    assert archive.days.load(archive.project, DATE).summary.counts.runs_started_in_day == 3
+
+
+def cut_in_the_middle(zipped: bytes) -> bytes:
+    return zipped[: len(zipped) // 2]
+
+
+def of_another_summary(zipped: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(zipped)) as old, zipfile.ZipFile(out := io.BytesIO(), "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            new.writestr(info, b"{}" if info.filename == SUMMARY else content)
+    return out.getvalue()
+
+
+def with_a_hostile_name(zipped: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(zipped)) as old, zipfile.ZipFile(out := io.BytesIO(), "w") as new:
+        for info in old.infolist():
+            new.writestr(info, old.read(info))
+        new.writestr("con.attachment.a\x1b[2J", b"")
+    return out.getvalue()
+
+
+def unchanged(zipped: bytes) -> bytes:
+    return zipped
+
+
+def put_on_drive(archive: DayArchive, sandbox: Sandbox) -> None:
+    """Upload the zip as it lies here."""
+    path = archive.zips.zip_path(archive.project, DATE)
+    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive()) as drive:
+        drive.upload(
+            path, folder=archive.project, name=path.name, may_replace=lambda _: None, session_path=None
+        )
+
+
+@pytest.mark.parametrize("spoil", [cut_in_the_middle, of_another_summary, with_a_hostile_name, unchanged])
+def test_a_refused_restore_leaves_nothing_behind_and_does_not_advise_restoring(
+    archive: DayArchive, sandbox: Sandbox, spoil: Callable[[bytes], bytes]
+) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    archive.api.add_run(NOON + timedelta(hours=1))
+    archive.materialize(["raw_runs"])
+    place = archive.days.day_path(archive.project, DATE)
+    before = content(place)
+    path = archive.zips.zip_path(archive.project, DATE)
+    path.write_bytes(spoil(path.read_bytes()))
+    put_on_drive(archive, sandbox)
+
+    refused = failure(archive.run("restore"), "raw_runs")
+
+    assert [entry.name for entry in place.parent.iterdir() if entry.suffix != ".lock"] == [place.name]
+    assert content(place) == before
+    parts = {name: str(value.value) for name, value in refused.metadata.items()}
+    assert not parts["what to do next"].startswith("Restore")
+    assert "or restore" not in parts["what to do next"]
+    assert "\x1b" not in str(refused.description)
+
+
+def test_what_a_file_manager_put_into_the_copy_is_left_out_and_named_in_the_log(
+    archive: DayArchive, sandbox: Sandbox
+) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    before = content(archive.days.day_path(archive.project, DATE))
+    shutil.rmtree(archive.days.day_path(archive.project, DATE))
+    path = archive.zips.zip_path(archive.project, DATE)
+    with zipfile.ZipFile(path, "a") as zipped:
+        zipped.writestr("__MACOSX/._one", b"Finder's")
+    put_on_drive(archive, sandbox)
+
+    restored = archive.run("restore")
+
+    assert content(archive.days.day_path(archive.project, DATE)) == before
+    logged = [entry.user_message for entry in archive.instance.all_logs(restored.run_id)]
+    assert "Left out, because it is not of the day: '__MACOSX/._one'." in logged
+
+
+def test_restoring_identical_bytes_keeps_what_is_downstream_fresh(archive: DayArchive) -> None:
+    archive.api.add_runs(2)
+    first = archive.materialize()
+    shutil.rmtree(archive.days.day_path(archive.project, DATE))
+
+    restored = archive.run("restore")
+
+    versions = [
+        dict(event.materialization.tags or {})["dagster/data_version"]
+        for result in (first, restored)
+        for event in result.get_asset_materialization_events()
+        if event.materialization.asset_key == dg.AssetKey("raw_runs")
+    ]
+    assert versions[0] == versions[1]

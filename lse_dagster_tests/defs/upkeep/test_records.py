@@ -1,0 +1,65 @@
+"""Records that somebody wiped, or wrote by hand, make nothing lost: what Drive has is asked."""
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from lse_dagster.day.names import project_path_part
+from lse_dagster_tests.defs.upkeep.test_scope import told
+from lse_dagster_tests.worlds.place import DAY, Place, at
+from lse_dagster_tests.worlds.webhook_receiver import Receiver
+
+
+def wipe(place: Place, *assets: str) -> None:
+    """*Wipe materializations* in the UI."""
+    place.daemon.instance.wipe_assets([dg.AssetKey(asset) for asset in assets])
+
+
+def report(place: Place, asset: str) -> None:
+    """*Report materialization events* in the UI."""
+    event = dg.AssetMaterialization(asset, partition=DAY.isoformat())
+    place.daemon.instance.report_runless_asset_event(event)
+
+
+def wipe_all(place: Place) -> None:
+    wipe(place, "raw_runs", "day_zip", "drive_archive")
+
+
+def free_the_disk_and_wipe_the_copies(place: Place) -> None:
+    free_the_disk(place)
+    wipe(place, "drive_archive")
+
+
+def free_the_disk_and_report_a_copy(place: Place) -> None:
+    free_the_disk(place)
+    report(place, "drive_archive")
+
+
+def free_the_disk(place: Place) -> None:
+    shutil.rmtree(place.daemon.settings.data_dir / project_path_part(place.api.project))
+    shutil.rmtree(place.daemon.settings.archives_dir)
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [wipe_all, free_the_disk_and_wipe_the_copies, free_the_disk_and_report_a_copy],
+)
+def test_records_that_are_gone_or_written_by_hand_make_no_day_lost(
+    place: Place, receiver: Receiver, meddle: Callable[[Place], None]
+) -> None:
+    place.api.add_run(at(1, 12))
+    place.skip_to(at(4))
+    meddle(place)
+    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
+    place.drive.fault(path="/drive/v3/files", status=403, times=100_000)  # it cannot be asked for a while
+
+    place.skip_to(at(16))
+    place.drive.clear_faults()
+    place.daemon.run_until(at(16, 3), every=timedelta(hours=1))
+
+    lost = [text for text in told(place, receiver) if "LangSmith deleted" in text]
+    assert not [text for text in lost if "2025-08-01" in text.partition("Next:")[0]]
+    assert place.on_drive()
