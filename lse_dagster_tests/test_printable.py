@@ -20,9 +20,10 @@ from rich.text import Text
 from lse_dagster.cli.archive.bars import Bars
 from lse_dagster.cli.archive.log_lines import LogLines
 from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan
-from lse_dagster.cli.terminal.console import TerminalConsole, say, stderr, stdout
+from lse_dagster.cli.terminal.console import say, stderr, stdout
 from lse_dagster.cli.terminal.errors import print_error
 from lse_dagster.cli.terminal.group import Commands
+from lse_dagster.cli.terminal.rich_console import TerminalConsole
 from lse_dagster.defs.alerts.webhook import Webhook
 from lse_dagster.defs.failure import archive_errors_as_failures
 from lse_dagster.errors import ArchiveError, printable

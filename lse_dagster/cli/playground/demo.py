@@ -27,7 +27,7 @@ from lse_dagster.day.zip.store import ZipStore
 if TYPE_CHECKING:
     import dagster as dg
 
-    from lse_dagster.cli.terminal.console import TerminalConsole
+    from lse_dagster.cli.terminal.rich_console import TerminalConsole
 
 _GOOD, _BAD = Text("✓", "green"), Text("✗", "red")
 

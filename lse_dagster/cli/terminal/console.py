@@ -8,27 +8,14 @@ wrapped, so that a log keeps whole lines.
 import io
 import os
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 
 from lse_dagster.errors import printable
 
 if TYPE_CHECKING:
-    pass
-
-
-class TerminalConsole(Console):
-    """Shows control characters instead of sending them; Rich's own sequences, which move bars, pass."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Everything that is printed comes through here, whatever it is made of."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=printable(segment.text))
-
+    from lse_dagster.cli.terminal.rich_console import TerminalConsole
 
 _WIDTH_WITHOUT_TERMINAL = 200
 
@@ -61,6 +48,7 @@ def can_draw() -> bool:
 def _console(*, error: bool) -> "TerminalConsole":
     # Made anew each time, as the stream may have been replaced meanwhile. Imported here, because
     # `lse --help` must not pay for it.
+    from lse_dagster.cli.terminal.rich_console import TerminalConsole
 
     stream = sys.stderr if error else sys.stdout
     if isinstance(stream, io.TextIOWrapper):

@@ -53,7 +53,7 @@ _BY_WHAT: Final = (ArchiveError, InvalidSetting, MissingSetting, ImpossibleProje
 """The errors whose `what` names the one thing that they concern, and no day."""
 
 _OVER: Final = {f"{cls.__module__.split('.')[1]}.{cls.__name__}": over for cls, over in _OF_ALL.items()} | {
-    "health.LateDays": "All days that were late are on Drive."  # found above this room
+    "defs.LateDays": "All days that were late are on Drive."  # found above this room
 }
 
 

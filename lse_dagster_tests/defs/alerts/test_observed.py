@@ -127,7 +127,7 @@ def test_late_days_are_told_only_where_nothing_that_fails_explains_them(tmp_path
         stale = with_observations(found, instance, (), now + timedelta(hours=7))
 
     # then
-    assert [item.project for item in found.causes["health.LateDays"].items] == ["b"]
-    assert after.causes["health.LateDays"].items == ()
-    assert after.causes["health.LateDays"].over == "All days that were late are on Drive."
-    assert stale.causes["health.LateDays"].items != ()
+    assert [item.project for item in found.causes["defs.LateDays"].items] == ["b"]
+    assert after.causes["defs.LateDays"].items == ()
+    assert after.causes["defs.LateDays"].over == "All days that were late are on Drive."
+    assert stale.causes["defs.LateDays"].items != ()
