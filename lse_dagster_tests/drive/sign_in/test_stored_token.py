@@ -22,7 +22,7 @@ from lse_dagster_tests.drive.sign_in.test_credentials import change, token_reque
 _SIGN_IN = """
 import sys
 from pathlib import Path
-from lse_dagster.drive.credentials import open_account
+from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.settings import DriveSettings
 
 path, endpoint = Path(sys.argv[1]), sys.argv[2]
