@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import re
 from pathlib import Path
-from lse_dagster.langsmith.large_blocks import return_large_blocks
+from lse_dagster.steps.fetch.day import return_large_blocks
 
 def megabytes():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
