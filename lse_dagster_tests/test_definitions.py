@@ -144,7 +144,7 @@ def test_definitions_load_without_any_variable(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DAGSTER_HOME": str(tmp_path)}
 
     finished = subprocess.run(
-        [sys.executable, "-c", "import lse_dagster as m; print(type(m.defs).__name__)"],
+        [sys.executable, "-c", "import lse_dagster as m; print(type(m.code_location).__name__)"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -160,7 +160,7 @@ def test_a_setting_that_is_wrong_stops_no_loading_and_is_named(tmp_path: Path) -
     environment = {"PATH": os.environ["PATH"], "LSE_START_DATE": "yesterday"}
 
     finished = subprocess.run(
-        [sys.executable, "-c", "import lse_dagster as m; print(type(m.defs).__name__)"],
+        [sys.executable, "-c", "import lse_dagster as m; print(type(m.code_location).__name__)"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
