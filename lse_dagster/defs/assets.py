@@ -48,7 +48,7 @@ from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 
 LANGSMITH_POOL = "langsmith"
 DRIVE_POOL = "drive"
-PROJECT_TAG = "lse/project"
+GROUP_TAG = "lse/project"
 PRESENT_ID_METADATA = "langsmith_project_id"
 """LangSmith's id of the project that has the name now, whatever is archived."""
 _PATIENCE_FOR_AN_ID = 10.0
@@ -123,7 +123,7 @@ def _raw_runs(
         metadata=_definition_metadata(project),
         description="Every run of one UTC day as LangSmith sent it: a folder with one JSON file per trace.",
         owners=owners,
-        tags={PROJECT_TAG: project.group},
+        tags={GROUP_TAG: project.group},
     )
     def raw_runs(
         context: dg.AssetExecutionContext,
@@ -206,7 +206,7 @@ def _day_zip(
         metadata=_definition_metadata(project),
         description="The day folder as one zip: flat, deterministic, readable by any tool.",
         owners=owners,
-        tags={PROJECT_TAG: project.group},
+        tags={GROUP_TAG: project.group},
     )
     def day_zip(config: OverwriteConfig, raw_runs: DayFolder) -> dg.Output[DayToZip]:
         _expect_right_settings(project)
@@ -237,7 +237,7 @@ def _drive_archive(
         metadata=_definition_metadata(project),
         description="The verified copy of the day zip on Google Drive.",
         owners=owners,
-        tags={PROJECT_TAG: project.group},
+        tags={GROUP_TAG: project.group},
     )
     def drive_archive(
         context: dg.AssetExecutionContext, config: OverwriteConfig, day_zip: DayZip

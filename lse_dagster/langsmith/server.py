@@ -26,14 +26,15 @@ from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.net.server_time import date_of
 from lse_dagster.net.session import Session
 
-_VERSION_PATH = "/api/v1/info"
+_INFO_PATH = "/api/v1/info"
+_PROJECTS_PATH = "/api/v1/sessions"
 _FIRST_WITH_V2 = (0, 16)
 
 
 def choose_queries(transport: Transport) -> type[RunQueries]:
     """v2, unless the server says that it is older than 0.16."""
     try:
-        version = transport.get(_VERSION_PATH, msgspec.json.Decoder(_Info).decode, params={}).version
+        version = transport.get(_INFO_PATH, msgspec.json.Decoder(_Info).decode, params={}).version
     except NoSuchEndpoint:
         version = None
     return V2Queries if has_v2(version) else V1Queries
@@ -45,8 +46,6 @@ def has_v2(version: str | None) -> bool:
     return numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_V2
 
 
-_INFO_PATH = "/api/v1/info"
-_PROJECTS_PATH = "/api/v1/sessions"
 _SECONDS = 10.0
 _PAGE = 100
 
@@ -137,9 +136,6 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
     )
 
 
-_SESSIONS_PATH = "/api/v1/sessions"
-
-
 class Project(msgspec.Struct, frozen=True):
     """A project: its id, name, and the id of the workspace that it is in."""
 
@@ -151,7 +147,7 @@ class Project(msgspec.Struct, frozen=True):
 def find_project(transport: Transport, project: str) -> Project:
     """The project of exactly this name. Raises `ProjectNotFound`."""
     found: list[Project] | None = transport.get(
-        _SESSIONS_PATH,
+        _PROJECTS_PATH,
         msgspec.json.Decoder(list[Project] | None).decode,
         params={"name": project, "limit": 100},
     )

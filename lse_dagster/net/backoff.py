@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
+_LONGEST_WAIT: Final = 86_400.0
+_FIRST: Final = 0.5
+_LONGEST: Final = 30.0
+_LATEST: Final = 31 * 86_400.0
+"""Seconds. A date beyond it is as good as never, and one beyond the calendar none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
@@ -26,9 +32,6 @@ class Backoff:
     """A number in [0, 1) by which the whole wait is multiplied: many clients must not come back at once."""
 
 
-_LONGEST_WAIT: Final = 86_400.0
-
-
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from either form of the header; None without a usable one.
 
@@ -45,10 +48,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(seconds, _LONGEST_WAIT) if seconds > 0 else None
 
 
-_FIRST: Final = 0.5
-_LONGEST: Final = 30.0
-
-
 def pause(attempt: int, asked: float, jitter: float) -> float:
     """Seconds. `attempt` counts from 0, `asked` is Retry-After, `jitter` a number in [0, 1).
 
@@ -57,10 +56,6 @@ def pause(attempt: int, asked: float, jitter: float) -> float:
     if asked >= _FIRST:
         return asked
     return max(asked, min(_LONGEST, _FIRST * 2.0 ** min(attempt, 10)) * jitter)
-
-
-_LATEST: Final = 31 * 86_400.0
-"""Seconds. A date beyond it is as good as never, and one beyond the calendar none."""
 
 
 @dataclass(frozen=True)
