@@ -14,7 +14,8 @@ from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.defs.alerts.sensor import alerts_sensor
 from lse_dagster.defs.alerts.webhook import DeadMansSwitch, Webhook
 from lse_dagster.defs.assets import project_assets
-from lse_dagster.defs.checks import check_keys, project_checks
+from lse_dagster.defs.check_table import check_keys
+from lse_dagster.defs.checks import project_checks
 from lse_dagster.defs.failure import AT_A_TERMINAL, Retries
 from lse_dagster.defs.health import Installation, health_sensor
 from lse_dagster.defs.io_managers import DayFolderIOManager, DayZipIOManager, DriveIOManager

@@ -73,16 +73,6 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
         raise StepsFailed
 
 
-_REPAIRS = {
-    "files_match_summary": "lse archive restore",
-    "run_count_matches_langsmith": "lse archive fetch",
-    "trace_count_matches_langsmith": "lse archive fetch",
-    "zip_matches_day": "lse archive zip",
-    "drive_copy_matches_zip": "lse archive upload",
-}
-"""By check, in the order of the data: what comes earlier must be right first."""
-
-
 class _Report:
     """Prints what is found, as it is found."""
 
@@ -145,6 +135,8 @@ class _Report:
 
     def _what_is_wrong(self, found: "Verification") -> ArchiveError | None:
         """All failed checks as one error; the next step mends the first of them."""
+        from lse_dagster.defs.check_table import CHECKS
+
         failed = {
             check.name: check
             for check in found.checks
@@ -152,7 +144,7 @@ class _Report:
         }
         if not failed:
             return None
-        repair = next(command for name, command in _REPAIRS.items() if name in failed)
+        repair = next(check.repair for check in CHECKS if check.repair and check.name in failed)
         again = self._command("lse verify", found.project, found.day)
         return ArchiveError(
             f"Verifying the day {found.day} of {found.project!r}",

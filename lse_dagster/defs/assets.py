@@ -22,6 +22,7 @@ from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip.file import DayZip
+from lse_dagster.defs.check_table import RUN_COUNT
 from lse_dagster.defs.failure import Retries, archive_errors_as_failures
 from lse_dagster.defs.io_managers import PROJECT_METADATA, DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.defs.metadata import (
@@ -52,7 +53,6 @@ GROUP_TAG = "lse/project"
 PRESENT_ID_METADATA = "langsmith_project_id"
 """LangSmith's id of the project that has the name now, whatever is archived."""
 _PATIENCE_FOR_AN_ID = 10.0
-RUN_COUNT_CHECK = "run_count_matches_langsmith"
 
 Metadata = Mapping[str, dg.MetadataValue | int | float | str]
 
@@ -311,7 +311,7 @@ def _record_failed_count(context: dg.AssetExecutionContext, project: str, error:
     """
     evaluation = dg.AssetCheckEvaluation(
         asset_key=context.asset_key,
-        check_name=RUN_COUNT_CHECK,
+        check_name=RUN_COUNT.name,
         passed=False,
         blocking=True,
         partition=context.partition_key,

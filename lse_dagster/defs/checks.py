@@ -4,7 +4,7 @@ Checks read the summary and the files through the storage, never the asset's val
 the assets. Run without a partition they look at every local day.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -20,7 +20,8 @@ from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.directory import ZipDirectory
 from lse_dagster.day.zip.file import summary_in_zip
 from lse_dagster.day.zip.verify import compare_with_day
-from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
+from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
+from lse_dagster.defs.check_table import COPY, DAY_CHECKS, ZIP, DayAtHand
 from lse_dagster.defs.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.defs.failure import Retries
 from lse_dagster.defs.metadata import observation, recorded_sha256, was_restored_from_drive
@@ -33,81 +34,11 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.steps.drive_copy import find_copy
 from lse_dagster.steps.examination.counts import CountsNow, count_now
-from lse_dagster.steps.examination.finding import (
-    Finding,
-    find_changed_files,
-    find_forgotten_part,
-    find_in_day,
-    find_incomplete_traces,
-    find_missing_attachments,
-    find_pending_runs,
-    find_short_feedback,
-    find_withdrawal,
-    finding_of_differences,
-)
+from lse_dagster.steps.examination.finding import Finding, find_in_day, finding_of_differences
 from lse_dagster.steps.examination.reading import Examination, examine_day
 from lse_dagster.steps.zip_proof import prove_copy
 
-COMPLETENESS_CHECK = "traces_are_complete"
-FILES_CHECK = "files_match_summary"
-PENDING_CHECK = "no_pending_runs"
-ATTACHMENTS_CHECK = "attachments_are_complete"
-FEEDBACK_CHECK = "feedback_is_complete"
-RETENTION_CHECK = "langsmith_still_had_the_day"
-WITHDRAWAL_CHECK = "nothing_was_withdrawn"
-ZIP_CHECK = "zip_matches_day"
-DRIVE_CHECK = "drive_copy_matches_zip"
-WARNINGS = frozenset(
-    {
-        COMPLETENESS_CHECK,
-        PENDING_CHECK,
-        ATTACHMENTS_CHECK,
-        FEEDBACK_CHECK,
-        RETENTION_CHECK,
-        WITHDRAWAL_CHECK,
-    }
-)
-
-_RAW_RUNS_CHECKS = (
-    (
-        RUN_COUNT_CHECK,
-        True,
-        "The runs that started in the day, counted in its files, are as many as LangSmith counts now.",
-    ),
-    (
-        "trace_count_matches_langsmith",
-        True,
-        "The root runs that started in the day, counted in its files, are as many as LangSmith counts.",
-    ),
-    (
-        FILES_CHECK,
-        True,
-        "Every file has the hash that the summary promises, none is extra, and they hold what it counts.",
-    ),
-    (
-        COMPLETENESS_CHECK,
-        False,
-        "Every run is in its trace's file, every parent is there, every identity agrees with `dotted_order`.",
-    ),
-    (PENDING_CHECK, False, "No run was still unfinished when the day was fetched."),
-    (ATTACHMENTS_CHECK, False, "Every attachment and offloaded field that a run names could be downloaded."),
-    (FEEDBACK_CHECK, False, "Of each run as many feedback records are archived as it says that it has."),
-    (RETENTION_CHECK, False, "LangSmith had not begun to forget the day when it was fetched."),
-    (WITHDRAWAL_CHECK, False, "LangSmith sent last all that it ever sent of the day; what not is kept."),
-)
-"""Name, whether it blocks, description."""
-
-_LOOKS_AT_FILES: Mapping[str, Callable[[DayFolder, Examination], Finding]] = {
-    FILES_CHECK: find_changed_files,
-    COMPLETENESS_CHECK: lambda _, found: find_incomplete_traces(found.traces),
-    PENDING_CHECK: lambda _, found: find_pending_runs(found.counts),
-    ATTACHMENTS_CHECK: lambda folder, found: find_missing_attachments(folder, found.counts),
-    FEEDBACK_CHECK: lambda _, found: find_short_feedback(found.feedback),
-    WITHDRAWAL_CHECK: lambda _, found: find_withdrawal(found.withdrawal),
-}
-
-BLOCKING_CHECKS = tuple(name for name, blocking, _ in _RAW_RUNS_CHECKS if blocking)
-"""The checks of `raw_runs` without which a day does not travel on."""
+_DAY_CHECKS = {check.name: check for check in DAY_CHECKS}
 
 
 def project_checks(
@@ -121,26 +52,12 @@ def project_checks(
     ]
 
 
-def check_keys(project: ArchivedProject) -> list[dg.AssetCheckKey]:
-    """The keys of all checks of one project."""
-    names = {"raw_runs": [name for name, _, _ in _RAW_RUNS_CHECKS], "day_zip": [ZIP_CHECK]}
-    names["drive_archive"] = [DRIVE_CHECK]
-    return [dg.AssetCheckKey(project.key(asset), name) for asset, found in names.items() for name in found]
-
-
 def _raw_runs_checks(
     project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, rule: Rule
 ) -> dg.AssetChecksDefinition:
-    key = project.key("raw_runs")
-
     @dg.multi_asset_check(
         name=project.op_name("raw_runs_checks"),
-        specs=[
-            dg.AssetCheckSpec(
-                name, asset=key, blocking=blocking, partitions_def=partitions, description=description
-            )
-            for name, blocking, description in _RAW_RUNS_CHECKS
-        ],
+        specs=[check.spec(project, partitions) for check in DAY_CHECKS],
         can_subset=True,
         pool=LANGSMITH_POOL,
     )
@@ -160,16 +77,8 @@ def _raw_runs_checks(
             return examined[content]
 
         def look(check: str, folder: DayFolder) -> Finding:
-            return _of(folder, look_at(check, folder))
-
-        def look_at(check: str, folder: DayFolder) -> Finding:
-            if check == RETENTION_CHECK:
-                return find_forgotten_part(folder, rule)
-            found = examine(folder)
-            if check in _LOOKS_AT_FILES:
-                return _LOOKS_AT_FILES[check](folder, found)
-            now = counted_once(folder)
-            return now.runs(found.counts) if check == RUN_COUNT_CHECK else now.root_runs(found.counts)
+            day = DayAtHand(folder, rule, partial(examine, folder), partial(counted_once, folder))
+            return _of(folder, _DAY_CHECKS[check].look(day))
 
         def counted_once(folder: DayFolder) -> CountsNow:
             """Both checks rest on it; who does not answer is not waited for twice."""
@@ -201,9 +110,7 @@ def _raw_runs_checks(
         if not retries.is_last(context.retry_number):
             found = list(found)  # a step that is tried again must not report a check twice
         for check, findings in found:
-            warns = check.name in WARNINGS
-            severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
-            yield from report(context, project, check, findings, severity)
+            yield from report(context, project, check, findings, warns=_DAY_CHECKS[check.name].warns)
 
     return raw_runs_checks
 
@@ -211,19 +118,9 @@ def _raw_runs_checks(
 def _zip_check(
     project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    key = project.key("day_zip")
-
     @dg.multi_asset_check(
         name=project.op_name("day_zip_checks"),
-        specs=[
-            dg.AssetCheckSpec(
-                ZIP_CHECK,
-                asset=key,
-                blocking=True,
-                partitions_def=partitions,
-                description="Every member has the name, size, CRC and hash that the day's summary promises.",
-            )
-        ],
+        specs=[ZIP.spec(project, partitions)],
         can_subset=True,
     )
     def day_zip_checks(
@@ -254,18 +151,9 @@ def _zip_check(
 def _drive_check(
     project: ArchivedProject, partitions: dg.DailyPartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    key = project.key("drive_archive")
-
     @dg.multi_asset_check(
         name=project.op_name("drive_archive_checks"),
-        specs=[
-            dg.AssetCheckSpec(
-                DRIVE_CHECK,
-                asset=key,
-                partitions_def=partitions,
-                description="Drive reports the size and checksum that the zip had when it was proved.",
-            )
-        ],
+        specs=[COPY.spec(project, partitions)],
         can_subset=True,
         pool=DRIVE_POOL,
     )

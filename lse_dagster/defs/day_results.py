@@ -5,7 +5,7 @@ An error is the verdict of the day that it happened to. What may pass has the wh
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import dagster as dg
 
@@ -110,7 +110,8 @@ def report(
     project: ArchivedProject,
     check: dg.AssetCheckKey,
     findings: Mapping[date, Finding],
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    *,
+    warns: bool = False,
 ) -> Iterator[dg.AssetCheckResult]:
     """Record each day's finding as that day's result.
 
@@ -119,18 +120,18 @@ def report(
     """
     owner = owner_metadata(project.configured_name)
     for day, finding in findings.items():
-        metadata, day_severity = {**owner, **finding.numbers}, severity
-        if finding.verdict.unverified or finding.verdict.only_warns:
-            # What nobody counted is no error: it must not keep a restored day from being zipped.
-            day_severity = dg.AssetCheckSeverity.WARN
+        metadata: Mapping[str, Any] = {**owner, **finding.numbers}
+        # What nobody counted is no error: it must not keep a restored day from being zipped.
+        is_warning = warns or finding.verdict.unverified or finding.verdict.only_warns
         if finding.error is not None:
-            metadata, day_severity = {**owner, **parts_of_error(finding.error)}, dg.AssetCheckSeverity.ERROR
+            metadata, is_warning = {**owner, **parts_of_error(finding.error)}, False
+        severity = dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR
         if context.has_partition_key:
             yield dg.AssetCheckResult(
                 asset_key=check.asset_key,
                 check_name=check.name,
                 passed=finding.verdict.passed,
-                severity=day_severity,
+                severity=severity,
                 description=finding.verdict.why,
                 metadata=metadata,
             )
@@ -140,7 +141,7 @@ def report(
                     asset_key=check.asset_key,
                     check_name=check.name,
                     passed=finding.verdict.passed,
-                    severity=day_severity,
+                    severity=severity,
                     description=finding.verdict.why,
                     metadata=metadata,
                     partition=day.isoformat(),

@@ -17,15 +17,7 @@ from lse_dagster.cli.running.outcome import Metadata, plain
 from lse_dagster.cli.terminal.errors import REPORT_IT
 from lse_dagster.cli.terminal.interrupts import remembered_interrupts
 from lse_dagster.definitions import build_definitions
-from lse_dagster.defs.checks import (
-    ATTACHMENTS_CHECK,
-    COMPLETENESS_CHECK,
-    FEEDBACK_CHECK,
-    FILES_CHECK,
-    PENDING_CHECK,
-    RETENTION_CHECK,
-    WITHDRAWAL_CHECK,
-)
+from lse_dagster.defs.check_table import CHECKS
 from lse_dagster.defs.day_results import error_of_result
 from lse_dagster.defs.failure import parts_of_failure
 from lse_dagster.defs.project import archived_projects
@@ -37,16 +29,6 @@ from lse_dagster.settings import Settings
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _INTERRUPTED = "Interrupted in the terminal."
 _INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
-_ON_THIS_DISK = (
-    ("raw_runs", FILES_CHECK),
-    ("raw_runs", COMPLETENESS_CHECK),
-    ("raw_runs", PENDING_CHECK),
-    ("raw_runs", ATTACHMENTS_CHECK),
-    ("raw_runs", FEEDBACK_CHECK),
-    ("raw_runs", RETENTION_CHECK),
-    ("raw_runs", WITHDRAWAL_CHECK),
-    ("day_zip", "zip_matches_day"),
-)
 
 
 class NotChecked(ArchiveError):
@@ -102,7 +84,7 @@ class Verifier:
         (found,) = (one for one in archived_projects(settings.projects) if one.name == project)
         job = build_definitions(settings).resolve_job_def(found.job_name("verify"))
         if local_only:
-            keys = {dg.AssetCheckKey(found.key(asset), name) for asset, name in _ON_THIS_DISK}
+            keys = {check.key(found) for check in CHECKS if check.asks is None}
             job = job.get_subset(asset_selection=set(), asset_check_selection=keys)
         self._job = job
         self._project = project

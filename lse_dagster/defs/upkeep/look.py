@@ -17,7 +17,7 @@ from lse_dagster.calendar.evidence import Evidence, in_turn, unsafe_days
 from lse_dagster.calendar.inventory import local_days
 from lse_dagster.calendar.rules import Danger, KnownDay, Need, Rule, dangers, needs, pause_after
 from lse_dagster.calendar.scope import Scope
-from lse_dagster.defs.checks import ATTACHMENTS_CHECK
+from lse_dagster.defs.check_table import ATTACHMENTS
 from lse_dagster.defs.progress import WarningLog as Log
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LocalStorage
@@ -252,6 +252,6 @@ class Look:
         if danger != "lacks attachments":
             asked = self._evidence.on_drive is not None
             return told_of_days(self._project, days, danger, self._rule, self._now, drive_was_asked=asked)
-        check = self._records.latest_result("raw_runs", ATTACHMENTS_CHECK, days[0])
+        check = self._records.latest_result("raw_runs", ATTACHMENTS.name, days[0])
         which = check.description if check is not None else None
         return told_of_attachments(self._project, days[0], which, self._rule, self._now)

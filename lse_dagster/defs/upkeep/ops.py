@@ -18,8 +18,8 @@ from lse_dagster.calendar.rules import KnownDay, Rule, is_settled
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
 from lse_dagster.day.names import project_path_part
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL, RUN_COUNT_CHECK
-from lse_dagster.defs.checks import ATTACHMENTS_CHECK, DRIVE_CHECK
+from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
+from lse_dagster.defs.check_table import ATTACHMENTS, COPY, RUN_COUNT
 from lse_dagster.defs.day_results import Service
 from lse_dagster.defs.failure import NEXT_STEP_METADATA, Retries, archive_errors_as_failures
 from lse_dagster.defs.own_records import owner_metadata, recorded_id
@@ -34,10 +34,7 @@ from lse_dagster.steps.recount import Recount, count_again, outlines_of_folder, 
 
 Clock = Callable[[], datetime]
 
-_CHECKS_OF_DANGERS: Final = {
-    "drive": ("drive_archive", DRIVE_CHECK),
-    "attachments": ("raw_runs", ATTACHMENTS_CHECK),
-}
+_CHECKS_OF_DANGERS: Final = {"drive": COPY, "attachments": ATTACHMENTS}
 
 
 def count_again_op(project: ArchivedProject, now: Clock) -> dg.OpDefinition:
@@ -107,7 +104,7 @@ def _count_result(
         why = f"{held:,} runs, as LangSmith counts now."
     return dg.AssetCheckEvaluation(
         asset_key=project.key("raw_runs"),
-        check_name=RUN_COUNT_CHECK,
+        check_name=RUN_COUNT.name,
         passed=found.is_as_archived,
         severity=dg.AssetCheckSeverity.WARN,
         description=why,
@@ -140,13 +137,13 @@ def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
 
     @dg.op(name=project.job_name("report_danger"), out=dg.Out(dg.Nothing))
     def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
-        asset, check = _CHECKS_OF_DANGERS[config.check]
+        check = _CHECKS_OF_DANGERS[config.check]
         owner = owner_metadata(project.configured_name)
         day_of_run = context.partition_key if context.has_partition_key else None
         for day in config.days or (day_of_run,):
             result = dg.AssetCheckEvaluation(
-                asset_key=project.key(asset),
-                check_name=check,
+                asset_key=project.key(check.asset),
+                check_name=check.name,
                 passed=False,
                 partition=day,
                 description=config.why,

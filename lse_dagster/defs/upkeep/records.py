@@ -28,8 +28,7 @@ from lse_dagster.calendar.days import CheckResults
 from lse_dagster.calendar.evidence import Recorded
 from lse_dagster.calendar.inventory import LocalDay
 from lse_dagster.day.whole import latest_date
-from lse_dagster.defs.assets import RUN_COUNT_CHECK
-from lse_dagster.defs.checks import BLOCKING_CHECKS, RETENTION_CHECK, WARNINGS, check_keys
+from lse_dagster.defs.check_table import CHECKS, DAY_CHECKS, RETENTION, RUN_COUNT
 from lse_dagster.defs.day_results import error_of_result
 from lse_dagster.defs.metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, was_restored_from_drive
 from lse_dagster.defs.own_records import (
@@ -201,10 +200,10 @@ class Records:
         metadata, content = metadata_of(raw), data_version(raw)
         was_restored = was_restored_from_drive(metadata)
         results = partial(self.latest_result, "raw_runs", day=day, here=here, run_id=raw.run_id)
-        count = results(RUN_COUNT_CHECK)
+        count = results(RUN_COUNT.name)
         # Nothing is copied whose blocking checks failed; to look each up takes as long as all the rest.
         was_copied = copy is not None and copy.storage_id > raw.storage_id and copied == content
-        checks = [] if was_copied else [results(check) for check in BLOCKING_CHECKS]
+        checks = [] if was_copied else [results(check.name) for check in DAY_CHECKS if check.blocks]
         made = count is not None and error_of_result(count.metadata) is None
         differs = made and count is not None and not count.passed and _is_of(count, raw, metadata)
         changed = count is not None and _found_only_changes(count)
@@ -268,7 +267,7 @@ def _time(value: dg.MetadataValue | None) -> datetime | None:
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
 _ENDED = {_FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
 _PER_QUERY: Final = 500
-_COUNTS = "_count_matches_langsmith"
+_COUNTS: Final = {check.name for check in CHECKS if check.asks == "LangSmith"}
 
 
 def latest_checks(
@@ -305,9 +304,9 @@ def _under(instance: dg.DagsterInstance, owner: Owner, prefix: Sequence[str]) ->
     Only those that say whether a day is right, and was whole; the other warnings are of its content.
     """
     keys = {
-        dg.AssetCheckKey(dg.AssetKey([*prefix, key.asset_key.path[-1]]), key.name)
-        for key in check_keys(owner.project)
-        if key.name not in WARNINGS - {RETENTION_CHECK}
+        dg.AssetCheckKey(dg.AssetKey([*prefix, check.asset]), check.name)
+        for check in CHECKS
+        if not check.warns or check is RETENTION
     }
     infos = instance.event_log_storage.get_asset_check_partition_info(sorted(keys, key=str))
     by_day: dict[date, list[AssetCheckPartitionInfo]] = {}
@@ -352,13 +351,13 @@ def _owned(
 def _results(infos: list[AssetCheckPartitionInfo], keys: set[dg.AssetCheckKey]) -> CheckResults:
     ended = [info for info in infos if info.latest_execution_status in _ENDED]
     failed = [info.check_key.name for info in ended if info.latest_execution_status is _FAILED]
-    counts = [name for name in failed if name.endswith(_COUNTS)]
+    counts = [name for name in failed if name in _COUNTS]
     return CheckResults(
         complete={info.check_key for info in ended} == keys,
         current=all(map(_is_later_than_the_data, ended)),
         counts_failed=bool(counts),
-        others_failed=bool({*failed} - {*counts, RETENTION_CHECK}),
-        in_time=RETENTION_CHECK not in failed,
+        others_failed=bool({*failed} - {*counts, RETENTION.name}),
+        in_time=RETENTION.name not in failed,
     )
 
 

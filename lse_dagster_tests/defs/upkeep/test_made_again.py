@@ -13,7 +13,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.identity import id_hash
 from lse_dagster.day.names import day_zip_name, project_path_part
 from lse_dagster.day.zip.file import read_zip
-from lse_dagster.defs.checks import DRIVE_CHECK
+from lse_dagster.defs.check_table import COPY
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.steps.drive_copy import find_copy
 from lse_dagster.steps.zip_proof import PROVED
@@ -216,7 +216,7 @@ def test_what_is_damaged_of_one_does_not_keep_the_other_from_drive(place: Place,
 
     held = [*copies(place).values()]
     assert {second} in held
-    told = [found.description or "" for found in place.failed_checks("drive_archive", DRIVE_CHECK)]
+    told = [found.description or "" for found in place.failed_checks("drive_archive", COPY.name)]
     assert any("is of another project of this name" in why for why in told) == ({first} not in held)
 
 
@@ -234,7 +234,7 @@ def test_with_days_of_both_on_drive_none_counts_as_not_there(place: Place) -> No
     place.drive.clear_faults()
     place.daemon.run_until(at(4, 18))
     assert len(copies(place)) == 2
-    assert not place.failed_checks("drive_archive", DRIVE_CHECK)
+    assert not place.failed_checks("drive_archive", COPY.name)
     asked = place.steps(DAY)
 
     place.daemon.run_until(at(6, 6), every=timedelta(hours=12))
