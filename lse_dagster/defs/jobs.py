@@ -6,24 +6,19 @@ one is about to be lost; `free_disk` is for whoever needs it.
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dagster as dg
 
 from lse_dagster.calendar.rules import Rule
 from lse_dagster.defs.assets import RawRunsConfig
+from lse_dagster.defs.dagster_internals import UnresolvedAssetJobDefinition
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.upkeep.ops import Clock, count_again_op, free_disk_op, report_danger_op
 from lse_dagster.run.times import DayInterval
 
-if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-
-
-def archive_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
+def archive_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     """Fetch, zip and copy one day, with all checks."""
     return dg.define_asset_job(
         project.job_name("archive"),
@@ -35,7 +30,7 @@ def archive_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
     )
 
 
-def restore_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
+def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     """Materialize `raw_runs` from its verified copy on Drive; a backfill restores any range.
 
     It waits in LangSmith's pool though it only asks Drive: a pool belongs to the asset's step, and Dagster
@@ -50,7 +45,7 @@ def restore_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
     )
 
 
-def verify_job(project: ArchivedProject) -> "UnresolvedAssetJobDefinition":
+def verify_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     """Run every check again: for one day with the tag `dagster/partition`, for every local day without."""
     return dg.define_asset_job(
         project.job_name("verify"),
@@ -117,7 +112,7 @@ _MINUTE: Final = 30
 
 
 def nightly_schedule(
-    job: "UnresolvedAssetJobDefinition", *, first: date, hour_utc: int, on: bool, now: Callable[[], datetime]
+    job: UnresolvedAssetJobDefinition, *, first: date, hour_utc: int, on: bool, now: Callable[[], datetime]
 ) -> dg.ScheduleDefinition:
     """Run a job for the day that has just ended, some hours after midnight UTC.
 

@@ -101,8 +101,7 @@ def _check_owners(instance: "DagsterInstance", settings: "Settings") -> list[Fin
 
 
 def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
-    from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType
-
+    from lse_dagster.defs.dagster_internals import InstigatorStatus, InstigatorType
     from lse_dagster.defs.project import archived_projects
 
     switched = {
@@ -124,9 +123,8 @@ def _check_schedules(instance: "DagsterInstance", settings: "Settings") -> list[
 
 def _stopped_sensors(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:
     """Those that somebody has switched off: schedules alone bring no day back that failed."""
-    from dagster._core.scheduler.instigation import InstigatorStatus
-
     from lse_dagster.cli.health.here import expected_names, recorded_states
+    from lse_dagster.defs.dagster_internals import InstigatorStatus
 
     states, names = recorded_states(instance), expected_names(settings)
     seen = [name for name in names if name.endswith("_sensor") and name in states]

@@ -8,9 +8,8 @@ from lse_dagster.cli.running.instance import code_server
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
-    from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
-    from dagster_shared.error import SerializableErrorInfo
 
+    from lse_dagster.defs.dagster_internals import InstigatorState, InstigatorTick, SerializableErrorInfo
     from lse_dagster.settings import Settings
 
 
@@ -42,7 +41,7 @@ def recorded_states(instance: "DagsterInstance") -> dict[str, "InstigatorState"]
 
 
 def _watchers(instance: "DagsterInstance", expected: Sequence[str]) -> Iterator[Watcher]:
-    from dagster._core.scheduler.instigation import SensorInstigatorData
+    from lse_dagster.defs.dagster_internals import SensorInstigatorData
 
     states = recorded_states(instance)
     for name in expected:
@@ -69,7 +68,7 @@ def _last_change(instance: "DagsterInstance", state: "InstigatorState") -> float
 
 def _last_tick(instance: "DagsterInstance", state: "InstigatorState") -> "InstigatorTick | None":
     """The last that has ended."""
-    from dagster._core.scheduler.instigation import TickStatus
+    from lse_dagster.defs.dagster_internals import TickStatus
 
     ended = [status for status in TickStatus if status is not TickStatus.STARTED]
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=ended)
@@ -85,14 +84,9 @@ def _chain(error: "SerializableErrorInfo | None") -> list[str]:
 
 
 def _code_server() -> str | None:
-    from dagster._core.errors import DagsterUserCodeUnreachableError
-    from dagster._grpc.client import DagsterGrpcClient
+    from lse_dagster.defs.running.code_server import answers
 
     if (address := code_server()) is None:
         return None  # Dagster's processes load the code themselves: the ticks tell
     host, port = address
-    try:
-        DagsterGrpcClient(host=host, port=port).ping("")
-    except DagsterUserCodeUnreachableError:
-        return f"The code server at {host}:{port} does not answer."
-    return None
+    return None if answers(host, port) else f"The code server at {host}:{port} does not answer."

@@ -14,7 +14,7 @@ _AHEAD = 600.0
 
 def wake(instance: "DagsterInstance", now: float) -> list[str]:
     """Date what is dated later than now to now; the names of whom that concerned. Cursors stay."""
-    from dagster._core.scheduler.instigation import ScheduleInstigatorData, SensorInstigatorData
+    from lse_dagster.defs.dagster_internals import ScheduleInstigatorData, SensorInstigatorData
 
     woken = []
     for state in instance.all_instigator_state():

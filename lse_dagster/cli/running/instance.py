@@ -66,7 +66,10 @@ def open_instance() -> "DagsterInstance":
     it would answer Ctrl+C with tracebacks on the terminal.
     """
     from dagster import DagsterInstance
-    from dagster._core.instance.ref import InstanceRef  # the only way to override a part of dagster.yaml
+
+    from lse_dagster.defs.dagster_internals import (
+        InstanceRef,  # the only way to override a part of dagster.yaml
+    )
 
     home = dagster_home()
     try:

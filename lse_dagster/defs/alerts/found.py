@@ -11,11 +11,10 @@ from typing import Final
 
 import dagster as dg
 import msgspec
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from lse_dagster.defs.alerts.causes import is_of_all, over
 from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
+from lse_dagster.defs.dagster_internals import AssetCheckExecutionRecordStatus, PartitionKeyFilter
 from lse_dagster.defs.failure import CAUSE_METADATA, NEXT_STEP_METADATA, parts_of_failure
 from lse_dagster.defs.own_records import recorded_owner
 from lse_dagster.defs.project import ASSETS, ArchivedProject

@@ -10,11 +10,11 @@ from typing import Final
 
 import dagster as dg
 import msgspec
-from dagster._core.scheduler.instigation import InstigatorTick, InstigatorType, TickStatus
 
 from lse_dagster.day.whole import latest_date
 from lse_dagster.defs.alerts.causes import cause_of, over
 from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
+from lse_dagster.defs.dagster_internals import InstigatorTick, InstigatorType, TickStatus
 from lse_dagster.errors import ArchiveError
 
 _HEALTH: Final = "lse/health"

@@ -9,12 +9,14 @@ import os
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.definitions.executor_definition import IN_PROC_CONFIG
-from dagster._core.execution.context.system import PlanOrchestrationContext
-from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.retries import RetryMode
-from dagster._core.executor.in_process import InProcessExecutor
 
+from lse_dagster.defs.dagster_internals import (
+    IN_PROC_CONFIG,
+    ExecutionPlan,
+    InProcessExecutor,
+    PlanOrchestrationContext,
+    RetryMode,
+)
 from lse_dagster.defs.running.living_runs import end_killed_runs, live_until_this_process_ends
 from lse_dagster.defs.running.pool_waiting import is_wait_for_a_pool, told_while_waiting
 

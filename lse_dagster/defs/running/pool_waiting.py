@@ -8,14 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dagster as dg
 
+from lse_dagster.defs.dagster_internals import ConcurrencyKeyInfo
 from lse_dagster.defs.running.living_runs import HOST_TAG, PID_TAG, end_killed_runs, state_of, why_killed
-
-if TYPE_CHECKING:
-    from dagster._utils.concurrency import ConcurrencyKeyInfo
 
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
 _SECONDS_UNTIL_FREED: Final = 60.0
@@ -77,7 +75,7 @@ class PoolWait:
             self._said.add(text)
             self._say(text)
 
-    def _waited_for(self) -> Iterator["ConcurrencyKeyInfo"]:
+    def _waited_for(self) -> Iterator[ConcurrencyKeyInfo]:
         """The pools in which the run waits."""
         storage = self._instance.event_log_storage
         for pool in storage.get_concurrency_keys():

@@ -6,14 +6,10 @@ started again, would stay "started" and hold its place in a pool, and every late
 """
 
 from dagster import DagsterRun, DefaultRunLauncher
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
 
+from lse_dagster.defs.dagster_internals import CheckRunHealthResult, WorkerStatus
+from lse_dagster.defs.running.code_server import knows_run
 from lse_dagster.defs.running.living_runs import state_of, why_killed
-
-_ANSWER_SECONDS = 10
 
 
 class CodeServerRunLauncher(DefaultRunLauncher):
@@ -41,14 +37,12 @@ class CodeServerRunLauncher(DefaultRunLauncher):
             return killed or CheckRunHealthResult(
                 WorkerStatus.RUNNING, "It was not launched on a code server."
             )
-        request = CanCancelExecutionRequest(run_id=run.run_id)
-        try:
-            answer = client.can_cancel_execution(request, timeout=_ANSWER_SECONDS)
-        except DagsterUserCodeUnreachableError:
+        known = knows_run(client, run.run_id)
+        if known is None:
             if killed is not None and not self._instance.run_retries_enabled:
                 return killed
             return CheckRunHealthResult(WorkerStatus.RUNNING, "Its code server does not answer.")
-        if killed is None and deserialize_value(answer, CanCancelExecutionResult).can_cancel:
+        if killed is None and known:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return killed or CheckRunHealthResult(
             WorkerStatus.NOT_FOUND, "Its code server was restarted, and the run's process ended with it."

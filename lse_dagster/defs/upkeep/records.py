@@ -11,24 +11,21 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as COMPLETED,
-)
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as _COMPLETED,
-)
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecordStatus,
-    AssetCheckPartitionInfo,
-)
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lse_dagster.calendar.days import CheckResults
 from lse_dagster.calendar.evidence import Recorded
 from lse_dagster.calendar.inventory import LocalDay
 from lse_dagster.day.whole import latest_date
 from lse_dagster.defs.check_table import CHECKS, DAY_CHECKS, RETENTION, RUN_COUNT
+from lse_dagster.defs.dagster_internals import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as COMPLETED,
+)
+from lse_dagster.defs.dagster_internals import (
+    NOT_FINISHED_STATUSES,
+    AssetCheckExecutionRecordStatus,
+    AssetCheckPartitionInfo,
+    PartitionKeyFilter,
+)
 from lse_dagster.defs.day_results import error_of_result
 from lse_dagster.defs.metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, was_restored_from_drive
 from lse_dagster.defs.own_records import (
@@ -174,7 +171,7 @@ class Records:
                 key,
                 limit=limit,
                 cursor=cursor,
-                status=_COMPLETED,
+                status=COMPLETED,
                 partition_filter=PartitionKeyFilter(key=day.isoformat()),
             )
             yield from (record.event for record in found if record.event is not None)

@@ -5,25 +5,23 @@ Thin: what is asked for is decided in `look`.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dagster as dg
 
 from lse_dagster.calendar.evidence import SECONDS_BETWEEN_LOOKS
+from lse_dagster.defs.dagster_internals import UnresolvedAssetJobDefinition
 from lse_dagster.defs.own_records import former_owner
 from lse_dagster.defs.upkeep.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.defs.upkeep.records import Records
 from lse_dagster.drive.this_machine import ThisMachine
-
-if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 _MACHINE: Final = "lse/machine"
 
 
 def reconciliation_sensor(
     reconciliation: Reconciliation,
-    jobs: "Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition]",
+    jobs: Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition],
     *,
     on: bool,
 ) -> dg.SensorDefinition:
