@@ -1,1 +1,4 @@
-"""`lse auth`: signing in to Google Drive, and who is signed in."""
+"""`lse auth`: signing in to Google Drive, and who is signed in.
+
+The sign-in itself is `drive.sign_in`.
+"""

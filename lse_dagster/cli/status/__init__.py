@@ -1,1 +1,4 @@
-"""`lse status`: where each day lies and what it needs."""
+"""`lse status`: where each day lies and what it needs.
+
+What it needs is decided in `calendar`.
+"""

@@ -1,1 +1,4 @@
-"""What all commands share of the terminal: console, errors, options, dates, signals."""
+"""What all commands share of the terminal: console, errors, options, dates, signals.
+
+Nothing of what they do.
+"""

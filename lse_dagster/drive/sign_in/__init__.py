@@ -1,1 +1,4 @@
-"""Signing in to Google: whose token goes with a request, where it is kept, and the consent in the browser."""
+"""Signing in to Google: whose token goes with a request, where it is kept, and the consent in the browser.
+
+No files of Drive here.
+"""

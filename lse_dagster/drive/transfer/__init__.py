@@ -1,1 +1,4 @@
-"""Bytes to Drive and back: resumable uploads, verified downloads, and who works on the same file."""
+"""Bytes to Drive and back: resumable uploads, verified downloads, and who works on the same file.
+
+Which file that is, and whether it may be replaced, is decided by the caller.
+"""
