@@ -4,15 +4,18 @@ Pure values. Who looks at the disk, Drive, LangSmith and Dagster hands the findi
 looked at is None and never makes a gap.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 from typing import Literal
 
 from lse_dagster.calendar.inventory import LocalDay, LocalZip
+from lse_dagster.day.identity import id_hash, is_other
 from lse_dagster.day.summary import SummaryHead
 from lse_dagster.run.times import parse_time
 
@@ -43,12 +46,14 @@ class DriveCopy:
 
     bytes: int
     link: str
-    beside: tuple[int, ...] = ()
-    """The bytes of those of other projects of the same name: the latest there need not be the latest here."""
+    id_hash: str = ""
+    """The short hash of its project's id; empty where Drive does not say it."""
+    others: tuple["DriveCopy", ...] = ()
+    """Those of other projects of the same name: the latest there need not be the latest here."""
 
     def is_as_long_as(self, zipped: LocalZip) -> bool:
         """Whether nothing says that the zip here is not there."""
-        return zipped.bytes in (self.bytes, *self.beside)
+        return any(zipped.bytes == copy.bytes for copy in (self, *self.others))
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,10 @@ class CalendarDay:
     total_now: int | None
     expected: bool
     """Whether the project's archive had begun by then; what was never begun is no gap."""
+    project_id: str = ""
+    """LangSmith's id of its project, or the short hash of it, as far as that was looked for."""
+    is_beside: bool = False
+    """Whether it lies beside that of another project of the same name, which is the later one."""
 
     @property
     def is_anywhere(self) -> bool:
@@ -133,8 +142,12 @@ class CalendarDay:
 
     @property
     def gap(self) -> tuple[Need, str] | None:
-        """What the day needs first, and why; None when it needs nothing."""
-        return next(self._gaps(), None)
+        """What the day needs first, and why; None when it needs nothing.
+
+        LangSmith has one project of a name: nothing can be fetched of the one before it.
+        """
+        from_langsmith = {Need.ARCHIVE, Need.FETCH} if self.is_beside else set()
+        return next((gap for gap in self._gaps() if gap[0] not in from_langsmith), None)
 
     def _gaps(self) -> Iterator[tuple[Need, str]]:
         """Every need, the most urgent first: what comes earlier in the data's way must be right first."""
@@ -179,7 +192,7 @@ class Findings:
     on_drive: Mapping[date, DriveCopy] | None = None
     checks: Mapping[date, CheckResults] | None = None
     totals: Mapping[date, int] | None = None
-    summaries_in_zips: Mapping[date, SummaryHead] | None = None
+    summaries_in_zips: Mapping[Path, SummaryHead] | None = None
 
     @cached_property
     def known_days(self) -> list[date]:
@@ -187,19 +200,49 @@ class Findings:
         return sorted({*self.local, *(self.on_drive or {})})
 
     def day(self, day: date) -> CalendarDay:
-        """All that is known of one day."""
+        """All that is known of one day: of the latest project of the name."""
+        return self.each_day(day)[0]
+
+    def each_day(self, day: date) -> list[CalendarDay]:
+        """The same of every project of the name that has the date, the latest first."""
         local = self.local.get(day, LocalDay(day))
+        copy = (self.on_drive or {}).get(day)
+        copies = [copy, *copy.others] if copy is not None else []
+        found = []
+        for here in (local, *local.others):
+            own = _copy_of(here, copies)
+            copies = [one for one in copies if one is not own]
+            found.append((here, own))
+        found += [(LocalDay(day, said_id=copy.id_hash), copy) for copy in copies]
+        return [self._joined(*one, is_beside=number > 0) for number, one in enumerate(found)]
+
+    def _joined(self, local: LocalDay, copy: DriveCopy | None, *, is_beside: bool) -> CalendarDay:
+        day, latest = local.day, not is_beside
+        summary = local.summary
+        if summary is None and local.zip is not None:
+            summary = (self.summaries_in_zips or {}).get(local.zip.path)
+        said = local.project_id or (summary.project_id if summary is not None else "")
         return CalendarDay(
             day=day,
             local=local,
-            summary=local.summary or (self.summaries_in_zips or {}).get(day),
-            on_drive=(self.on_drive or {}).get(day),
+            summary=summary,
+            on_drive=copy,
             drive_known=self.on_drive is not None,
-            checks_known=self.checks is not None,
-            checks=(self.checks or {}).get(day),
-            total_now=(self.totals or {}).get(day),
+            checks_known=self.checks is not None and latest,
+            checks=(self.checks or {}).get(day) if latest else None,
+            total_now=(self.totals or {}).get(day) if latest else None,
             expected=bool(self.known_days) and day >= self.known_days[0],
+            project_id=said or (copy.id_hash if copy is not None else ""),
+            is_beside=is_beside,
         )
+
+
+def _copy_of(here: LocalDay, copies: Sequence[DriveCopy]) -> DriveCopy | None:
+    """The one of them that is of the same project. What does not say whose it is may be of any."""
+    hashed = id_hash(here.project_id)
+    size = here.zip.bytes if here.zip is not None and not hashed else None
+    own = [copy for copy in copies if not is_other(copy.id_hash, hashed)]
+    return min(own, key=lambda copy: copy.id_hash != hashed if hashed else copy.bytes != size, default=None)
 
 
 @dataclass(frozen=True)
@@ -210,6 +253,8 @@ class Gap:
     why: str
     first: date
     last: date
+    project_id: str = ""
+    """Of a project whose days lie beside those of another one of the same name; empty of that one."""
 
     @property
     def days(self) -> int:
@@ -218,16 +263,17 @@ class Gap:
 
 
 def gaps(days: Iterable[CalendarDay]) -> list[Gap]:
-    """What is to be done, days in a row taken together. `days` in order."""
-    needing = [(day.day, *day.gap) for day in days if day.gap is not None]
+    """What is to be done, days in a row taken together, of each project apart. `days` in order."""
+    needing = [(day.project_id if day.is_beside else "", day.day, *day.gap) for day in days if day.gap]
+    needing.sort(key=itemgetter(0))
 
-    def row(numbered: tuple[int, tuple[date, Need, str]]) -> tuple[Need, date]:
-        number, (day, need, _) = numbered
-        return need, day - number * _ONE_DAY
+    def row(numbered: tuple[int, tuple[str, date, Need, str]]) -> tuple[str, Need, date]:
+        number, (project_id, day, need, _) = numbered
+        return project_id, need, day - number * _ONE_DAY
 
     found = []
-    for _, group in groupby(enumerate(needing), key=row):
-        members = [member for _, member in group]
-        reasons = " or ".join(dict.fromkeys(why for _, _, why in members))
-        found.append(Gap(members[0][1], reasons, first=members[0][0], last=members[-1][0]))
+    for (project_id, need, _), group in groupby(enumerate(needing), key=row):
+        days_in_a_row, whys = zip(*((day, why) for _, (_, day, _, why) in group), strict=True)
+        reasons = " or ".join(dict.fromkeys(whys))
+        found.append(Gap(need, reasons, days_in_a_row[0], days_in_a_row[-1], project_id))
     return found

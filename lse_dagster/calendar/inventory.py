@@ -6,7 +6,7 @@ read: they are there when it is whole, and say how many files are in it. No cont
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -50,6 +50,15 @@ class LocalDay:
     summary: SummaryHead | None = None
     broken: bool = False
     zip: LocalZip | None = None
+    said_id: str = ""
+    """LangSmith's id of its project, or the short hash of it, where no summary here says it."""
+    others: tuple["LocalDay", ...] = ()
+    """The days of other projects of the same name on this date, the latest first."""
+
+    @property
+    def project_id(self) -> str:
+        """LangSmith's id of its project, or the short hash of it; empty where nothing read says it."""
+        return self.summary.project_id if self.summary is not None else self.said_id
 
     @property
     def has_folder(self) -> bool:
@@ -72,23 +81,15 @@ class LocalDay:
 
 
 def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, LocalDay]:
-    """Every day that has a folder or a zip, in order. Of days of several ids under one date the latest."""
+    """Every day that has a folder or a zip, in order. Of days of several ids under one date the latest, with
+    the `others`.
+    """
     folders = _by_day(_folders(data_dir / project_path_part(project)))
     zips = _by_day(_zips(archives_dir, project))
-    found = {}
-    for day in sorted({*folders, *zips}):
-        heads = {path: read_head(path / SUMMARY, project, day) for path in folders.get(day, {}).values()}
-        folder = _meant(folders.get(day, {}), heads, "")
-        summary = heads.get(folder) if folder is not None else None
-        zipped = zips.get(day, {})
-        if len(zipped) > 1 or len(heads) > 1:
-            inside = {path: summary_in_zip(path, project=project, day=day) for path in zipped.values()}
-            zip_path = _meant(zipped, inside, summary.project_id if summary is not None else "")
-        else:
-            zip_path = next(iter(zipped.values()), None)
-        broken = folder is not None and summary is None and holds_day_files(folder)
-        found[day] = LocalDay(day, summary, broken, _look_at(zip_path) if zip_path is not None else None)
-    return found
+    return {
+        day: _under_one_date(project, day, folders.get(day, {}), zips.get(day, {}))
+        for day in sorted({*folders, *zips})
+    }
 
 
 def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
@@ -110,11 +111,31 @@ def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
     return found
 
 
-def _meant(
-    paths: Mapping[str, Path], heads: Mapping[Path, SummaryHead | None], project_id: str
-) -> Path | None:
-    lying = [lying_under(beside, heads[path]) for beside, path in paths.items()]
-    return paths.get(beside_of(lying, id_hash(project_id)))
+def _under_one_date(
+    project: str, day: date, folders: Mapping[str, Path], zips: Mapping[str, Path]
+) -> LocalDay:
+    """The latest day, with the others. A zip is opened only where the names say that there are several."""
+    several = len({*folders, *zips}) > 1
+    inside = {
+        beside: summary_in_zip(path, project=project, day=day) if several else None
+        for beside, path in zips.items()
+    }
+    lying = [lying_under(beside, head) for beside, head in inside.items()]
+    found, unpaired = [], dict(zips)
+    for beside, folder in folders.items():
+        head = read_head(folder / SUMMARY, project, day)
+        hashed = id_hash(head.project_id) if several and head is not None else ""
+        path = unpaired.pop(beside_of(lying, hashed) if hashed else beside, None)
+        broken = head is None and holds_day_files(folder)
+        zipped = _look_at(path) if path is not None else None
+        found.append((True, head, LocalDay(day, head, broken, zipped, beside)))
+    for beside, path in unpaired.items():
+        head = inside[beside]
+        project_id = head.project_id if head is not None else beside
+        found.append((False, head, LocalDay(day, zip=_look_at(path), said_id=project_id)))
+    found.sort(key=lambda one: (one[0], one[1].fetched_at if one[1] is not None else ""), reverse=True)
+    latest, *others = (one for _, _, one in found)
+    return replace(latest, others=tuple(one for one in others if one.has_folder or one.zip is not None))
 
 
 def _by_day(found: Iterable[tuple[tuple[date, str], Path]]) -> dict[date, dict[str, Path]]:

@@ -28,7 +28,8 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     """Compare day folder, zip, Drive copy and LangSmith again, and change nothing.
 
     The checks are those of Dagster's `verify` job; its UI shows the results. LangSmith's totals cost one
-    request in ten seconds for each day in the US.
+    request in ten seconds for each day in the US. Where several projects of one name have a day of one date,
+    each is compared, that of now last.
 
     \b
     Examples:
@@ -37,7 +38,7 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
 
     \b
     With --json, each day in a line:
-      {"project", "date", "passed", "run_id",
+      {"project", "date", "project_id", "passed", "run_id",
        "checks": [{"asset", "check", "passed", "warning", "description", "metadata"}],
        "errors": [{"what", "why", "next"}]}
 
@@ -67,8 +68,8 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
             on_warning=report.warning,
         )
         for day in days:
-            report.begin(name, day.day)
-            report.end(verifier.verify(day.day) if day.local.has_folder else report.not_here(name, day))
+            report.begin(name, day)
+            report.end(verifier.verify(day) if day.local.has_folder else report.not_here(name, day))
     if report.failed:
         raise StepsFailed
 
@@ -83,10 +84,12 @@ class _Report:
         self._silent = as_json or quiet
         self._console = stdout()
 
-    def begin(self, project: str, day: date) -> None:
-        """A day comes next."""
+    def begin(self, project: str, day: "CalendarDay") -> None:
+        """A day comes next; with LangSmith's id where several projects of the name have it."""
+        several = day.is_beside or day.local.others
+        named = f" {project} (the project with the id {day.project_id})" if several else f" {project}"
         if not self._silent:
-            self._console.print(Text.assemble((f"{day}", "bold"), f" {project}"), soft_wrap=True)
+            self._console.print(Text.assemble((f"{day.day}", "bold"), named), soft_wrap=True)
 
     def check(self, result: "CheckResult") -> None:
         """One check has its result."""
@@ -116,9 +119,9 @@ class _Report:
         """Nothing can be compared without a day folder; where the day is instead, and how to get it."""
         from lse_dagster.cli.running.verification import NotChecked, Verification
 
-        archive, restore, upload = (
-            self._command(f"lse archive{step}", project, day.day) for step in ("", " restore", " upload")
-        )
+        archive, upload = (self._command(f"lse archive{step}", project, day.day) for step in ("", " upload"))
+        beside = day.project_id if day.is_beside else ""
+        restore = self._command("lse archive restore", project, day.day, beside)
         again = self._command("lse verify", project, day.day)
         if day.on_drive is not None:
             why = f"It is not on this disk. Its copy on Drive has {day.on_drive.bytes:,} bytes."
@@ -131,7 +134,7 @@ class _Report:
             why = "It is neither on this disk nor on Drive." if day.drive_known else "It is not on this disk."
             next_step = archive
         error = NotChecked(f"Verifying the day {day.day} of {project!r}", why, next_step)
-        return Verification(project, day.day, None, errors=(error,))
+        return Verification(project, day.day, None, day.project_id, errors=(error,))
 
     def _what_is_wrong(self, found: "Verification") -> ArchiveError | None:
         """All failed checks as one error; the next step mends the first of them."""
@@ -144,16 +147,18 @@ class _Report:
         }
         if not failed:
             return None
-        repair = next(check.repair for check in CHECKS if check.repair and check.name in failed)
+        command = next(check.repair for check in CHECKS if check.repair and check.name in failed)
+        beside = found.project_id if found.is_beside and command == "lse archive restore" else ""
+        repair = self._command(command, found.project, found.day, beside)
         again = self._command("lse verify", found.project, found.day)
         return ArchiveError(
             f"Verifying the day {found.day} of {found.project!r}",
             "; ".join(f"{name}: {check.description}" for name, check in failed.items()),
-            f"{self._command(repair, found.project, found.day)}, then {again}",
+            f"{repair}, then {again}",
         )
 
-    def _command(self, command: str, project: str, day: date) -> str:
-        return next_command(command, day, project, default=self._default)
+    def _command(self, command: str, project: str, day: date, project_id: str = "") -> str:
+        return next_command(command, day, project, default=self._default, project_id=project_id)
 
 
 def _document(found: "Verification") -> str:
@@ -161,6 +166,7 @@ def _document(found: "Verification") -> str:
         {
             "project": found.project,
             "date": found.day.isoformat(),
+            "project_id": found.project_id or None,
             "passed": found.passed,
             "run_id": found.run_id,
             "checks": [

@@ -6,6 +6,7 @@ in a short hash of its id. Here alone is decided under which name a day lies; ea
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from lse_dagster.day.errors import OverwriteRefused
 
 _HASH_LENGTH: Final = 8
+_HASH: Final = re.compile(f"[0-9a-f]{{{_HASH_LENGTH}}}")
 
 
 class OtherProject(OverwriteRefused):
@@ -40,9 +42,12 @@ class Lying:
 
 
 def id_hash(project_id: str) -> str:
-    """The short hash of a project's id; empty of an empty one."""
-    if not project_id:
-        return ""
+    """The short hash of a project's id; empty of an empty one.
+
+    A hash is its own: it is all that the name of a copy on Drive tells of a project that is gone.
+    """
+    if not project_id or _HASH.fullmatch(project_id):
+        return project_id
     return hashlib.sha256(project_id.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
 
 

@@ -25,7 +25,13 @@ from lse_dagster.defs.check_table import COPY, DAY_CHECKS, ZIP, DayAtHand
 from lse_dagster.defs.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.defs.failure import Retries
 from lse_dagster.defs.metadata import observation, recorded_sha256, was_restored_from_drive
-from lse_dagster.defs.own_records import Owner, latest_materializations, metadata_of, owner_metadata
+from lse_dagster.defs.own_records import (
+    Owner,
+    latest_materializations,
+    metadata_of,
+    owner_metadata,
+    tagged_id,
+)
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.drive.archive import DriveArchive
@@ -98,7 +104,7 @@ def _raw_runs_checks(
             return found
 
         def finding(check: str, day: date) -> Finding:
-            load = partial(storage.days.load, project.configured_name, day)
+            load = partial(storage.days.load, project.configured_name, day, tagged_id(context.run))
             return find_in_day(load, partial(look, check))
 
         with retries.archive_errors(context.retry_number):
@@ -127,7 +133,7 @@ def _zip_check(
         context: dg.AssetCheckExecutionContext, storage: LocalStorage, retries: Retries
     ) -> Iterable[dg.AssetCheckResult]:
         def finding(day: date) -> Finding:
-            folder = storage.days.load(project.configured_name, day)
+            folder = storage.days.load(project.configured_name, day, tagged_id(context.run))
             path = storage.zips.existing_path(project.configured_name, day, folder.summary.project_id)
             try:
                 with ZipDirectory(path) as archive:
@@ -174,7 +180,7 @@ def _drive_check(
             return find_copy(archives[0], project.configured_name, day, project_id)
 
         def finding(day: date) -> Finding:
-            project_id = _id_here(storage, project.configured_name, day)
+            project_id = _id_here(storage, project.configured_name, day, tagged_id(context.run))
             path = storage.zips.existing_path(project.configured_name, day, project_id)
             copy = service.ask(partial(copy_of, day, project_id))
             recorded = recorded_sha256(context.instance, day, Owner(project, {}, project_id))
@@ -213,16 +219,16 @@ def _of(folder: DayFolder, found: Finding) -> Finding:
     return replace(found, numbers={**found.numbers, **owner})
 
 
-def _id_here(storage: LocalStorage, project: str, day: date) -> str:
+def _id_here(storage: LocalStorage, project: str, day: date, wanted: str) -> str:
     """LangSmith's id of the project that the day here is of; empty where nothing here says it."""
     try:
-        folder = storage.days.find(project, day)
+        folder = storage.days.find(project, day, wanted)
     except InvalidSummary:
         folder = None
     if folder is not None:
         return folder.summary.project_id
-    head = summary_in_zip(storage.zips.zip_path(project, day), project=project, day=day)
-    return head.project_id if head is not None else ""
+    head = summary_in_zip(storage.zips.zip_path(project, day, wanted), project=project, day=day)
+    return head.project_id if head is not None else wanted
 
 
 def _others_here(storage: LocalStorage, project: str, day: date) -> Iterator[DayFolder]:

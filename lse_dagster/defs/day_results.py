@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 
 from lse_dagster.defs.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
-from lse_dagster.defs.own_records import owner_metadata
+from lse_dagster.defs.own_records import owner_metadata, tagged_id
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.resources import LocalStorage
 from lse_dagster.errors import ArchiveError
@@ -118,7 +118,7 @@ def report(
     A run without a partition cannot yield results for partitioned assets (Dagster 1.13.27 raises), and they
     would belong to no day; so it logs one evaluation per day.
     """
-    owner = owner_metadata(project.configured_name)
+    owner = owner_metadata(project.configured_name, tagged_id(context.run))
     for day, finding in findings.items():
         metadata: Mapping[str, Any] = {**owner, **finding.numbers}
         # What nobody counted is no error: it must not keep a restored day from being zipped.

@@ -19,6 +19,7 @@ from lse_dagster.defs.project import ArchivedProject
 
 PROJECT_METADATA: Final = "project"
 PROJECT_ID_METADATA: Final = "project_id"
+_ID_TAG: Final = "lse/project_id"
 
 _DATA_VERSION: Final = "dagster/data_version"
 _PER_QUERY: Final = 500
@@ -41,6 +42,16 @@ def owner_metadata(project: str, project_id: str = "") -> dict[str, str]:
     """
     owner = {PROJECT_METADATA: project_path_part(project)}
     return {**owner, PROJECT_ID_METADATA: project_path_part(project_id)} if project_id else owner
+
+
+def tag_of_id(project_id: str) -> dict[str, str]:
+    """The tag of a run that works on the day of this project, where several of one name have that day."""
+    return {_ID_TAG: project_id} if project_id else {}
+
+
+def tagged_id(run: dg.DagsterRun) -> str:
+    """LangSmith's id of the project that a run's tag names; empty for that of now."""
+    return run.tags.get(_ID_TAG, "")
 
 
 def recorded_owner(metadata: Metadata) -> str | None:

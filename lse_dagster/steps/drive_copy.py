@@ -1,7 +1,7 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -51,10 +51,11 @@ class UnreadableCopy(ArchiveError):
 class NotOnDrive(ArchiveError):
     """The day has no copy on Drive."""
 
-    def __init__(self, project: str, day: date) -> None:
+    def __init__(self, project: str, day: date, project_id: str = "") -> None:
+        which = f"one of the project with the id {project_id}" if project_id else day_zip_name(project, day)
         super().__init__(
             f"Restoring the day {day} of {project!r}",
-            f"{day_zip_name(project, day)} is not in the Drive folder.",
+            f"{which} is not in the Drive folder.",
             "Check GOOGLE_DRIVE_FOLDER_URL. A day that was never archived is only on LangSmith.",
         )
 
@@ -81,18 +82,29 @@ def find_copy(drive: DriveArchive, project: str, day: date, project_id: str = ""
     return None if is_other(plain.app_properties.get(PROJECT, ""), hashed) else plain
 
 
-def list_copies(drive: DriveArchive, project: str) -> dict[date, DriveFile]:
+def list_copies(drive: DriveArchive, project: str, project_id: str = "") -> dict[date, DriveFile]:
     """Every day zip of the project on Drive, by its date, with one listing; one of each pair of twins.
 
-    Of days of several ids under one date it is the latest that came there.
+    Of days of several ids under one date it is that of this id, else the latest that came there.
     """
+    hashed = id_hash(project_id)
     found = _copies_among(drive.list(project_path_part(project)), project)
-    return {day: files[0] for day, files in found.items()}
+    return {
+        day: min(own, key=lambda file: bool(hashed) and hash_of(file, project) != hashed)
+        for day, files in found.items()
+        if (own := [file for file in files if not is_other(hash_of(file, project), hashed)])
+    }
+
+
+def hash_of(file: DriveFile, project: str) -> str:
+    """The short hash of the id of the project that a copy is of; empty where only its content says it."""
+    name = parse_day_zip_name(project, file.name)
+    return file.app_properties.get(PROJECT, "") or (name[1] if name is not None else "")
 
 
 def described_copies(drive: DriveArchive, project: str) -> dict[date, DriveCopy]:
     """The same, as the calendar shows them."""
-    return _described(_copies_among(drive.list(project_path_part(project)), project))
+    return _described(_copies_among(drive.list(project_path_part(project)), project), project)
 
 
 def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveCopy], Holder | None]:
@@ -101,13 +113,16 @@ def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveCopy
     Raises `HeldByAnother` if another machine archives there.
     """
     files, gone = drive.hold(project_path_part(project))
-    return _described(_copies_among(files, project)), gone
+    return _described(_copies_among(files, project), project), gone
 
 
-def _described(copies: Mapping[date, Sequence[DriveFile]]) -> dict[date, DriveCopy]:
+def _described(copies: Mapping[date, Sequence[DriveFile]], project: str) -> dict[date, DriveCopy]:
     return {
-        day: DriveCopy(latest.size, latest.web_view_link, tuple(file.size for file in others))
-        for day, (latest, *others) in copies.items()
+        day: replace(latest, others=tuple(others))
+        for day, files in copies.items()
+        for latest, *others in [
+            [DriveCopy(file.size, file.web_view_link, hash_of(file, project)) for file in files]
+        ]
     }
 
 
@@ -142,7 +157,7 @@ def copy_to_restore(
     if found is None and names and not isinstance(wanted, str):
         found = drive.find(project_path_part(project), min(names))  # the plain one comes first
     if found is None:
-        raise NotOnDrive(project, day)
+        raise NotOnDrive(project, day, project_id)
     return found, sorted(names - {found.name})
 
 
@@ -212,10 +227,10 @@ def stage_from_drive(
     `OverwriteRefused`, `DayIsBusy`, `DiskError`, and Drive's errors; the staging is gone then and the old
     day untouched.
     """
-    store.refuse_if_exists(project, day, overwrite)
     found = copy or find_copy(drive, project, day)
     if found is None:
         raise NotOnDrive(project, day)
+    store.refuse_if_exists(project, day, overwrite, hash_of(found, project))
     with store.stage(project, day) as staging:
         drive.download(found, staging.download_path, on_progress=on_download)
         staged = _stage_zip(staging, on_extract)

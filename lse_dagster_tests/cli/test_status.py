@@ -37,6 +37,7 @@ def test_a_day_archived_anywhere_shows_as_verified_in_every_place(archived: Work
     assert day.pop("drive_link").startswith("http")
     assert day == {
         "date": "2025-08-29",
+        "project_id": archived.api.project_id,
         "langsmith_total": 3,
         "runs": 3,
         "traces": 3,

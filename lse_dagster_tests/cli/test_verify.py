@@ -4,6 +4,7 @@ import shutil
 
 import requests
 
+from lse_dagster.day.identity import id_hash
 from lse_dagster.day.names import day_zip_name
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.cli.test_status import archive, day_of, status
@@ -139,3 +140,43 @@ def test_verify_says_why_it_waits_for_langsmith(
         terminal.wait_for("! POST ", "/runs/stats: 503", "Trying again in 600 s.")
         terminal.interrupt()
         assert terminal.wait_until_it_ends() == 130
+
+
+def test_days_of_two_projects_of_one_name_are_each_shown_verified_and_restored(workplace: Workplace) -> None:
+    archive(workplace)
+    api, old = workplace.api, workplace.api.project_id
+    assert api.session.delete(f"{api.url}/sessions/{old}").ok
+    new = api.project_id = api.post("/sessions", {"name": api.project}).json()["id"]
+    workplace.add_runs(2)
+    assert workplace.lse("archive", "--date", str(DATE), "--force", "--quiet").returncode == 0
+
+    shown = status(workplace)["days"]
+    text = workplace.lse("status", "--month", "2025-08").stdout
+    verified = documents(verify(workplace, "--json", "--local-only"))
+    assert [(day["project_id"], day["runs"]) for day in shown if day["date"] == str(DATE)] == [
+        (new, 2),
+        (old, 3),
+    ]
+    assert {day["drive_bytes"] == day["zip_bytes"] for day in shown if day["drive_bytes"]} == {True}
+    assert f"{DATE}~{id_hash(old)}: the project with the id {old}" in text
+    assert [(one["project_id"], one["passed"]) for one in verified] == [(old, True), (new, True)]
+
+    damaged = workplace.days.load(workplace.project, DATE, old)
+    (damaged.path / next(damaged.summary.trace_names())).write_bytes(b"{}")
+    told = verify(workplace, "--local-only")
+    assert f"lse archive restore --date {DATE} --project-id {old}" in told.stderr
+    assert told.returncode == 1
+    shutil.rmtree(workplace.folder / "data")
+    shutil.rmtree(workplace.folder / "archives")
+
+    on_drive = [day for day in status(workplace)["days"] if day["date"] == str(DATE)]
+    assert [day["project_id"] for day in on_drive] == [id_hash(new), id_hash(old)]
+    for project_id in (id_hash(old), new):
+        restored = workplace.lse(
+            "archive", "restore", "--date", str(DATE), "--project-id", project_id, "--json"
+        )
+        assert restored.returncode == 0, restored.stderr
+        (document,) = documents(restored)
+        assert all(check["passed"] for check in document["checks"] if not check["warning"])
+    assert workplace.days.load(workplace.project, DATE, old).summary.counts.runs_started_in_day == 3
+    assert workplace.days.load(workplace.project, DATE, new).summary.counts.runs_started_in_day == 2

@@ -129,11 +129,18 @@ def upload(dates: DateRange, project: str | None, force: bool, as_json: bool, qu
 @click.option("--date", "dates", type=PastDates(), help="A UTC day or a range A..B. Default: all on Drive.")
 @click.option("--start-date", type=PastDate(), help="The first day of a range. Default: the first on Drive.")
 @click.option("--end-date", type=PastDate(), help="The last day of a range. Default: the last on Drive.")
+@click.option(
+    "--project-id",
+    default="",
+    metavar="ID",
+    help="LangSmith's id of the project, or the hash in a zip's name, where several had one name.",
+)
 @_shared_options
 def restore(
     dates: DateRange | None,
     start_date: date | None,
     end_date: date | None,
+    project_id: str,
     project: str | None,
     force: bool,
     as_json: bool,
@@ -141,7 +148,8 @@ def restore(
 ) -> None:
     """Bring days back from Google Drive, verified before they take their place.
 
-    Without dates: every day that is on Drive. Asks before it replaces a local day.
+    Without dates: every day that is on Drive. Asks before it replaces a local day. Where a project was
+    deleted and made again under its name, the day of the present one; --project-id names the other.
 
     \b
     Examples:
@@ -155,9 +163,9 @@ def restore(
             raise click.UsageError(f"--end-date {end_date} is before --start-date {start_date}.")
         dates = DateRange(start_date, end_date)
     session = _session(project, force, as_json, quiet, several=dates is None or len(dates) > 1)
-    copies = session.copies()
+    copies = session.copies(project_id)
     days = list(dates) if dates else _days_on_drive(session, copies, start_date, end_date)
-    session.run(session.planner.restore(days, copies))
+    session.run(session.planner.restore(days, copies, project_id))
 
 
 def _days_on_drive(

@@ -136,17 +136,17 @@ class Planner:
                 )
         return self._unless_all_declined(plans, days)
 
-    def restore(self, days: Sequence[date], copies: Copies) -> list[DayPlan]:
-        """Ask about every local day that its copy on Drive would replace."""
+    def restore(self, days: Sequence[date], copies: Copies, project_id: str = "") -> list[DayPlan]:
+        """Ask about every local day that its copy on Drive would replace. `project_id` as in `Session`."""
         plans = []
         for day in self._partitions(days):
-            (local, unasked), copy = self._local_day(day), copies.get(day)
+            (local, unasked), copy = self._local_day(day, project_id), copies.get(day)
             if local is None or copy is None:
-                plans.append(DayPlan(day, {"restore": unasked}))
+                plans.append(DayPlan(day, {"restore": unasked}, project_id))
             elif self._may_replace(
                 f"Restoring {self._name(day)}", f"{describe_local(local)} {describe_copy(copy)}"
             ):
-                plans.append(DayPlan(day, {"restore": self._allowed}))
+                plans.append(DayPlan(day, {"restore": self._allowed}, project_id))
         return self._unless_all_declined(plans, days)
 
     @property
@@ -166,13 +166,13 @@ class Planner:
     def _zip_path(self, day: date) -> Path:
         return ZipStore(self.settings.archives_dir).zip_path(self.project, day)
 
-    def _local_day(self, day: date) -> tuple[DayFolder | None, Overwrite]:
+    def _local_day(self, day: date, project_id: str = "") -> tuple[DayFolder | None, Overwrite]:
         """The local day, and what may be done unasked where there is none.
 
         One that cannot be read is no reason to ask: nothing that can be read of it is given up.
         """
         try:
-            return DayStore(self.settings.data_dir).find(self.project, day), self._unseen
+            return DayStore(self.settings.data_dir).find(self.project, day, project_id), self._unseen
         except InvalidSummary:
             return None, self._allowed
 

@@ -48,8 +48,10 @@ class Session:
         questioner = Questioner.on_terminal(force=force, silent=form == "json", several=several)
         return cls(settings, name, form, Planner(settings, name, questioner))
 
-    def copies(self) -> Copies:
+    def copies(self, project_id: str = "") -> Copies:
         """What of the project is on Drive: one listing, and no long patience as somebody waits.
+
+        Of several projects of the name, that with LangSmith's id `project_id`.
 
         Raises `MissingSetting` and Drive's errors.
         """
@@ -59,7 +61,7 @@ class Session:
 
         quickly = Backoff(tries=3, patience=20)
         with DriveArchive.connect(self.settings.drive(), backoff=quickly) as drive:
-            return list_copies(drive, self.project)
+            return list_copies(drive, self.project, project_id)
 
     def copies_if_reachable(self) -> Copies:
         """The same for a command that begins with other steps: Drive's trouble must not keep it from them.

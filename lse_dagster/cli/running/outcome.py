@@ -40,6 +40,8 @@ class DayPlan:
 
     day: date
     overwrite: Mapping[Step, Overwrite]
+    project_id: str = ""
+    """LangSmith's id of the project that is meant, where several of one name have the day."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -14,6 +14,7 @@ from lse_dagster.cli.running.events import RunEvents
 from lse_dagster.cli.running.outcome import ASSET_OF_STEP, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.interrupts import remembered_interrupts
 from lse_dagster.definitions import build_definitions
+from lse_dagster.defs.own_records import tag_of_id
 from lse_dagster.defs.progress import heard_by
 from lse_dagster.defs.project import archived_projects
 from lse_dagster.defs.running.living_runs import living, place_tags
@@ -62,7 +63,7 @@ class DayRunner:
                 partition_key=plan.day.isoformat(),
                 asset_selection=[self._project.key(ASSET_OF_STEP[step]) for step in plan.steps],
                 run_config=self._run_config(plan),
-                tags=place_tags(os.getpid()),
+                tags={**place_tags(os.getpid()), **tag_of_id(plan.project_id)},
                 raise_on_error=False,
             )
             if interrupted():
@@ -73,7 +74,7 @@ class DayRunner:
     def _run_config(self, plan: DayPlan) -> dict[str, Any]:
         ops: dict[str, Any] = {}
         for step, overwrite in plan.overwrite.items():
-            source = {"source": "drive"} if step == "restore" else {}
+            source = {"source": "drive", "project_id": plan.project_id} if step == "restore" else {}
             ops[self._project.op_name(ASSET_OF_STEP[step])] = {"config": {"overwrite": overwrite, **source}}
         return {"ops": ops, "loggers": _SILENT}
 

@@ -13,6 +13,7 @@ from datetime import date
 
 import dagster as dg
 
+from lse_dagster.calendar.days import CalendarDay
 from lse_dagster.cli.running.outcome import Metadata, plain
 from lse_dagster.cli.terminal.errors import REPORT_IT
 from lse_dagster.cli.terminal.interrupts import remembered_interrupts
@@ -20,6 +21,7 @@ from lse_dagster.definitions import build_definitions
 from lse_dagster.defs.check_table import CHECKS
 from lse_dagster.defs.day_results import error_of_result
 from lse_dagster.defs.failure import parts_of_failure
+from lse_dagster.defs.own_records import tag_of_id
 from lse_dagster.defs.project import archived_projects
 from lse_dagster.defs.running.living_runs import living, place_tags
 from lse_dagster.defs.running.pool_waiting import PoolWait, is_wait_for_a_pool, told_while_waiting
@@ -56,6 +58,9 @@ class Verification:
     project: str
     day: date
     run_id: str | None
+    project_id: str = ""
+    is_beside: bool = False
+    """Whether it is of a project that another one of the same name followed."""
     checks: tuple[CheckResult, ...] = ()
     errors: tuple[ArchiveError, ...] = ()
 
@@ -92,8 +97,9 @@ class Verifier:
         self._on_check = on_check
         self._on_warning = on_warning
 
-    def verify(self, day: date) -> Verification:
+    def verify(self, found: CalendarDay) -> Verification:
         """Make the checks of one day. Raises `KeyboardInterrupt`; Dagster has the run as canceled then."""
+        day, beside = found.day, found.project_id if found.is_beside else ""
         run_id = str(uuid.uuid4())
         with (
             living(self._instance, run_id),
@@ -106,7 +112,11 @@ class Verifier:
                 instance=self._instance,
                 run_id=run_id,
                 run_config=_SILENT,
-                tags={**place_tags(os.getpid()), "dagster/partition": day.isoformat()},
+                tags={
+                    **place_tags(os.getpid()),
+                    **tag_of_id(beside),
+                    "dagster/partition": day.isoformat(),
+                },
                 raise_on_error=False,
             )
             if interrupted():
@@ -114,7 +124,10 @@ class Verifier:
                 raise KeyboardInterrupt
         # One cause, such as a broken summary, keeps several checks from being made.
         errors = {error.why: error for error in heard.errors}
-        return Verification(self._project, day, run_id, tuple(heard.checks), tuple(errors.values()))
+        checks, errors_once = tuple(heard.checks), tuple(errors.values())
+        return Verification(
+            self._project, day, run_id, found.project_id, found.is_beside, checks, errors_once
+        )
 
     def _report_canceled(self, run_id: str) -> None:
         """An interrupt between steps Dagster has called a failure by now."""

@@ -43,6 +43,9 @@ def status(
     fetched before LangSmith began to forget it; nothing else proves a day whole. No content is read: `lse
     verify` does.
 
+    A project that was deleted and made again under its name is another one. Where both have a day of one
+    date, each has a row, named by LangSmith's id; the later one comes first.
+
     \b
     Examples:
       lse status
@@ -51,10 +54,10 @@ def status(
     \b
     With --json:
       {"project", "month",
-       "days": [{"date", "langsmith_total", "runs", "traces", "pending_runs", "folder", "zip_bytes",
-                 "drive_bytes", "drive_link", "verified", "proved_whole_by", "need",
-                 "why"}],
-       "gaps": [{"need", "why", "first", "last", "command"}],
+       "days": [{"date", "project_id", "langsmith_total", "runs", "traces", "pending_runs", "folder",
+                 "zip_bytes", "drive_bytes", "drive_link", "verified", "proved_whole_by",
+                 "need", "why"}],
+       "gaps": [{"need", "why", "first", "last", "project_id", "command"}],
        "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days"}],
        "problems": [{"what", "why", "next"}]}
 

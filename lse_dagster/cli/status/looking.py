@@ -60,13 +60,13 @@ def look_at_days(
 ) -> list[CalendarDay]:
     """At some days, for what works on day folders: Drive is asked only about days that have none.
 
-    Raises Drive's errors.
+    Of several projects of the name that of now comes last in each date. Raises Drive's errors.
     """
     here = local_days(settings.data_dir, settings.archives_dir, project)
     absent = any(day not in here or not here[day].has_folder for day in days)
     on_drive = drive_copies(settings, [project])[project] if absent and not local_only else None
     found = Findings(here, on_drive=on_drive)
-    return [found.day(day) for day in days]
+    return [one for day in days for one in reversed(found.each_day(day))]
 
 
 def drive_copies(settings: "Settings", projects: Iterable[str]) -> dict[str, dict[date, DriveCopy]]:

@@ -6,6 +6,7 @@ A project's calendar begins with its first known day: what was never begun is no
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from lse_dagster.calendar.days import CalendarDay, Findings, Gap, gaps
 from lse_dagster.cli.terminal.dates import DateRange, utc_today
@@ -21,6 +22,12 @@ class Month:
 
     first: date
     days: tuple[CalendarDay, ...]
+    """Of several projects of the name each has its own."""
+
+    @property
+    def dates_of_several(self) -> set[date]:
+        """The dates on which several projects of the name have a day."""
+        return {day.day for day in self.days if day.is_beside}
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def month_of(project: str, found: Findings, wanted: date | None) -> Month:
     begin = max(first, known[0]) if known and wanted is None else first
     days = list(DateRange(begin, end)) if begin <= end else []
     looked_into = replace(found, summaries_in_zips=_summaries_in_zips(project, found, days))
-    return Month(first, tuple(looked_into.day(day) for day in days))
+    return Month(first, tuple(one for day in days for one in looked_into.each_day(day)))
 
 
 def overview_of(project: str, found: Findings) -> Overview:
@@ -68,17 +75,16 @@ def overview_of(project: str, found: Findings) -> Overview:
         local=sum(day.local.summary is not None for day in days),
         zipped=sum(day.local.zip is not None for day in days),
         on_drive=None if found.on_drive is None else len(found.on_drive),
-        gaps=tuple(gaps(days)),
+        gaps=tuple(gaps(one for day in days for one in found.each_day(day.day))),
     )
 
 
-def _summaries_in_zips(project: str, found: Findings, days: list[date]) -> Mapping[date, SummaryHead]:
+def _summaries_in_zips(project: str, found: Findings, days: list[date]) -> Mapping[Path, SummaryHead]:
     """Those of the days that have a zip and no folder. It opens each zip, so only for the days shown."""
     summaries = {}
-    for day in days:
-        local = found.day(day).local
+    for local in (one.local for day in days for one in found.each_day(day)):
         if local.zip is not None and not local.has_folder:
-            summary = summary_in_zip(local.zip.path, project=project, day=day)
+            summary = summary_in_zip(local.zip.path, project=project, day=local.day)
             if summary is not None:
-                summaries[day] = summary
+                summaries[local.zip.path] = summary
     return summaries

@@ -13,6 +13,8 @@ from lse_dagster.cli.status.overview import Month, Overview
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.options import next_command
+from lse_dagster.day.identity import id_hash
+from lse_dagster.day.names import day_name
 from lse_dagster.errors import ArchiveError
 
 _COMMANDS: Final = {
@@ -53,13 +55,19 @@ class StatusReport:
     def command(self, gap: Gap) -> str:
         """The command that begins to close a gap."""
         dates = DateRange(gap.first, gap.last)
-        return next_command(_COMMANDS[gap.need], dates, self.project, default=self.default_project)
+        project_id = gap.project_id if gap.need is Need.RESTORE else ""
+        return next_command(
+            _COMMANDS[gap.need], dates, self.project, default=self.default_project, project_id=project_id
+        )
 
 
 def print_status(report: StatusReport) -> None:
     """The month, one line for each project, then what is to be done in the first project."""
     console = stdout()
     console.print(_calendar(report.project, report.month))
+    for day in report.month.days:
+        if day.day in report.month.dates_of_several:
+            console.print(f"  {_label(report.month, day)}: the project with the id {day.project_id or '?'}")
     for overview in report.overviews:
         console.print(_overview_line(overview), soft_wrap=True)
     _print_gaps(report)
@@ -99,7 +107,7 @@ def _calendar(project: str, month: Month) -> Table:
     for day in month.days:
         gap = day.gap
         table.add_row(
-            f"{day.day}",
+            _label(month, day),
             _number(day.total),
             _local(day),
             _zip(day),
@@ -109,6 +117,12 @@ def _calendar(project: str, month: Month) -> Table:
             Text(gap[1], "yellow") if gap is not None else "",
         )
     return table
+
+
+def _label(month: Month, day: CalendarDay) -> str:
+    """The date; of several projects of one name with the short hash of the id, as in the names of files."""
+    several = day.day in month.dates_of_several
+    return day_name(day.day, id_hash(day.project_id) if several else "")
 
 
 def _size(count: int) -> str:
@@ -174,6 +188,7 @@ def _day_fields(day: CalendarDay) -> dict[str, Any]:
     zipped = day.local.zip
     return {
         "date": day.day.isoformat(),
+        "project_id": day.project_id or None,
         "langsmith_total": day.total,
         "runs": day.runs,
         "traces": None if day.summary is None else day.summary.counts.traces,
@@ -195,6 +210,7 @@ def _gap_fields(gap: Gap, command: str) -> dict[str, Any]:
         "why": gap.why,
         "first": gap.first.isoformat(),
         "last": gap.last.isoformat(),
+        "project_id": gap.project_id or None,
         "command": command,
     }
 

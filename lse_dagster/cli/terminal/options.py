@@ -37,10 +37,13 @@ json_option = click.option(
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 
 
-def next_command(command: str, dates: object, project: str, *, default: str | None) -> str:
-    """`<command> --date <dates>`, and the project unless it is the default one."""
+def next_command(
+    command: str, dates: object, project: str, *, default: str | None, project_id: str = ""
+) -> str:
+    """`<command> --date <dates>`, the project unless it is the default one, and LangSmith's id if given."""
     line = f"{command} --date {dates}"
-    return line if project == default else f"{line} --project {shlex.quote(project)}"
+    line += "" if project == default else f" --project {shlex.quote(project)}"
+    return line + (f" --project-id {shlex.quote(project_id)}" if project_id else "")
 
 
 class ProjectName(click.ParamType[str]):
