@@ -14,7 +14,7 @@ from lse_dagster.drive.folder import RootFolder, files_in, folders_named, rename
 from lse_dagster.drive.folder_url import parse_folder_url
 from lse_dagster.drive.holder import Holder, folders_to_write, hold_folders
 from lse_dagster.drive.operation import Operation
-from lse_dagster.drive.service import CreationLimiter, Service, shared_limiter
+from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.account import Account
 from lse_dagster.drive.sign_in.credentials import open_account
@@ -24,6 +24,7 @@ from lse_dagster.drive.transfer.upload import MayReplace, Uploaded, upload
 from lse_dagster.drive.twins import only_file
 from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.limiter import RateLimiter, shared_creations
 
 TIMEOUT = 60.0
 _NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -43,7 +44,7 @@ class DriveArchive:
         *,
         backoff: Backoff | None = None,
         timeout: float = TIMEOUT,
-        creations: CreationLimiter | None = None,
+        creations: RateLimiter | None = None,
         on_retry: OnRetry = without_a_word,
         account: Account | None = None,
     ) -> Self:
@@ -64,7 +65,7 @@ class DriveArchive:
             endpoint=settings.endpoint,
             backoff=backoff or Backoff(),
             timeout=timeout,
-            creations=creations or shared_limiter(settings.endpoint, account.name),
+            creations=creations or shared_creations(settings.endpoint, account.name),
             memory=settings.memory,
             machine=settings.machine,
             on_retry=on_retry,

@@ -287,7 +287,7 @@ def _make_folder(operation: Operation, root: RootFolder, name: str) -> Folder:
     body: Any = {"id": wanted_id, "name": name, "mimeType": FOLDER_TYPE, "parents": [root.id]}
     files = operation.service.files
     fields = "id,createdTime"
-    operation.service.creations.wait()
+    operation.service.wait_to_create()
     try:
         return operation.call(files.create(body=body, fields=fields, supportsAllDrives=True), Folder)
     except AlreadyExists:  # an earlier try had landed, only its answer was lost

@@ -24,7 +24,7 @@ from lse_dagster.drive.errors import (
 from lse_dagster.drive.refusal import Answer, explain
 from lse_dagster.drive.service import Service
 from lse_dagster.errors import OnRetry
-from lse_dagster.net.backoff import Backoff, ComeBack
+from lse_dagster.net.backoff import Backoff, ComeBack, pause
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
 
@@ -65,13 +65,10 @@ class Patience:
         """
         self._row += 1
         rule = self._backoff
-        # The exponent is bounded too: 2.0**1100 is an OverflowError.
-        longest = min(rule.longest, rule.first * 2.0 ** min(self._row - 1, 30))
-        wait = longest * rule.jitter()
-        if fault.retry_after is not None:
-            wait = max(wait, fault.retry_after)
-        if fault.retry_after is not None and self._waited + fault.retry_after > rule.patience:
-            later = ComeBack.after(fault.retry_after, patience=rule.patience)
+        asked = fault.retry_after or 0.0
+        wait = pause(self._row - 1, asked, rule.jitter())
+        if asked and self._waited + asked > rule.patience:
+            later = ComeBack.after(asked, patience=rule.patience)
             raise type(fault)(fault.what, f"{fault.why} {later.why}", later.next_step)
         if self._row >= rule.tries or self._waited + wait > rule.patience:
             raise fault
@@ -253,5 +250,4 @@ class Operation:
                 return
 
     def _explained(self, answer: Answer) -> Exception:
-        backoff = self.service.backoff
-        return explain(answer, what=self.what, account=self.service.account.name, now=backoff.now())
+        return explain(answer, what=self.what, account=self.service.account.name)

@@ -1,15 +1,16 @@
 """From an answer of Drive, or a failed connection, to the error that explains it.
 
 The one place that knows Drive's status codes and reasons (as of November 2026). Says nothing about retries:
-a `PassingFault` is worth one, and `retry.py` decides how many.
+a `PassingFault` is worth one, and `operation.py` decides how many.
 """
 
-import email.utils
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from requests.structures import CaseInsensitiveDict
 
 from lse_dagster.drive.errors import (
     AccessTokenRefused,
@@ -28,6 +29,7 @@ from lse_dagster.drive.errors import (
     ScopeMissing,
 )
 from lse_dagster.drive.sign_in.rejection import DEFAULT_LOGIN
+from lse_dagster.net.backoff import retry_after
 
 _LONGEST_WORDS = 200
 _SECRETS = re.compile(
@@ -72,12 +74,12 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], content: bytes) -> "Answer":
-        """From raw parts; header names become lower case, content that is not JSON becomes None."""
+        """From raw parts; content that is not JSON becomes None."""
         try:
             body = json.loads(content) if content else None
         except (ValueError, RecursionError):
             body = None
-        return cls(status, {name.lower(): value for name, value in headers.items()}, body)
+        return cls(status, CaseInsensitiveDict(headers), body)
 
     @property
     def reasons(self) -> frozenset[str]:
@@ -104,20 +106,17 @@ def shortened(words: str) -> str:
     return line if len(line) <= _LONGEST_WORDS else line[: _LONGEST_WORDS - 1] + "…"
 
 
-def explain(answer: Answer, *, what: str, account: str, now: float) -> DriveError:
-    """The error for an answer that is not a success.
-
-    `account` names the account in advice; `now` is in seconds since the epoch, for a `Retry-After` date.
-    """
-    return _passing(answer, what, now) or _final(answer, what, account)
+def explain(answer: Answer, *, what: str, account: str) -> DriveError:
+    """The error for an answer that is not a success. `account` names the account in advice."""
+    return _passing(answer, what) or _final(answer, what, account)
 
 
-def _passing(answer: Answer, what: str, now: float) -> PassingFault | None:
-    retry_after = _retry_after(answer.headers.get("retry-after"), now)
+def _passing(answer: Answer, what: str) -> PassingFault | None:
+    asked = retry_after(answer.headers)
     if answer.status == 429 or (answer.status == 403 and answer.reasons & _RATE_REASONS):
-        return RateLimited(what, answer.words, _WAIT_LONGER, retry_after=retry_after)
+        return RateLimited(what, answer.words, _WAIT_LONGER, retry_after=asked)
     if answer.status >= 500 or answer.status == 408:
-        return DriveUnavailable(what, answer.words, _WAIT, retry_after=retry_after)
+        return DriveUnavailable(what, answer.words, _WAIT, retry_after=asked)
     return None
 
 
@@ -203,18 +202,6 @@ def _limit_reached(answer: Answer, what: str) -> DriveError | None:
             "run again tomorrow",
         )
     return None
-
-
-def _retry_after(value: str | None, now: float) -> float | None:
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        at = email.utils.parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):  # the latter of a year or a zone that cannot be
-        return None
-    return max(0.0, at - now)
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

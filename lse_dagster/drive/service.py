@@ -7,11 +7,8 @@ after a dropped connection and checks nothing.
 """
 
 import json
-import logging
-import re
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -29,68 +26,12 @@ from lse_dagster.drive.sign_in.account import Account
 from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.limiter import RateLimiter
 from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
 
 if TYPE_CHECKING:
     from googleapiclient._apis.drive.v3.resources import DriveResource
-
-
-CREATIONS_PER_SECOND = 2.0
-"""Sustained (rclone's documentation, November 2026)."""
-_BURST = 20
-_WIDENING = 1.5
-_WIDEST = 8.0
-_RECOVERY = 0.98
-
-
-class CreationLimiter:
-    """Gives each new file or folder its moment. Thread-safe; only its own methods change it."""
-
-    def __init__(
-        self,
-        per_second: float = CREATIONS_PER_SECOND,
-        *,
-        burst: int = _BURST,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._spacing = 1 / per_second
-        self._burst = burst
-        self._clock = clock
-        self._sleep = sleep
-        self._stretch = 1.0
-        self._next = float("-inf")
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Take the next free moment and wait for it."""
-        with self._lock:
-            now = self._clock()
-            spacing = self._spacing * self._stretch
-            # Moments that nobody took are kept, up to the burst.
-            moment = max(self._next, now - (self._burst - 1) * self._spacing)
-            self._next = moment + spacing
-            self._stretch = max(1.0, self._stretch * _RECOVERY)
-        if moment > now:
-            self._sleep(moment - now)
-
-    def refused(self) -> None:
-        """Drive said that it is too much: what follows comes a little slower, for a while."""
-        with self._lock:
-            self._next = max(self._next, self._clock())  # no burst is left
-            self._stretch = min(_WIDEST, self._stretch * _WIDENING)
-
-
-_shared: dict[tuple[str | None, str], CreationLimiter] = {}
-_shared_lock = threading.Lock()
-
-
-def shared_limiter(endpoint: str | None, account: str) -> CreationLimiter:
-    """The one limiter that this process has for an account, made on first use."""
-    with _shared_lock:
-        return _shared.setdefault((endpoint, account), CreationLimiter())
-
 
 _UPLOAD_PATH = "upload/drive/v3/files"
 
@@ -106,7 +47,7 @@ class Service:
         endpoint: str | None,
         backoff: Backoff,
         timeout: float,
-        creations: CreationLimiter,
+        creations: RateLimiter,
         memory: Path | None = None,
         machine: ThisMachine | None = None,
         on_retry: OnRetry = without_a_word,
@@ -117,7 +58,6 @@ class Service:
         self.timeout = timeout
         self.on_retry = on_retry
         self.creations = creations
-        """Paces new files and folders."""
         self.making_folders = threading.Lock()
         """Held while a folder is looked for and made: threads of one archive must not make twins."""
         self.machine = machine
@@ -139,7 +79,6 @@ class Service:
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._all: list[Session] = []
-        _hide_upload_sessions()
 
     @property
     def root_url(self) -> str:
@@ -162,6 +101,11 @@ class Service:
         if self._resource_keys is not None:
             headers["X-Goog-Drive-Resource-Keys"] = self._resource_keys
         return headers
+
+    def wait_to_create(self) -> None:
+        """Before a new file or folder: as long as its pace asks for."""
+        if wait := self.creations.reserve():
+            self.backoff.sleep(wait)
 
     def now(self) -> datetime:
         """Drive's time, or this machine's as long as no answer has said it."""
@@ -247,25 +191,3 @@ class _GoogleHttp:
 
     def close(self) -> None:
         """Nothing: the session is closed by whoever made it."""
-
-
-_UPLOAD_ID = re.compile(r"upload_id=[^&\s\"']+")
-
-
-class _HideUploadSessions(logging.Filter):
-    """urllib3 logs the path of every request at DEBUG; the path of an upload session is a secret."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                _UPLOAD_ID.sub("upload_id=[secret]", arg) if isinstance(arg, str) else arg
-                for arg in record.args
-            )
-        return True
-
-
-_FILTER = _HideUploadSessions()
-
-
-def _hide_upload_sessions() -> None:
-    logging.getLogger("urllib3.connectionpool").addFilter(_FILTER)  # adding it twice adds it once

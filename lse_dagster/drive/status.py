@@ -15,11 +15,12 @@ from lse_dagster.drive.errors import DriveError, FileMissing, NoStorage, Permiss
 from lse_dagster.drive.folder import root_folder
 from lse_dagster.drive.folder_url import FolderAddress, parse_folder_url
 from lse_dagster.drive.operation import Operation
-from lse_dagster.drive.service import CreationLimiter, Service
+from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import AuthType, DriveSettings
 from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, TOKEN_VARIABLE, only_writer, write_back
 from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.limiter import RateLimiter
 
 _QUICK = Backoff(tries=3, patience=20)
 """Somebody waits for the answer."""
@@ -146,7 +147,7 @@ def _service(
         endpoint=settings.endpoint,
         backoff=backoff,
         timeout=timeout,
-        creations=CreationLimiter(),  # nothing is created here
+        creations=RateLimiter(None),  # nothing is created here
     )
     try:
         yield service

@@ -1,4 +1,7 @@
-"""How long to wait before a request is sent again: by exponential backoff, or as the server asks."""
+"""How long to wait before a request is sent again: by exponential backoff, or as the server asks.
+
+The one rule for LangSmith, for its files and for Drive; how often and for how long in all, each says.
+"""
 
 import email.utils
 import random
@@ -10,7 +13,7 @@ from typing import Final, Self
 
 _LONGEST_WAIT: Final = 86_400.0
 _FIRST: Final = 0.5
-_LONGEST: Final = 30.0
+_LONGEST: Final = 64.0
 _LATEST: Final = 31 * 86_400.0
 """Seconds. A date beyond it is as good as never, and one beyond the calendar none."""
 
@@ -22,9 +25,7 @@ class Backoff:
     `tries`: how often one step is tried without any progress; `patience`: how long an operation waits in all.
     """
 
-    tries: int = 8
-    first: float = 1.0
-    longest: float = 64.0
+    tries: int = 9
     patience: float = 900.0
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
@@ -49,12 +50,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def pause(attempt: int, asked: float, jitter: float) -> float:
-    """Seconds. `attempt` counts from 0, `asked` is Retry-After, `jitter` a number in [0, 1).
+    """Seconds. `attempt` counts from 0, `asked` is Retry-After or 0, `jitter` a number in [0, 1).
 
-    What the server asks for is kept to, unless that is next to nothing: it could go on so for ever.
+    Never less than the server asks for; more where it asks for little again and again.
     """
-    if asked >= _FIRST:
-        return asked
     return max(asked, min(_LONGEST, _FIRST * 2.0 ** min(attempt, 10)) * jitter)
 
 

@@ -1,7 +1,7 @@
-"""Keeping within LangSmith's rate limits: one limiter per kind of request for all workers of the process.
+"""Keeping within the services' rate limits: one limiter per account and kind of request in the process.
 
 Requests are spaced evenly, a little wider than the limit asks for, so that no ten seconds anywhere hold more
-than it allows. A 429 stops every worker for as long as LangSmith says and widens the spacing for a while.
+than it allows. A refusal stops every thread for as long as the server says, and widens the spacing a while.
 """
 
 import hashlib
@@ -42,15 +42,28 @@ PUBLISHED_RATES: Final = {
 """LangSmith Cloud's limits (documentation, November 2026), and none for self-hosted servers without any."""
 
 
+CREATIONS: Final = 20
+"""New files and folders that Drive takes in ten seconds for long (rclone's documentation, November 2026). As
+many may come at once after a rest."""
+
+
 class RateLimiter:
-    """Gives each request its moment. Thread-safe; only its own methods change it."""
+    """Gives each request its moment. Thread-safe; only its own methods change it.
+
+    `burst`: so many may come at once after a rest, which is for limits over a longer time than the window.
+    """
 
     def __init__(
-        self, requests_in_window: int | None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        requests_in_window: int | None,
+        *,
+        burst: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spacing = _WINDOW / requests_in_window * _MARGIN if requests_in_window else 0.0
+        self._rest = (burst - 1) * self._spacing
         self._stretch = 1.0
-        self._next = 0.0
+        self._next = float("-inf")
         self._paused_until = 0.0
         self._refusals = 0
         self._clock = clock
@@ -60,23 +73,23 @@ class RateLimiter:
         """Take the next free moment; the seconds until then."""
         with self._lock:
             now = self._clock()
-            moment = max(now, self._next)
+            moment = max(now - self._rest, self._next)
             self._next = moment + self._spacing * self._stretch
             self._stretch = max(1.0, self._stretch * _RECOVERY)
-            return moment - now
+            return max(0.0, moment - now)
 
     def pause_left(self) -> float:
-        """How many seconds LangSmith still asks everybody to wait; 0 when it does not."""
+        """How many seconds the server still asks everybody to wait; 0 when it does not."""
         with self._lock:
             return max(0.0, self._paused_until - self._clock())
 
     @property
     def refusals(self) -> int:
-        """How often LangSmith has answered 429. A moment reserved before the last time holds no longer."""
+        """How often it was too much. A moment reserved before the last time holds no longer."""
         return self._refusals
 
-    def refused(self, pause: float) -> None:
-        """LangSmith answered 429: nobody sends for `pause` seconds, and all a little slower afterwards."""
+    def refused(self, pause: float = 0.0) -> None:
+        """It was too much: nobody sends for `pause` seconds, and all a little slower afterwards."""
         with self._lock:
             self._refusals += 1
             self._paused_until = max(self._paused_until, self._clock() + pause)
@@ -96,11 +109,18 @@ class RateLimiters:
 
 
 _shared: dict[tuple[str, str, Rates], RateLimiters] = {}
+_shared_creations: dict[tuple[str | None, str], RateLimiter] = {}
 _shared_lock = threading.Lock()
 
 
 def shared_limiters(endpoint: str, api_key: str, rates: Rates) -> RateLimiters:
-    """The one set of limiters that this process has for an account, made on first use."""
+    """The one set of limiters that this process has for an account of LangSmith, made on first use."""
     account = (endpoint, hashlib.sha256(api_key.encode()).hexdigest(), rates)
     with _shared_lock:
         return _shared.setdefault(account, RateLimiters(rates))
+
+
+def shared_creations(endpoint: str | None, account: str) -> RateLimiter:
+    """The one limiter of new files that this process has for an account of Drive, made on first use."""
+    with _shared_lock:
+        return _shared_creations.setdefault((endpoint, account), RateLimiter(CREATIONS, burst=CREATIONS))

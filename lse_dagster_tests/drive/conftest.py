@@ -18,9 +18,9 @@ from googleapiclient.http import MediaIoBaseUpload
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
-from lse_dagster.drive.service import CreationLimiter
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.limiter import RateLimiter
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 
@@ -161,9 +161,8 @@ def connected(sandbox: Sandbox, all_waits: Waits) -> Iterator[DriveArchive]:
     Not for all files: their tests may end its token, or its connections by taking longer than servers wait.
     """
     settings = _service_account(sandbox.env)
-    unpaced = CreationLimiter(sleep=lambda seconds: None)
     with DriveArchive.connect(
-        settings, backoff=all_waits.backoff(), timeout=60, creations=unpaced
+        settings, backoff=all_waits.backoff(), timeout=60, creations=RateLimiter(None)
     ) as archive:
         yield archive
 

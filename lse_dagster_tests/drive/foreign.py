@@ -9,11 +9,12 @@ import google.oauth2.credentials
 from lse_dagster.drive.errors import CredentialsRejected
 from lse_dagster.drive.folder_url import FolderAddress
 from lse_dagster.drive.operation import Operation
-from lse_dagster.drive.service import CreationLimiter, Service
+from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.account import Account
 from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.limiter import RateLimiter
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def operation_on(endpoint: str, settings: DriveSettings | None = None) -> Iterat
         endpoint=endpoint,
         backoff=Backoff(sleep=lambda seconds: None),
         timeout=60,
-        creations=CreationLimiter(),
+        creations=RateLimiter(None),
     )
     try:
         yield Operation(service, "Talking to a server of other people")

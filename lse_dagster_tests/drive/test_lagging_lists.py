@@ -8,8 +8,8 @@ import pytest
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import FileMissing, TwinFiles
-from lse_dagster.drive.service import CreationLimiter
 from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.net.limiter import RateLimiter
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.drive.conftest import Person, Waits, anything, nothing
 
@@ -26,8 +26,7 @@ def process(
     remembering = replace(settings, memory=tmp_path / "memory")
 
     def begin() -> DriveArchive:
-        unpaced = CreationLimiter(sleep=lambda seconds: None)
-        return DriveArchive.connect(remembering, backoff=waits.backoff(), timeout=60, creations=unpaced)
+        return DriveArchive.connect(remembering, backoff=waits.backoff(), creations=RateLimiter(None))
 
     return begin
 

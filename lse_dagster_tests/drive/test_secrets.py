@@ -122,7 +122,7 @@ def test_a_good_day_logs_no_secret(
     with DriveArchive.connect(settings) as drive:
         drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
 
-    assert "upload_id=[secret]" in logged(caplog)
+    assert "/drive/v3/files" in logged(caplog)
     assert_clean(logged(caplog), secrets)
 
 

@@ -11,7 +11,6 @@ import msgspec
 from lse_dagster.defs.alerts.webhook import Webhook
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
-from lse_dagster.drive.service import CreationLimiter
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.sign_in.login import Consent, read_desktop_client
@@ -19,7 +18,7 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.server import look_at_server
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.net.backoff import Backoff
-from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
+from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiter, RateLimiters
 from lse_dagster.steps.fetch.attachments import AttachmentDownloads
 
 RESOURCE_KEY = "0-resource-key"
@@ -141,9 +140,7 @@ def _transport(world: World) -> Transport:
 
 
 def _drive(world: World) -> DriveArchive:
-    return DriveArchive.connect(
-        world.settings(), backoff=QUICKLY, timeout=60, creations=CreationLimiter(sleep=no_sleep)
-    )
+    return DriveArchive.connect(world.settings(), backoff=QUICKLY, timeout=60, creations=RateLimiter(None))
 
 
 def _upload(drive: DriveArchive, world: World) -> DriveFile:

@@ -17,7 +17,7 @@ import requests
 from lse_dagster.drive.errors import UploadSessionLost
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.transfer.local_file import LocalFile
-from lse_dagster.net.session import origin
+from lse_dagster.net.session import origin, unlogged
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, about once per MiB; what is done can go back after a fault."""
@@ -102,7 +102,7 @@ class UploadSession:
     def _begin(self) -> str:
         target = self._target
         if target.method == "POST":
-            self._operation.service.creations.wait()
+            self._operation.service.wait_to_create()
         response = self._operation.send(
             target.method,
             target.url,
@@ -124,10 +124,7 @@ class UploadSession:
         return address
 
     def _ask_offset(self) -> int | bytes:
-        response = self._operation.send(
-            "PUT", self._current(), headers={"Content-Range": f"bytes */{self._local.size}"}, data=b""
-        )
-        answer = self._understood(response)
+        answer = self._sent({"Content-Range": f"bytes */{self._local.size}"}, b"")
         if isinstance(answer, int) and self._on_progress is not None:
             self._on_progress(answer, self._local.size)
         return answer
@@ -136,10 +133,15 @@ class UploadSession:
         size = self._local.size
         if offset >= size:  # an empty file, or one whose last byte has arrived without an end: ask to finish
             headers = {"Content-Range": f"bytes */{size}"} if size else {}
-            return self._understood(self._operation.send("PUT", self._current(), headers=headers, data=b""))
+            return self._sent(headers, b"")
         headers = {"Content-Range": f"bytes {offset}-{size - 1}/{size}"}
-        body = _Body(self._pieces(offset), size - offset)
-        return self._understood(self._operation.send("PUT", self._current(), headers=headers, data=body))
+        return self._sent(headers, _Body(self._pieces(offset), size - offset))
+
+    def _sent(self, headers: dict[str, str], data: "bytes | _Body") -> int | bytes:
+        assert self._address is not None  # noqa: S101  `step` has just begun or kept it
+        with unlogged():
+            response = self._operation.send("PUT", self._address, headers=headers, data=data)
+        return self._understood(response)
 
     def _pieces(self, offset: int) -> Iterator[memoryview]:
         for piece in self._local.pieces_to_send(offset):
@@ -179,10 +181,6 @@ class UploadSession:
         self._address = None
         self._on_address(None)
         return UploadSessionLost(self._operation.what, why, "run the same step again")
-
-    def _current(self) -> str:
-        assert self._address is not None  # noqa: S101  `step` has just begun or kept it
-        return self._address
 
 
 class _Body:
