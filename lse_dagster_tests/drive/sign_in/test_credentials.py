@@ -154,7 +154,7 @@ def test_a_token_endpoint_that_is_down_is_tried_again_without_a_wait_of_its_own(
     with DriveArchive.connect(chosen, backoff=waits.backoff()):
         pass
 
-    assert waits.seconds == [0.5, 1.0]
+    assert waits.seconds == [0.25, 0.5]
 
 
 @pytest.mark.parametrize("kind", ["service_account", "oauth2"])
@@ -173,7 +173,7 @@ def test_a_cut_answer_of_the_token_endpoint_is_no_token(
     with DriveArchive.connect(chosen, backoff=waits.backoff()):
         pass
 
-    assert waits.seconds == [0.5]
+    assert waits.seconds == [0.25]
 
 
 def test_a_token_endpoint_that_stays_down_is_a_fault_that_passes(
