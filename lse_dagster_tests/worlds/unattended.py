@@ -101,13 +101,18 @@ class Daemon:
             self.clock.now = min(moment, self.clock.now + every)
             self.tick()
 
-    def tick(self) -> None:
-        """Evaluate the schedules that are due and all sensors, and execute what they ask for, once."""
+    def tick(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Evaluate the schedules that are due and all sensors, and execute what they ask for, once.
+
+        `meanwhile`: what happens before the runs have their turn for which sensors asked.
+        """
         self._set_servers()
         since, self._ticked_at = self._ticked_at or self.clock(), self.clock()
         for request, job in self._schedule_requests(since):
             self._execute(request, job)
-        for request, job in list(self._sensor_requests()):
+        asked = list(self._sensor_requests())
+        meanwhile()
+        for request, job in asked:
             if request.run_key is None or not self._is_used(request.run_key, job):
                 self._execute(request, job)
 

@@ -117,6 +117,7 @@ class Look:
         self._rule = reconciliation.rule
         self._missing_after = reconciliation.schedule + _AFTER_THE_SCHEDULE
         self._now = reconciliation.clock.now()
+        self._last_event = records.last_event()
         self._records = records
         storage, name = reconciliation.storage, reconciliation.project.configured_name
         local = local_days(storage.days.root, storage.zips.root, name)
@@ -238,6 +239,8 @@ class Look:
 
     def _tell(self, days: Sequence[date], what: str, words: DangerConfig) -> dg.RunRequest:
         project = self._project
+        if what != "never compared":  # a check that passes later does not mend that
+            words = words.model_copy(update={"unless_passed_after": self._last_event})
         day = days[0] if len(days) == 1 and self._has_partition(days[0]) else None
         step = step_name(project, day, what) if day is not None else step_name_of_many(project, what)
         return dg.RunRequest(

@@ -127,6 +127,9 @@ class DangerConfig(dg.Config):
     why: str
     next_step: str
     days: list[str] = Field(default=[], description="Without any: that of the partition.")
+    unless_passed_after: int | None = Field(
+        default=None, description="The last event that was known. A check that passed since has mended it."
+    )
 
 
 def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
@@ -139,11 +142,19 @@ def report_danger_op(project: ArchivedProject) -> dg.OpDefinition:
     def report_danger(context: dg.OpExecutionContext, config: DangerConfig) -> None:
         check = _CHECKS_OF_DANGERS[config.check]
         owner = owner_metadata(project.configured_name)
-        day_of_run = context.partition_key if context.has_partition_key else None
-        for day in config.days or (day_of_run,):
+        key = dg.AssetCheckKey(project.key(check.asset), check.name)
+        days = config.days or ([context.partition_key] if context.has_partition_key else [])
+        mended: set[str] = set()
+        if config.unless_passed_after is not None:  # a run that ended meanwhile may have saved them
+            records = Records(context.instance, project)
+            mended = records.passed_since(key, days, config.unless_passed_after)
+        for day in days or (None,):
+            if day in mended:
+                context.log.info(f"{day} is no longer in danger: the check has passed meanwhile.")
+                continue
             result = dg.AssetCheckEvaluation(
-                asset_key=project.key(check.asset),
-                check_name=check.name,
+                asset_key=key.asset_key,
+                check_name=key.name,
                 passed=False,
                 partition=day,
                 description=config.why,

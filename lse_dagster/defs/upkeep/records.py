@@ -179,6 +179,21 @@ class Records:
                 return
             cursor = found[-1].id
 
+    def last_event(self) -> int:
+        """The id of the last event of all that is recorded by now."""
+        return self._instance.event_log_storage.get_maximum_record_id() or 0
+
+    def passed_since(self, key: dg.AssetCheckKey, days: Iterable[str], event: int) -> set[str]:
+        """Those of the days for which a check has passed after an event, by its id."""
+        found = self._instance.event_log_storage.get_asset_check_partition_info([key], event, list(days))
+        return {
+            info.partition_key
+            for info in found
+            if info.partition_key is not None
+            and info.latest_execution_status is AssetCheckExecutionRecordStatus.SUCCEEDED
+            and info.latest_check_event_storage_id > event
+        }
+
     def latest_metadata(self, day: date) -> Mapping[str, dg.MetadataValue]:
         """The metadata of the day's latest `raw_runs`; empty if there was none."""
         found = latest_materializations(self._instance, "raw_runs", [day], Owner(self._project, {}))
@@ -261,8 +276,6 @@ def _time(value: dg.MetadataValue | None) -> datetime | None:
     return parse_time(value.value) if value is not None and isinstance(value.value, str) else None
 
 
-_FAILED = AssetCheckExecutionRecordStatus.FAILED
-_ENDED = {_FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
 _PER_QUERY: Final = 500
 _COUNTS: Final = {check.name for check in CHECKS if check.asks == "LangSmith"}
 
@@ -306,23 +319,39 @@ def _under(instance: dg.DagsterInstance, owner: Owner, prefix: Sequence[str]) ->
         if not check.warns or check is RETENTION
     }
     infos = instance.event_log_storage.get_asset_check_partition_info(sorted(keys, key=str))
-    by_day: dict[date, list[AssetCheckPartitionInfo]] = {}
+    by_day: dict[date, list[_Result]] = {}
     for key in keys:
         of_key = {
             day: info
             for info in infos
             if info.check_key == key and (day := date_of_key(info.partition_key)) is not None
         }
-        for day in _owned(instance, owner, key, set(of_key)):
-            by_day.setdefault(day, []).append(of_key[day])
+        found = dict(_owned(instance, owner, key, set(of_key)))
+        # Planned by a run that never came to it: that says nothing of the day, the result before it does.
+        planned = [day for day in found if of_key[day].latest_execution_status not in COMPLETED]
+        written = latest_materializations(instance, key.asset_key.path[-1], planned, owner)
+        for day, event in found.items():
+            current = _is_later_than_the_data(of_key[day])
+            if day in planned:
+                current = day not in written or event.timestamp > written[day].timestamp
+            by_day.setdefault(day, []).append(_Result(key, _evaluation(event).passed, current))
     return {day: _results(of_day, keys) for day, of_day in by_day.items()}
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The last completed one of a check for a day. `current`: whether it came after the day was written."""
+
+    key: dg.AssetCheckKey
+    passed: bool
+    current: bool
 
 
 def _owned(
     instance: dg.DagsterInstance, owner: Owner, key: dg.AssetCheckKey, days: set[date]
-) -> Iterator[date]:
-    """Those of the days of which the last completed result of a check is the owner's."""
-    wanted, unnamed = set(days), dict[date, str]()
+) -> Iterator[tuple[date, dg.EventLogEntry]]:
+    """The last completed result of a check for each of the days, where it is the owner's."""
+    wanted, unnamed = set(days), dict[date, dg.EventLogEntry]()
     cursor: int | None = None
     while wanted:
         page = instance.event_log_storage.get_asset_check_execution_history(
@@ -333,25 +362,26 @@ def _owned(
             if day not in wanted or record.event is None:
                 continue
             wanted.discard(day)
-            metadata = record.event.get_dagster_event().asset_check_evaluation_data.metadata
+            metadata = _evaluation(record.event).metadata
             if recorded_owner(metadata) is None:
-                unnamed[day] = record.run_id
+                unnamed[day] = record.event
             elif owner.owns(metadata, day):
-                yield day
+                yield day, record.event
         if len(page) < _PER_QUERY:
             break
         cursor = page[-1].id
     written = latest_materializations(instance, "raw_runs", unnamed, owner)
-    yield from (day for day, run in unnamed.items() if day in written and written[day].run_id == run)
+    for day, event in unnamed.items():
+        if day in written and written[day].run_id == event.run_id:
+            yield day, event
 
 
-def _results(infos: list[AssetCheckPartitionInfo], keys: set[dg.AssetCheckKey]) -> CheckResults:
-    ended = [info for info in infos if info.latest_execution_status in _ENDED]
-    failed = [info.check_key.name for info in ended if info.latest_execution_status is _FAILED]
+def _results(found: list[_Result], keys: set[dg.AssetCheckKey]) -> CheckResults:
+    failed = [one.key.name for one in found if not one.passed]
     counts = [name for name in failed if name in _COUNTS]
     return CheckResults(
-        complete={info.check_key for info in ended} == keys,
-        current=all(map(_is_later_than_the_data, ended)),
+        complete={one.key for one in found} == keys,
+        current=all(one.current for one in found),
         counts_failed=bool(counts),
         others_failed=bool({*failed} - {*counts, RETENTION.name}),
         in_time=RETENTION.name not in failed,

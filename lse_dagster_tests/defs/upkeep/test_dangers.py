@@ -57,6 +57,25 @@ def test_a_day_that_expired_while_the_daemon_was_down_is_told_as_lost(
     assert [text for text in receiver.texts if "not safe on Drive, and LangSmith deleted" in text] == [lost]
 
 
+def test_a_day_that_is_saved_before_its_danger_is_told_is_told_nowhere_and_its_check_stays_green(
+    place: Place, receiver: Receiver
+) -> None:
+    place.api.add_run(at(1, 12))
+    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
+    place.skip_to(at(14, 6))
+    place.daemon.clock.now = at(14, 7)
+
+    def mend() -> None:
+        place.langsmith.clear_faults()
+        place.daemon.execute("archive", tags={"dagster/partition": DAY.isoformat()})
+
+    place.daemon.tick(meanwhile=mend)
+
+    assert [run.job_name for run in place.daemon.runs("expires in a day") if run.is_success] == ["expiry"]
+    assert dangers(place, receiver) == []
+    assert not place.failed_checks("drive_archive", "drive_copy_matches_zip")
+
+
 @pytest.mark.slow
 def test_a_day_that_langsmith_has_half_forgotten_is_archived_with_a_warning(place: Place) -> None:
     place.api.add_run(at(1, 13))

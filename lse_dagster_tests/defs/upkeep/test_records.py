@@ -2,12 +2,18 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 
+from lse_dagster.calendar.days import CheckResults
+from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.names import project_path_part
+from lse_dagster.defs.own_records import owner_metadata
+from lse_dagster.defs.upkeep.records import latest_checks
+from lse_dagster_tests.defs.upkeep.test_order import PASSED
 from lse_dagster_tests.defs.upkeep.test_scope import told
 from lse_dagster_tests.worlds.place import DAY, Place, at
 from lse_dagster_tests.worlds.webhook_receiver import Receiver
@@ -63,3 +69,32 @@ def test_records_that_are_gone_or_written_by_hand_make_no_day_lost(
     lost = [text for text in told(place, receiver) if "LangSmith deleted" in text]
     assert not [text for text in lost if "2025-08-01" in text.partition("Next:")[0]]
     assert place.on_drive()
+
+
+def archive_in_vain(place: Place) -> None:
+    """A run of the first day that fails at its first step."""
+    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
+    assert not place.daemon.execute("archive", tags={"dagster/partition": DAY.isoformat()}).success
+
+
+def shown(place: Place) -> CheckResults:
+    """What `lse status` shows of the first day's checks."""
+    daemon, project = place.daemon, place.api.project
+    here = {project: local_days(daemon.days.root, daemon.zips.root, project)}
+    return latest_checks(daemon.instance, daemon.settings, here)[project][DAY]
+
+
+def test_checks_that_failed_runs_never_came_to_say_nothing_of_a_day(place: Place) -> None:
+    place.api.add_run(at(1, 12))
+    place.skip_to(at(2, 6))
+
+    archive_in_vain(place)
+    archive_in_vain(place)
+    verified = shown(place)
+    written = dg.AssetMaterialization(
+        "raw_runs", partition=DAY.isoformat(), metadata=owner_metadata(place.api.project)
+    )
+    place.daemon.instance.report_runless_asset_event(written)  # by a run that ended before its checks
+    archive_in_vain(place)
+
+    assert (verified, shown(place)) == (PASSED, replace(PASSED, current=False))
