@@ -12,7 +12,7 @@ import urllib3
 from benchmarks.control import ServerControl
 from benchmarks.job import Job
 from benchmarks.synthetic_day import DAY
-from lse_dagster.langsmith.limits import V2_SELECTS
+from lse_dagster.langsmith.fields import V2_SELECTS
 
 _PAGE_SIZE = 1000
 _CONNECTIONS = 4

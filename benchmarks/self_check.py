@@ -9,7 +9,7 @@ from benchmarks import ours, sdk
 from benchmarks.control import DayFacts, ServerControl
 from benchmarks.job import Job
 from benchmarks.synthetic_day import DAY
-from lse_dagster.langsmith.limits import V2_SELECTS
+from lse_dagster.langsmith.fields import V2_SELECTS
 from lse_dagster.sandbox.langsmith.queries import v1, v2
 from lse_dagster.steps.examination.completeness import examine_traces
 

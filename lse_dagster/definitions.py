@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -37,6 +37,7 @@ from lse_dagster.defs.running.executor import living_in_process_executor
 from lse_dagster.defs.upkeep.look import Reconciliation
 from lse_dagster.defs.upkeep.sensor import reconciliation_sensor
 from lse_dagster.langsmith.clock import LangSmithClock
+from lse_dagster.run.times import utc_now
 from lse_dagster.settings import Settings
 
 # Dagster 1.13 marks partitioned checks as preview, data versions and code links as beta. We rely on them
@@ -48,16 +49,12 @@ for _words in ("Parameter `owners` of initializer `SensorDefinition", "Class `(C
     warnings.filterwarnings("ignore", _words, dg.BetaWarning)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def build_definitions(
     settings: Settings,
     *,
     progress: Progress | None = None,
     retries: Retries | None = None,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
     free: FreeBytes = free_bytes,
 ) -> dg.Definitions:
     """Everything for the projects of the settings. What is wrong with these fails each step, in its words.

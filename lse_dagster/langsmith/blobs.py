@@ -20,6 +20,7 @@ from urllib3.exceptions import NameResolutionError
 
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, HostRefused
 from lse_dagster.langsmith.connections import AtLeast, Clock, Connections
+from lse_dagster.langsmith.errors import shorten
 from lse_dagster.net.backoff import retry_after
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.session import Session, unlogged
@@ -33,7 +34,6 @@ _TIMEOUT: Final = (10.0, 60.0)
 _LEAST_BYTES: Final = 512 << 10
 _LEAST_IN_SECONDS: Final = 120.0
 """4 KB/s, less than a modem gives. A file may have gigabytes, so its whole time says nothing."""
-_LONGEST_WORDS: Final = 300
 _SHORTEST_SECRET: Final = 4
 _FEW_TRIES: Final = 3
 _LOOK_UPS: Final = 6
@@ -166,7 +166,7 @@ def _expect_decodable(response: requests.Response) -> None:
     named = response.headers.get("Content-Encoding", "").lower().split(",")
     encodings = [name for name in map(str.strip, named) if name not in _NO_ENCODING]
     if not {*encodings} <= {*urllib3.HTTPResponse.CONTENT_DECODERS}:
-        why = f"its content encoding is not understood: {_shorten(', '.join(encodings))}"
+        why = f"its content encoding is not understood: {shorten(', '.join(encodings))}"
         raise DownloadFailed(why, passing=False, another_url=False)
     # urllib3 would take the others for "deflate".
     response.raw.headers["Content-Encoding"] = ", ".join(encodings)
@@ -175,7 +175,7 @@ def _expect_decodable(response: requests.Response) -> None:
 def _refusal(response: requests.Response, url: str) -> DownloadFailed:
     status = response.status_code
     body = next(response.iter_content(4096), b"").decode("utf-8", "replace")
-    words = _shorten(_without_urls(_words(body), url, response.url))
+    words = shorten(_without_urls(_words(body), url, response.url))
     return DownloadFailed(
         f"{status} {response.reason}: {words}" if words else f"{status} {response.reason}",
         passing=status in _RETRYABLE or status >= requests.codes.server_error,
@@ -199,11 +199,6 @@ def _without_urls(text: str, *urls: str) -> str:
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "[...]")
     return re.sub(r"https?://[^\s\"'<>]+", "[URL]", text)
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_WORDS else line[:_LONGEST_WORDS] + " ..."
 
 
 def host_of(url: str) -> str:

@@ -211,7 +211,6 @@ class _Paced(RawIOBase):
         self._clock = clock
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:

@@ -5,6 +5,14 @@ from datetime import date, datetime
 
 from lse_dagster.errors import ArchiveError
 
+_LONGEST_WORDS = 300
+
+
+def shorten(words: str) -> str:
+    """The words of somebody else, in one line of bounded length."""
+    line = " ".join(words.split())
+    return line if len(line) <= _LONGEST_WORDS else line[:_LONGEST_WORDS] + " ..."
+
 
 class MissingApiKey(ArchiveError):
     """No API key is configured."""

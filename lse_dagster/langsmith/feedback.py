@@ -14,9 +14,8 @@ from typing import Final
 import msgspec
 
 from lse_dagster.langsmith.errors import InvalidAnswer, QueryGoesInCircles
-from lse_dagster.langsmith.limits import FEEDBACK_LARGEST_PAGE
 from lse_dagster.langsmith.pages import PageSize
-from lse_dagster.langsmith.queries import RunQueries, pages_by_id
+from lse_dagster.langsmith.queries import RunQueries
 from lse_dagster.langsmith.scope import RunScope
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.run.feedback import (
@@ -34,9 +33,11 @@ Keep = Callable[[Iterable[FeedbackRecord]], None]
 NumbersNow = Callable[[Sequence[str]], Mapping[str, int]]
 
 _PATH = "/api/v1/feedback"
+_LARGEST_PAGE: Final = 100
+"""As the SDK states it (langsmith 0.15.0, November 2026)."""
 _RUNS_PER_REQUEST = 100  # about 4 KB of URL
 _REQUESTS_AT_ONCE = 8
-_OVERLAP: Final = FEEDBACK_LARGEST_PAGE // 2
+_OVERLAP: Final = _LARGEST_PAGE // 2
 """When pages are asked for again: as many records may be deleted between two of them, and none is skipped."""
 _MOST_STALE_PAGES: Final = 10
 """In a row without a new record. An order that changes gives some; so many are an offset that is ignored."""
@@ -158,7 +159,7 @@ class _Batch:
 def _ask(transport: Transport, run_ids: Sequence[str], offset: int) -> list[tuple[RecordHead, bytes]]:
     params: dict[str, str | int | list[str]] = {
         "run": list(run_ids),
-        "limit": FEEDBACK_LARGEST_PAGE,
+        "limit": _LARGEST_PAGE,
         "offset": offset,
     }
     return transport.get(_PATH, _decode, params=params, salvage=_salvage)
@@ -205,7 +206,7 @@ def numbers_of_feedback(queries: RunQueries, scope: RunScope, run_ids: Sequence[
     numbers: dict[str, int] = {}
     for start in range(0, len(run_ids), _IDS_PER_REQUEST):
         wanted = run_ids[start : start + _IDS_PER_REQUEST]
-        for page in pages_by_id(queries, scope, wanted, size, queries.numbers_of_feedback):
+        for page in queries.pages_by_id(scope, wanted, size, queries.feedback_fields):
             numbers |= map(_number, page)
     return numbers
 

@@ -1,18 +1,26 @@
 """Run queries in the words of both API generations, one request for one page of raw runs; and the count.
 
 Only a missing cursor ends a query. An empty page with a cursor goes on, and a cursor or a page that comes
-again is an error: both have cost other tools runs without a word.
+again is an error: both have cost other tools runs without a word. Which fields are asked for: `fields.py`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Literal
 
 import msgspec
 
 from lse_dagster.langsmith.errors import InvalidAnswer, QueryGoesInCircles
-from lse_dagster.langsmith.limits import V1_LARGEST_PAGE, V1_SELECT, V2_LARGEST_PAGE, V2_SELECTS
+from lse_dagster.langsmith.fields import (
+    V1_FEEDBACK,
+    V1_ID,
+    V1_SELECT,
+    V2_FEEDBACK,
+    V2_ID,
+    V2_SELECTS,
+    Fields,
+)
 from lse_dagster.langsmith.pages import PageSize, run_ids
 from lse_dagster.langsmith.scope import RunScope
 from lse_dagster.langsmith.transport import Transport
@@ -20,18 +28,14 @@ from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.run.raw_json import RawDecoder
 from lse_dagster.run.times import iso_z
 
-T = TypeVar("T")
-
-_V2_PATH = "/api/v2/runs/query"
-_V1_PATH = "/api/v1/runs/query"
-
 
 @dataclass(frozen=True)
 class Page:
-    """One answer: raw runs, and the cursor of the next page if there is one."""
+    """One answer: raw runs, the cursor of the next page if there is one, and how many runs were asked for."""
 
     items: list[msgspec.Raw]
     next_cursor: str | None
+    asked_for: int
 
 
 class _Answer(msgspec.Struct):
@@ -58,196 +62,153 @@ class _V1Answer(_Answer):
     runs: list[msgspec.Raw] | None = None
     cursors: dict[str, str | None] | None = None
 
+    @property
+    def items(self) -> list[msgspec.Raw] | None:
+        return self.runs
+
+    @property
+    def next_cursor(self) -> str | None:
+        return (self.cursors or {}).get("next")
+
+
+_Decoder = RawDecoder[_V1Answer | _V2Answer]
+
 
 class RunQueries(ABC):
-    """One API generation."""
+    """One API generation. Queries raise `QueryGoesInCircles`, `InvalidAnswer`, and as the transport does."""
 
     name: ClassVar[Literal["v1", "v2"]]
     largest_page: ClassVar[int]
-    fields: ClassVar[tuple[str, ...]]
+    """As the SDK states it (langsmith 0.15.0, November 2026)."""
     gives_many_ids: ClassVar[bool]
     """Whether a scan of ids costs little beside the fetch."""
-    numbers_of_feedback: ClassVar[tuple[str, str]]
-    """The fields with a run's id and the numbers of its feedback."""
-    _id_field: ClassVar[str]
-    _ids_parameter: ClassVar[str]
+    fields: ClassVar[Fields]
+    """Of a whole run."""
+    feedback_fields: ClassVar[Fields]
+    """A run's id and the numbers of its feedback."""
+    _id_field: ClassVar[Fields]
+    _select: ClassVar[str]
+    """The parameters' names: of the fields, the ids, and how many runs at most."""
+    _ids: ClassVar[str]
+    _limit: ClassVar[str]
+    _decoder: ClassVar[_Decoder]
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.answered = False
         """Whether a page of runs ever came: the endpoint is there."""
 
-    def page(self, scope: RunScope, cursor: str | None, size: PageSize) -> Page:
-        """One page of whole runs. Raises what `Transport.post` raises."""
-        page = self._ask(self._body(scope, cursor, self.fields), size)
+    def page(self, scope: RunScope, cursor: str | None, size: PageSize, fields: Fields | None = None) -> Page:
+        """One page of runs, whole or some of their fields."""
+        return self._ask(self._body(scope, cursor, fields or self.fields), size)
+
+    def id_pages(self, scope: RunScope) -> Iterator[list[str]]:
+        """Every page of ids of a scope, each as large as the API gives it."""
+        size = PageSize(self.largest_page, first=self.largest_page)
+        return (ids for _, ids in self._pages(scope, self._id_field, size, {}))
+
+    def pages_by_id(
+        self, scope: RunScope, wanted: Sequence[str], size: PageSize, fields: Fields | None = None
+    ) -> Iterator[list[msgspec.Raw]]:
+        """Every page of the runs with these ids, whole or some of their fields."""
+        only = {self._ids: list(wanted)}
+        return (items for items, _ in self._pages(scope, fields or self.fields, size, only))
+
+    def _pages(
+        self, scope: RunScope, fields: Fields, size: PageSize, only: Mapping[str, object]
+    ) -> Iterator[tuple[list[msgspec.Raw], list[str]]]:
+        """Every page, and the ids of its runs."""
+        trail = page_trail(scope)
+        cursor: str | None = None
+        while True:
+            page = self._ask({**self._body(scope, cursor, fields), **only}, size)
+            ids = run_ids(page.items)
+            yield page.items, ids
+            cursor = trail.after(page.next_cursor, ids)
+            if cursor is None:
+                return
+
+    def _body(self, scope: RunScope, cursor: str | None, fields: Fields) -> dict[str, object]:
+        body = self._bounds(scope) | {self._select: fields}
+        if scope.trace_filter is not None:
+            body["trace_filter"] = scope.trace_filter
+        if cursor is not None:
+            body["cursor"] = cursor
+        return body
+
+    def _ask(self, body: dict[str, object], size: PageSize) -> Page:
+        asked_for = size.current
+
+        def sized_body() -> dict[str, object]:
+            nonlocal asked_for
+            asked_for = size.current
+            return {**body, self._limit: asked_for}
+
+        answer, received = self._transport.post(
+            f"/api/{self.name}/runs/query",
+            lambda content: (self._decoder.decode(content), len(content)),
+            salvage=lambda content: (self._decoder.split(content), len(content)),
+            body=sized_body,
+            kind=self.name,
+            shrink=lambda: size.too_large(asked_for),
+        )
         self.answered = True
+        page = Page(answer.items or [], answer.next_cursor or None, asked_for)
+        size.arrived(len(page.items), received)
         return page
 
-    def ids(self, scope: RunScope, cursor: str | None) -> Page:
-        """One page of ids alone, as many as the API gives."""
-        size = PageSize(self.largest_page, first=self.largest_page)
-        return self._ask(self._body(scope, cursor, (self._id_field,)), size)
-
-    def by_id(
-        self,
-        scope: RunScope,
-        run_ids: Sequence[str],
-        cursor: str | None,
-        size: PageSize,
-        fields: Sequence[str] | None = None,
-    ) -> Page:
-        """One page of the runs with these ids: whole, or some of their fields."""
-        body = self._body(scope, cursor, fields or self.fields)
-        return self._ask({**body, self._ids_parameter: list(run_ids)}, size)
-
     @abstractmethod
-    def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]: ...
-
-    @abstractmethod
-    def _ask(self, body: dict[str, object], size: PageSize) -> Page: ...
+    def _bounds(self, scope: RunScope) -> dict[str, object]:
+        """Which runs these are, but for the filter by the trace."""
 
 
 class V2Queries(RunQueries):
     """`/api/v2/runs/query`: LangSmith Cloud, and self-hosted servers from 0.16."""
 
     name = "v2"
-    largest_page = V2_LARGEST_PAGE
-    fields = V2_SELECTS
-    numbers_of_feedback = ("ID", "FEEDBACK_STATS")
+    largest_page = 1000
     gives_many_ids = True
-    _id_field = "ID"
-    _ids_parameter = "ids"
+    fields, feedback_fields, _id_field = V2_SELECTS, V2_FEEDBACK, V2_ID
+    _select, _ids, _limit = "selects", "ids", "page_size"
+    _decoder = _Decoder(_V2Answer, raws=("items",))
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._decoder = RawDecoder(_V2Answer, raws=("items",))
-
-    def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
-        body: dict[str, object] = {
+    def _bounds(self, scope: RunScope) -> dict[str, object]:
+        return {
             "project_ids": [scope.project_id],
-            "selects": fields,
             "min_start_time": iso_z(scope.earliest),
             "max_start_time": iso_z(scope.latest),
             "filter": scope.filter,
         }
-        if scope.trace_filter is not None:
-            body["trace_filter"] = scope.trace_filter
-        if cursor is not None:
-            body["cursor"] = cursor
-        return body
-
-    def _ask(self, body: dict[str, object], size: PageSize) -> Page:
-        attempt = _Attempt(size)
-        counted = _Counting(self._decoder)
-        answer = self._transport.post(
-            _V2_PATH,
-            counted.decode,
-            salvage=counted.split,
-            body=lambda: {**body, "page_size": attempt.next()},
-            kind="v2",
-            shrink=attempt.too_large,
-        )
-        page = Page(answer.items or [], answer.next_cursor or None)
-        size.arrived(len(page.items), counted.bytes)
-        return page
 
 
 class V1Queries(RunQueries):
     """`/api/v1/runs/query`: older self-hosted servers."""
 
     name = "v1"
-    largest_page = V1_LARGEST_PAGE
-    fields = V1_SELECT
-    numbers_of_feedback = ("id", "feedback_stats")
+    largest_page = 100
     gives_many_ids = False
-    _id_field = "id"
-    _ids_parameter = "id"
+    fields, feedback_fields, _id_field = V1_SELECT, V1_FEEDBACK, V1_ID
+    _select, _ids, _limit = "select", "id", "limit"
+    _decoder = _Decoder(_V1Answer, raws=("runs",))
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._decoder = RawDecoder(_V1Answer, raws=("runs",))
-
-    def _body(self, scope: RunScope, cursor: str | None, fields: Sequence[str]) -> dict[str, object]:
-        body: dict[str, object] = {
-            "session": [scope.project_id],
-            "select": fields,
-            "order": "desc",
-            "start_time": iso_z(scope.earliest),
-            "filter": scope.filter,
-        }
-        if scope.trace_filter is not None:
-            body["trace_filter"] = scope.trace_filter
-        if cursor is not None:
-            body["cursor"] = cursor
-        return body
+    def _bounds(self, scope: RunScope) -> dict[str, object]:
+        return _v1_bounds(scope) | {"order": "desc"}
 
     def _ask(self, body: dict[str, object], size: PageSize) -> Page:
-        page, asked_for = self._ask_once(body, size)
-        if len(page.items) < asked_for or page.next_cursor or asked_for == 1:
+        page = super()._ask(body, size)
+        if len(page.items) < page.asked_for or page.next_cursor or page.asked_for == 1:
             return page
         # A full page without a cursor: the end, or a cursor that got lost. One run fewer at a time must
         # give a cursor, or the server cannot page.
-        again, asked_for = self._ask_once(body, PageSize(asked_for - 1, first=asked_for - 1))
-        if len(again.items) >= asked_for and not again.next_cursor:
+        fewer = page.asked_for - 1
+        again = super()._ask(body, PageSize(fewer, first=fewer))
+        if len(again.items) >= again.asked_for and not again.next_cursor:
             raise InvalidAnswer(
                 f"Querying the runs of {body['session']}",
-                f"LangSmith gave {asked_for} runs twice, as many as asked for, and no cursor to go on.",
+                f"LangSmith gave {again.asked_for} runs twice, as many as asked for, and no cursor to go on.",
                 "Run this again, and report it to LangSmith if it stays.",
             )
         return again
-
-    def _ask_once(self, body: dict[str, object], size: PageSize) -> tuple[Page, int]:
-        attempt = _Attempt(size)
-        counted = _Counting(self._decoder)
-        answer = self._transport.post(
-            _V1_PATH,
-            counted.decode,
-            salvage=counted.split,
-            body=lambda: {**body, "limit": attempt.next()},
-            kind="v1",
-            shrink=attempt.too_large,
-        )
-        page = Page(answer.runs or [], (answer.cursors or {}).get("next") or None)
-        size.arrived(len(page.items), counted.bytes)
-        return page, attempt.asked_for
-
-
-def id_pages(queries: RunQueries, scope: RunScope) -> Iterator[list[str]]:
-    """Every page of ids of a scope.
-
-    Raises `QueryGoesInCircles`, `InvalidAnswer`, and what `Transport.post` raises.
-    """
-    return (ids for _, ids in _pages(scope, lambda cursor: queries.ids(scope, cursor)))
-
-
-def pages_by_id(
-    queries: RunQueries,
-    scope: RunScope,
-    wanted: Sequence[str],
-    size: PageSize,
-    fields: Sequence[str] | None = None,
-) -> Iterator[list[msgspec.Raw]]:
-    """Every page of the runs with these ids, whole or some of their fields. Raises as `id_pages` does."""
-
-    def ask(cursor: str | None) -> Page:
-        return queries.by_id(scope, wanted, cursor, size, fields)
-
-    return (items for items, _ in _pages(scope, ask))
-
-
-def _pages(
-    scope: RunScope, ask: Callable[[str | None], Page]
-) -> Iterator[tuple[list[msgspec.Raw], list[str]]]:
-    """Every page, and the ids of its runs."""
-    trail = page_trail(scope)
-    cursor: str | None = None
-    while True:
-        page = ask(cursor)
-        ids = run_ids(page.items)
-        yield page.items, ids
-        cursor = trail.after(page.next_cursor, ids)
-        if cursor is None:
-            return
 
 
 def page_trail(scope: RunScope) -> PageTrail:
@@ -261,55 +222,26 @@ def page_trail(scope: RunScope) -> PageTrail:
     )
 
 
-class _Attempt:
-    """The page size of each attempt at one request."""
+def count_runs(transport: Transport, scope: RunScope, *, roots_only: bool = False) -> int:
+    """How many runs (or only root runs: traces) LangSmith counts in a scope.
 
-    def __init__(self, size: PageSize) -> None:
-        self._size = size
-        self.asked_for = size.current
-
-    def next(self) -> int:
-        self.asked_for = self._size.current
-        return self.asked_for
-
-    def too_large(self) -> bool:
-        return self._size.too_large(self.asked_for)
-
-
-class _Counting(Generic[T]):
-    """A decoder that remembers how many bytes it was given."""
-
-    def __init__(self, decoder: RawDecoder[T]) -> None:
-        self._decoder = decoder
-        self.bytes = 0
-
-    def decode(self, content: bytes) -> T:
-        self.bytes = len(content)
-        return self._decoder.decode(content)
-
-    def split(self, content: bytes) -> T:
-        """What holds runs that are no JSON."""
-        self.bytes = len(content)
-        return self._decoder.split(content)
-
-
-_PATH = "/api/v1/runs/stats"
+    `end_time` is never sent: what it compares with is contradictory in the documentation.
+    """
+    body = _v1_bounds(scope) | ({"is_root": True} if roots_only else {})
+    return transport.post("/api/v1/runs/stats", _STATS.decode, body=body, kind="stats").run_count
 
 
 class _Stats(msgspec.Struct):
     run_count: int
 
 
-def count_runs(transport: Transport, scope: RunScope, *, roots_only: bool = False) -> int:
-    """How many runs (or only root runs: traces) LangSmith counts in a scope.
+_STATS = msgspec.json.Decoder(_Stats)
 
-    `end_time` is never sent: what it compares with is contradictory in the documentation.
-    """
-    body: dict[str, object] = {
+
+def _v1_bounds(scope: RunScope) -> dict[str, object]:
+    """`session` is the API's word for a project."""
+    return {
         "session": [scope.project_id],
         "start_time": iso_z(scope.earliest),
         "filter": scope.filter,
     }
-    if roots_only:
-        body["is_root"] = True
-    return transport.post(_PATH, msgspec.json.Decoder(_Stats).decode, body=body, kind="stats").run_count

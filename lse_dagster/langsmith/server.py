@@ -6,7 +6,7 @@ One request each.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import requests
@@ -20,32 +20,16 @@ from lse_dagster.langsmith.errors import (
     Unavailable,
 )
 from lse_dagster.langsmith.queries import RunQueries, V1Queries, V2Queries
+from lse_dagster.langsmith.refusal import Params
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.net.server_time import date_of
 from lse_dagster.net.session import Session
+from lse_dagster.run.times import utc_now
 
 _INFO_PATH = "/api/v1/info"
-_PROJECTS_PATH = "/api/v1/sessions"
 _FIRST_WITH_V2 = (0, 16)
-
-
-def choose_queries(transport: Transport) -> type[RunQueries]:
-    """v2, unless the server says that it is older than 0.16."""
-    try:
-        version = transport.get(_INFO_PATH, msgspec.json.Decoder(_Info).decode, params={}).version
-    except NoSuchEndpoint:
-        version = None
-    return V2Queries if has_v2(version) else V1Queries
-
-
-def has_v2(version: str | None) -> bool:
-    """Whether a server of this version has the v2 API; taken for granted of one that does not say."""
-    numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
-    return numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_V2
-
-
 _SECONDS = 10.0
 _PAGE = 100
 
@@ -54,9 +38,18 @@ class _Info(msgspec.Struct):
     version: str | None = None
 
 
-class _Project(msgspec.Struct):
+_INFO = msgspec.json.Decoder(_Info)
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A project, which the API calls a session; and the id of the workspace that it is in."""
+
+    id: str
     name: str
     tenant_id: str | None = None
+
+
+_PROJECTS: msgspec.json.Decoder[list[Project] | None] = msgspec.json.Decoder(list[Project] | None)
 
 
 @dataclass(frozen=True)
@@ -76,12 +69,23 @@ class Workspace:
     projects: tuple[str, ...]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+def choose_queries(transport: Transport) -> type[RunQueries]:
+    """v2, unless the server says that it is older than 0.16."""
+    try:
+        return _generation(transport.get(_INFO_PATH, _INFO.decode, params={}).version)
+    except NoSuchEndpoint:
+        return _generation(None)
+
+
+def _generation(version: str | None) -> type[RunQueries]:
+    """The queries that a server of this version knows: v2 is taken for granted of one that does not say."""
+    numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
+    is_old = numbers is not None and (int(numbers[1]), int(numbers[2])) < _FIRST_WITH_V2
+    return V1Queries if is_old else V2Queries
 
 
 def look_at_server(
-    endpoint: str, *, now: Callable[[], datetime] = _utc_now, timeout: float = _SECONDS
+    endpoint: str, *, now: Callable[[], datetime] = utc_now, timeout: float = _SECONDS
 ) -> Server:
     """Ask the server who it is; no key is sent. `now` is our clock.
 
@@ -98,7 +102,7 @@ def look_at_server(
             )
         if answer.status_code != requests.codes.ok:  # `raise_for_status` takes a redirect for an answer
             raise Unavailable(what, f"The server answered {answer.status_code}.", next_step)
-        version = msgspec.json.decode(answer.content, type=_Info).version
+        version = _INFO.decode(answer.content).version
     except CertificateError as error:
         raise CertificateRefused(what, error.why, error.next_step) from None
     except (requests.RequestException, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -107,12 +111,12 @@ def look_at_server(
     said = date_of(answer.headers)
     # Cut to the second: the server's clock was half a second further.
     ahead = said - middle + timedelta(seconds=0.5) if said is not None else None
-    return Server(version, "v2" if has_v2(version) else "v1", ahead)
+    return Server(version, _generation(version).name, ahead)
 
 
 def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
     """What the key reaches; of the projects at most so many. Raises `Unauthorized` and the like."""
-    projects: list[_Project] = []
+    projects: list[Project] = []
     trail = PageTrail(
         lambda what_came: QueryGoesInCircles(
             "Listing the projects of the workspace",
@@ -121,13 +125,9 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
         )
     )
     while len(projects) < most:
-        page: list[_Project] | None = transport.get(
-            _PROJECTS_PATH,
-            msgspec.json.Decoder(list[_Project] | None).decode,
-            params={"limit": min(_PAGE, most), "offset": len(projects)},
-        )
-        projects += page or ()
-        if not page or len(page) < _PAGE:
+        page = _projects(transport, {"limit": min(_PAGE, most), "offset": len(projects)})
+        projects += page
+        if len(page) < _PAGE:
             break
         trail.after(str(len(projects)), (project.name for project in page))
     return Workspace(
@@ -136,25 +136,16 @@ def look_at_workspace(transport: Transport, *, most: int = 1000) -> Workspace:
     )
 
 
-class Project(msgspec.Struct, frozen=True):
-    """A project: its id, name, and the id of the workspace that it is in."""
-
-    id: str
-    name: str
-    tenant_id: str | None = None
-
-
 def find_project(transport: Transport, project: str) -> Project:
     """The project of exactly this name. Raises `ProjectNotFound`."""
-    found: list[Project] | None = transport.get(
-        _PROJECTS_PATH,
-        msgspec.json.Decoder(list[Project] | None).decode,
-        params={"name": project, "limit": 100},
-    )
-    for candidate in found or ():
+    for candidate in _projects(transport, {"name": project, "limit": _PAGE}):
         if candidate.name == project:
             return candidate
     raise ProjectNotFound(project, transport.endpoint)
+
+
+def _projects(transport: Transport, params: Params) -> list[Project]:
+    return transport.get("/api/v1/sessions", _PROJECTS.decode, params=params) or []
 
 
 def project_id(transport: Transport, project: str) -> str:

@@ -26,7 +26,10 @@ from lse_dagster.langsmith.access import (
     sendable,
     without_user,
 )
-from lse_dagster.langsmith.answer import (
+from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
+from lse_dagster.langsmith.connections import Connections, WholeWithin
+from lse_dagster.langsmith.errors import Cancelled
+from lse_dagster.langsmith.refusal import (
     FAULTS,
     Call,
     Failed,
@@ -34,12 +37,10 @@ from lse_dagster.langsmith.answer import (
     TooLarge,
     come_back_later,
     failed_by,
+    may_be_too_much,
     refused,
     unavailable,
 )
-from lse_dagster.langsmith.attachment_hosts import AttachmentHosts
-from lse_dagster.langsmith.connections import Connections, WholeWithin
-from lse_dagster.langsmith.errors import Cancelled
 from lse_dagster.net.backoff import pause
 from lse_dagster.net.limiter import PUBLISHED_RATES, Kind, RateLimiter, RateLimiters, Rates, shared_limiters
 from lse_dagster.net.server_time import ServerTime
@@ -243,9 +244,12 @@ class Transport:
         except FAULTS as fault:
             if self._cancelled.is_set():
                 raise Cancelled from None
-            raise failed_by(fault, call, what, self._key, seconds=self._clock() - began) from None
+            seconds = self._clock() - began
+            less = _ask_for_less(call, fault)
+            raise failed_by(fault, what, self._key, seconds=seconds, asks_for_less=less) from None
         seconds = self._clock() - began
-        failed = refused(call, what, self._key, status, headers, content, seconds=seconds)
+        less = _ask_for_less(call, status)
+        failed = refused(what, self._key, status, headers, content, seconds=seconds, asks_for_less=less)
         if status == 429:
             self._limiters[call.kind].refused(failed.asked)
         raise failed
@@ -300,6 +304,11 @@ class Transport:
             (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
+
+
+def _ask_for_less(call: Call, outcome: Exception | int) -> bool:
+    """Let the next attempt ask for less, if this one may have been too much; whether it does."""
+    return call.shrink is not None and may_be_too_much(outcome) and call.shrink()
 
 
 def _text(content: bytes) -> bytes:

@@ -35,6 +35,11 @@ class DayInterval:
         return self.start <= moment < self.end
 
 
+def utc_now() -> datetime:
+    """This machine's time."""
+    return datetime.now(UTC)
+
+
 def parse_date(text: str) -> date:
     """Read `YYYY-MM-DD`. Raises `InvalidDate` for anything else, `2025-02-30` and `20250829` included."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):

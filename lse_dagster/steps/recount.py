@@ -18,6 +18,7 @@ from lse_dagster.day.summary import Summary
 from lse_dagster.day.trace_file import TraceFile
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.langsmith.errors import InvalidAnswer, NoSuchEndpoint
+from lse_dagster.langsmith.fields import V2_OUTLINE
 from lse_dagster.langsmith.pages import PageSize
 from lse_dagster.langsmith.queries import V2Queries, count_runs, page_trail
 from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
@@ -79,12 +80,6 @@ class Recount:
         return not (self.missing or self.changed)
 
 
-class _OutlineQueries(V2Queries):
-    """What an outline is made of, and no more."""
-
-    fields = ("ID", "STATUS", "END_TIME", "FEEDBACK_STATS")
-
-
 def count_again(
     transport: Transport,
     project: str,
@@ -121,7 +116,7 @@ def count_again(
 def _compare(transport: Transport, known: Mapping[str, int], scopes: list[RunScope]) -> tuple[int, int]:
     missing = changed = 0
     for scope in scopes:
-        for run in _outlines(_OutlineQueries(transport), scope):
+        for run in _outlines(V2Queries(transport), scope):
             missing += run.id not in known
             changed += known.get(run.id, run.digest) != run.digest
     return missing, changed
@@ -132,7 +127,7 @@ def _outlines(queries: V2Queries, scope: RunScope) -> Iterator[RunOutline]:
     trail = page_trail(scope)
     cursor: str | None = None
     while True:
-        page = queries.page(scope, cursor, size)
+        page = queries.page(scope, cursor, size, V2_OUTLINE)
         outlines = [_outline(item) for item in page.items]
         yield from outlines
         cursor = trail.after(page.next_cursor, [run.id for run in outlines])

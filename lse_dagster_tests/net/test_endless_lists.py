@@ -20,7 +20,7 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import QueryGoesInCircles
 from lse_dagster.langsmith.feedback import fetch_feedback
 from lse_dagster.langsmith.pages import PageSize
-from lse_dagster.langsmith.queries import V1Queries, V2Queries, id_pages, pages_by_id
+from lse_dagster.langsmith.queries import V1Queries, V2Queries
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.server import look_at_workspace
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
@@ -70,10 +70,10 @@ class EndlessLangSmith:
 
 
 LANGSMITH_LISTS: dict[str, Callable[[Transport], object]] = {
-    "ids, v2": lambda transport: list(id_pages(V2Queries(transport), SCOPE)),
-    "ids, v1": lambda transport: list(id_pages(V1Queries(transport), SCOPE)),
-    "runs by id, v2": lambda transport: list(pages_by_id(V2Queries(transport), SCOPE, ["x"], PageSize(50))),
-    "runs by id, v1": lambda transport: list(pages_by_id(V1Queries(transport), SCOPE, ["x"], PageSize(50))),
+    "ids, v2": lambda transport: list(V2Queries(transport).id_pages(SCOPE)),
+    "ids, v1": lambda transport: list(V1Queries(transport).id_pages(SCOPE)),
+    "runs by id, v2": lambda transport: list(V2Queries(transport).pages_by_id(SCOPE, ["x"], PageSize(50))),
+    "runs by id, v1": lambda transport: list(V1Queries(transport).pages_by_id(SCOPE, ["x"], PageSize(50))),
     "outlines": lambda transport: count_again(transport, "p", DAY, now=SCOPE.latest, held=3, outlines=dict),
     "feedback": lambda transport: fetch_feedback(
         transport, "p1", [("r1", 1_000)], lambda records: None, lambda run_ids: {}

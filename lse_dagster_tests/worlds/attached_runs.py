@@ -10,7 +10,7 @@ from langsmith import Client
 from langsmith.run_trees import RunTree
 from langsmith.schemas import Attachments
 
-from lse_dagster.langsmith.limits import V1_SELECT, V2_SELECTS
+from lse_dagster.langsmith.fields import V1_SELECT, V2_SELECTS
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.request_log import RequestEntry
 from lse_dagster.steps.fetch.attachments import AttachmentDownloads, AttachmentsKept

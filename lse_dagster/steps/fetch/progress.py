@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from lse_dagster.day.writing.writer import DayWriter
 from lse_dagster.langsmith.transport import Transport
-from lse_dagster.steps.fetch.attachments import AttachmentDownloads
+from lse_dagster.steps.fetch.job import RunIntake
 from lse_dagster.steps.fetch.ranges import RangeBoard
 
 _DAY = timedelta(days=1)
@@ -31,19 +30,14 @@ class FetchProgress(Traffic):
     share: float
 
 
-class Progress:
+class ProgressReporter:
     """Makes the events of one fetch; its workers report here, one at a time."""
 
     def __init__(
-        self,
-        transport: Transport,
-        writer: DayWriter,
-        downloads: AttachmentDownloads,
-        on_progress: Callable[[FetchProgress], None] | None,
+        self, transport: Transport, intake: RunIntake, on_progress: Callable[[FetchProgress], None] | None
     ) -> None:
         self._transport = transport
-        self._writer = writer
-        self._downloads = downloads
+        self._intake = intake
         self._on_progress = on_progress
         self._lock = threading.Lock()
 
@@ -52,12 +46,12 @@ class Progress:
         if self._on_progress is None:
             return
         with self._lock:
-            share = 1 - board.time_left / _DAY
-            self._on_progress(FetchProgress(runs=len(self._writer), share=share, **asdict(self.traffic())))
+            runs, share = len(self._intake.writer), 1 - board.time_left / _DAY
+            self._on_progress(FetchProgress(runs=runs, share=share, **asdict(self.traffic())))
 
     def traffic(self) -> Traffic:
         """What the fetch has taken so far."""
-        asked, downloaded = self._transport.counters, self._downloads.traffic
+        asked, downloaded = self._transport.counters, self._intake.downloads.traffic
         return Traffic(
             bytes=asked.bytes + downloaded.bytes,
             requests=asked.requests + downloaded.requests,

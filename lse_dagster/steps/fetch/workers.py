@@ -6,82 +6,38 @@ wait for, and is raised.
 """
 
 import threading
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
-import msgspec
-
-from lse_dagster.day.writing.writer import Added, DayWriter
-from lse_dagster.langsmith.errors import InvalidAnswer
 from lse_dagster.langsmith.pages import PageSize
-from lse_dagster.langsmith.queries import RunQueries, page_trail
-from lse_dagster.langsmith.scope import RunScope, started_in, tail_of
-from lse_dagster.langsmith.transport import Transport
+from lse_dagster.langsmith.queries import page_trail
+from lse_dagster.langsmith.scope import RunScope
 from lse_dagster.net.page_trail import PageTrail
-from lse_dagster.run.identity import InvalidRun, Listed
 from lse_dagster.run.times import DayInterval
-from lse_dagster.steps.fetch.attachments import AttachmentDownloads
 from lse_dagster.steps.fetch.checkpoint import Checkpoint
-from lse_dagster.steps.fetch.progress import Progress
+from lse_dagster.steps.fetch.job import FetchJob, RunIntake
+from lse_dagster.steps.fetch.progress import ProgressReporter
 from lse_dagster.steps.fetch.ranges import RangeBoard, TimeRange, gaps, slices
-
-
-def keep_runs(
-    raws: Iterable[bytes | msgspec.Raw],
-    writer: DayWriter,
-    downloads: AttachmentDownloads,
-    *,
-    listed: Listed,
-) -> Added:
-    """Keep the runs that belong to the day; `listed` as for `DayWriter.add`.
-
-    Raises `InvalidAnswer` for what is no run, `DiskError`, `Cancelled`.
-    """
-    try:
-        added = writer.add(raws, listed=listed)
-        for raw in added.naming_files:
-            downloads.add(raw)
-    except InvalidRun as error:
-        raise InvalidAnswer(
-            "Reading a run that LangSmith sent", f"{error}.", "Run this again, and report it if it stays."
-        ) from error
-    return added
-
 
 WORKERS: Final = 12
 """Enough to hide 300 ms of latency at the rate limit. Each takes the memory of about two pages."""
 
 
-def fetch_runs(
-    transport: Transport,
-    queries: RunQueries,
-    writer: DayWriter,
-    checkpoint: Checkpoint,
-    *,
-    session: str,
-    day: date,
-    now: datetime,
-    progress: Progress,
-    downloads: AttachmentDownloads,
-) -> None:
+def fetch_runs(job: FetchJob, intake: RunIntake, checkpoint: Checkpoint, reporter: ProgressReporter) -> None:
     """Fetch every run of the day that the checkpoint does not have, and the tail of its traces.
 
     Raises what the transport raises, `QueryGoesInCircles`, `InvalidAnswer`, `DiskError`; the transport is
     cancelled then.
     """
-    interval = DayInterval.of(day)
-    fresh = not checkpoint.ranges
-    left = (
-        slices(interval.start, interval.end, WORKERS)
-        if fresh
-        else gaps(interval.start, interval.end, checkpoint.ranges)
-    )
-    for raw in () if fresh else writer.recovered_naming_files():
-        downloads.add(raw)
-    crew = _Crew(transport, queries, writer, checkpoint, RangeBoard(left), session, progress, downloads)
-    crew.run(tail_of(session, interval, now=now))
+    start, end = job.interval.start, job.interval.end
+    if checkpoint.ranges:
+        left = gaps(start, end, checkpoint.ranges)
+        for raw in intake.writer.recovered_naming_files():
+            intake.downloads.add(raw)
+    else:
+        left = slices(start, end, WORKERS)
+    _Crew(job, intake, checkpoint, reporter, RangeBoard(left)).run()
 
 
 class _Crew:
@@ -89,29 +45,23 @@ class _Crew:
 
     def __init__(
         self,
-        transport: Transport,
-        queries: RunQueries,
-        writer: DayWriter,
+        job: FetchJob,
+        intake: RunIntake,
         checkpoint: Checkpoint,
+        reporter: ProgressReporter,
         board: RangeBoard,
-        session: str,
-        progress: Progress,
-        downloads: AttachmentDownloads,
     ) -> None:
-        self._downloads = downloads
-        self._transport = transport
-        self._queries = queries
-        self._writer = writer
+        self._job = job
+        self._intake = intake
         self._checkpoint = checkpoint
+        self._reporter = reporter
         self._board = board
-        self._session = session
-        self._progress = progress
-        self._size = PageSize(queries.largest_page)
+        self._size = PageSize(job.queries.largest_page)
         self._lock = threading.Lock()
 
-    def run(self, tail: RunScope) -> None:
+    def run(self) -> None:
         """Work until nothing is left. One worker begins with the tail."""
-        jobs = [lambda: self._follow_tail(tail)] + [self._follow_ranges] * WORKERS
+        jobs = [self._follow_tail] + [self._follow_ranges] * WORKERS
         # Not threads of our own: Python 3.11 takes a thread for finished when Ctrl+C comes during its `join`,
         # and nobody may write to the staging after we return.
         with ThreadPoolExecutor(len(jobs), thread_name_prefix="fetch") as threads:
@@ -124,36 +74,37 @@ class _Crew:
 
     def _stop(self) -> None:
         self._board.stop()
-        self._transport.cancel()
-        self._downloads.cancel()
+        self._job.transport.cancel()
+        self._intake.downloads.cancel()
 
     def _follow_ranges(self) -> None:
         while (taken := self._board.take()) is not None:
             if self._follow_range(taken):
                 low, high = self._board.finish(taken)
-                self._progress.report(self._board)
+                self._reporter.report(self._board)
                 with self._lock:
-                    self._checkpoint.complete(low, high, self._writer.flush)
+                    self._checkpoint.complete(low, high, self._intake.writer.flush)
 
     def _follow_range(self, working_on: TimeRange) -> bool:
         """Whether the range was completed; not when another worker's error stopped it."""
-        scope = started_in(self._session, DayInterval(working_on.asked_from, working_on.high))
+        scope = self._job.started_in(DayInterval(working_on.asked_from, working_on.high))
         trail = page_trail(scope)
         cursor: str | None = None
         while not self._board.stopped:
             starts, cursor = self._keep_page(scope, trail, cursor)
             needs_more = self._board.arrived(working_on, starts)
-            self._progress.report(self._board)
+            self._reporter.report(self._board)
             if cursor is None or not needs_more:
                 return True
         return False
 
-    def _follow_tail(self, scope: RunScope) -> None:
+    def _follow_tail(self) -> None:
+        scope = self._job.tail
         trail = page_trail(scope)
         cursor: str | None = None
         while not self._board.stopped:
             _, cursor = self._keep_page(scope, trail, cursor)
-            self._progress.report(self._board)
+            self._reporter.report(self._board)
             if cursor is None:
                 return
 
@@ -161,6 +112,6 @@ class _Crew:
         self, scope: RunScope, trail: PageTrail, cursor: str | None
     ) -> tuple[list[datetime], str | None]:
         """Keep one page and let go of it; the start times of its runs, and the cursor of the next."""
-        page = self._queries.page(scope, cursor, self._size)
-        added = keep_runs(page.items, self._writer, self._downloads, listed=scope.lists)
+        page = self._job.queries.page(scope, cursor, self._size)
+        added = self._intake.keep(page.items, listed=scope.lists)
         return added.starts, trail.after(page.next_cursor, added.ids)

@@ -11,7 +11,7 @@ import pytest
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, QueryGoesInCircles, Unauthorized
-from lse_dagster.langsmith.limits import V2_SELECTS
+from lse_dagster.langsmith.fields import V2_SELECTS
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES
 from lse_dagster.sandbox.client import ControlClient

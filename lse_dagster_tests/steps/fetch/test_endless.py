@@ -9,7 +9,7 @@ import pytest
 
 from lse_dagster.langsmith.errors import QueryGoesInCircles, Unavailable
 from lse_dagster.langsmith.pages import PageSize
-from lse_dagster.langsmith.queries import V1Queries, V2Queries, id_pages, pages_by_id
+from lse_dagster.langsmith.queries import V1Queries, V2Queries
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
@@ -217,8 +217,8 @@ def test_a_page_that_comes_again_with_other_urls_and_another_cursor_is_refused(
     queries = KINDS[api](connect(endpoint=odd.url))
 
     with pytest.raises(QueryGoesInCircles, match="same page again"):
-        list(pages_by_id(queries, ALL, ["run 1"], PageSize(50)))
+        list(queries.pages_by_id(ALL, ["run 1"], PageSize(50)))
     with pytest.raises(QueryGoesInCircles, match="same page again"):
-        list(id_pages(queries, ALL))
+        list(queries.id_pages(ALL))
 
     assert len(odd.asked) == 4

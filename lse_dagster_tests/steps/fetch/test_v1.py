@@ -10,7 +10,7 @@ import pytest
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.errors import InvalidAnswer, NoSuchEndpoint
-from lse_dagster.langsmith.limits import V1_SELECT
+from lse_dagster.langsmith.fields import V1_SELECT
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.day import fetch_day

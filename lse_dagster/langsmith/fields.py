@@ -1,12 +1,13 @@
-"""LangSmith's limits and field lists, as its SDK states them (langsmith 0.15.0, November 2026)."""
+"""Which fields of a run are asked of LangSmith, as its SDK names them (langsmith 0.15.0, November 2026).
+
+A field that is added here is asked for and kept as it comes; an interrupted fetch then begins anew.
+"""
 
 from typing import Final
 
-V2_LARGEST_PAGE: Final = 1000
-V1_LARGEST_PAGE: Final = 100
-FEEDBACK_LARGEST_PAGE: Final = 100
+Fields = tuple[str, ...]
 
-V2_SELECTS: Final[tuple[str, ...]] = (
+V2_SELECTS: Final[Fields] = (
     "ID",
     "NAME",
     "RUN_TYPE",
@@ -56,7 +57,7 @@ V2_SELECTS: Final[tuple[str, ...]] = (
 )
 """Every field of a v2 run: what is not named is not sent, and an omitted list sends only ids."""
 
-V1_SELECT: Final = (
+V1_SELECT: Final[Fields] = (
     "id",
     "name",
     "run_type",
@@ -110,3 +111,14 @@ V1_SELECT: Final = (
     "ttl_seconds",
 )
 """Every field of a v1 run that can be selected; the default leaves out the s3_urls and more."""
+
+V2_ID: Final[Fields] = ("ID",)
+V1_ID: Final[Fields] = ("id",)
+"""Of a scan for what is missing."""
+
+V2_FEEDBACK: Final[Fields] = ("ID", "FEEDBACK_STATS")
+V1_FEEDBACK: Final[Fields] = ("id", "feedback_stats")
+"""Where fewer feedback records came than a run says that it has."""
+
+V2_OUTLINE: Final[Fields] = ("ID", "STATUS", "END_TIME", "FEEDBACK_STATS")
+"""Of an archived day that is compared with LangSmith again."""

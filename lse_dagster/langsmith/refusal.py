@@ -19,6 +19,7 @@ from lse_dagster.langsmith.errors import (
     Unauthorized,
     Unavailable,
     UnusableAddress,
+    shorten,
 )
 from lse_dagster.net.backoff import ComeBack, retry_after
 from lse_dagster.net.certificates import CertificateError
@@ -29,9 +30,9 @@ _RETRYABLE: Final = frozenset({408, 425, 429})
 _NOT_THERE: Final = frozenset({404, 405, 501})
 
 
-def error_of(what: str, status: int, content: bytes, key: ApiKey) -> ArchiveError:
+def _error_of(what: str, status: int, content: bytes, key: ApiKey) -> ArchiveError:
     """The error for an answer that is none; `transient` where it may pass."""
-    words = _shorten(key.hidden_in(content.decode("utf-8", "replace"))[:2000])
+    words = shorten(key.hidden_in(content.decode("utf-8", "replace"))[:2000])
     if status in _RETRYABLE or (status >= requests.codes.server_error and status not in _NOT_THERE):
         return unavailable(what, f"{status}: {words}")
     if status in {401, 403}:
@@ -67,19 +68,14 @@ def come_back_later(what: str, why: str, asked: float, *, patience: float) -> Un
     return Unavailable(what, f"{why.rstrip('.')}. {later.why}", later.next_step)
 
 
-def is_timeout(error: Exception) -> bool:
+def _is_timeout(error: Exception) -> bool:
     """Whether the answer did not come in time."""
     return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
 
 
-def words_of(error: Exception, key: ApiKey) -> str:
+def _words_of(error: Exception, key: ApiKey) -> str:
     """What happened, without the request: its headers hold the key."""
-    return _shorten(key.hidden_in(f"{type(error).__name__}: {error}"))
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:300] + " ..."
+    return shorten(key.hidden_in(f"{type(error).__name__}: {error}"))
 
 
 Params = Mapping[str, str | int | Sequence[str]]
@@ -120,10 +116,7 @@ class Call:
     body: Callable[[], object] | Mapping[str, object] | None = None
     kind: Kind = "other"
     shrink: Callable[[], bool] | None = None
-
-    def asks_for_less(self) -> bool:
-        """Whether the next attempt asks for less than this one, which was too much."""
-        return self.shrink is not None and self.shrink()
+    """Lets the next attempt ask for less than this one, which may have been too much; whether it can."""
 
 
 @dataclass
@@ -141,14 +134,24 @@ class Failed(Exception):
     """Whether an answer came and was none."""
 
 
-def failed_by(fault: Exception, call: Call, what: str, key: ApiKey, *, seconds: float) -> Failed:
-    """What one of `FAULTS` means, `seconds` after the attempt began."""
+def may_be_too_much(outcome: Exception | int) -> bool:
+    """Whether a smaller page may come where this fault or status did."""
+    if isinstance(outcome, int):
+        return outcome in _MAY_BE_TOO_LARGE
+    return isinstance(outcome, TooLarge) or _is_timeout(outcome)
+
+
+def failed_by(fault: Exception, what: str, key: ApiKey, *, seconds: float, asks_for_less: bool) -> Failed:
+    """What one of `FAULTS` means, `seconds` after the attempt began.
+
+    `asks_for_less`: whether the next attempt does, so that this one was not in vain.
+    """
     if isinstance(fault, _UNSENDABLE):
         return Failed(UnusableAddress(what, f"It cannot be sent: {type(fault).__name__}."))
     if isinstance(fault, CertificateError):
         return Failed(CertificateRefused(what, fault.why, fault.next_step))
     if isinstance(fault, TooLarge):
-        if call.asks_for_less():
+        if asks_for_less:
             return Failed(unavailable(what, str(fault)), at_once=True)
         return Failed(
             InvalidAnswer(what, f"{fault}.", "Run this again, and report it if it stays."), invalid=True
@@ -156,12 +159,11 @@ def failed_by(fault: Exception, call: Call, what: str, key: ApiKey, *, seconds: 
     if isinstance(fault, msgspec.MsgspecError | UnicodeDecodeError):
         why = f"The answer is not what LangSmith documents: {fault}."
         return Failed(InvalidAnswer(what, why, "Run this again later."), invalid=True)
-    in_vain = is_timeout(fault) and not call.asks_for_less()
-    return Failed(unavailable(what, words_of(fault, key)), spent=seconds if in_vain else 0.0)
+    in_vain = _is_timeout(fault) and not asks_for_less
+    return Failed(unavailable(what, _words_of(fault, key)), spent=seconds if in_vain else 0.0)
 
 
 def refused(
-    call: Call,
     what: str,
     key: ApiKey,
     status: int,
@@ -169,11 +171,11 @@ def refused(
     content: bytes,
     *,
     seconds: float,
+    asks_for_less: bool,
 ) -> Failed:
-    """What an answer means that is none, `seconds` after the attempt began."""
-    is_smaller = status in _MAY_BE_TOO_LARGE and call.asks_for_less()
-    if is_smaller and status == 413:
+    """What an answer means that is none; the rest as for `failed_by`."""
+    if asks_for_less and status == 413:
         why = "413: a page was too large, and so are smaller ones"
         return Failed(unavailable(what, why), at_once=True)
     asked = retry_after(headers) or 0.0
-    return Failed(error_of(what, status, content, key), asked=asked, spent=0.0 if is_smaller else seconds)
+    return Failed(_error_of(what, status, content, key), asked=asked, spent=0.0 if asks_for_less else seconds)
