@@ -42,6 +42,7 @@ def _ours(name: str) -> Callable[[Path, Path], None]:
     from benchmarks.trace_files import DAY, PROJECT, load_day
     from lse_dagster.day.zip import file as zip_file
     from lse_dagster.day.zip import verify as unzip
+    from lse_dagster.day.zip.directory import ZipDirectory
 
     if name.endswith("unflushed"):
         # Only here, to tell the price of the flush: the archive itself has no such switch.
@@ -52,11 +53,13 @@ def _ours(name: str) -> Callable[[Path, Path], None]:
         zip_file.write_zip(load_day(source), target)
 
     def extract(source: Path, target: Path) -> None:
-        unzip.extract_zip(source, target, project=PROJECT, day=DAY)
+        with ZipDirectory(source) as archive:
+            unzip.extract_zip(archive, target, project=PROJECT, day=DAY)
 
     def keep(source: Path, target: Path) -> None:
-        if list(unzip.compare_with_day(target, load_day(source))):
-            raise SystemExit("the zip differs from the day")
+        with ZipDirectory(target) as archive:
+            if list(unzip.compare_with_day(archive, load_day(source))):
+                raise SystemExit("the zip differs from the day")
 
     if name == "ours-keep":
         return keep

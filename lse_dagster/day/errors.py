@@ -67,3 +67,7 @@ class DiskError(ArchiveError):
         if error.errno in _SOMETHING_ELSE:
             next_step = f"Look at what lies at {where} or above it, move it away, then run this again."
         super().__init__(what, f"{error.strerror or error} ({where}). Nothing was changed.", next_step)
+
+
+class UnreadableFile(DiskError):
+    """The disk does not give what lies in a place."""

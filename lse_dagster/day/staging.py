@@ -1,4 +1,4 @@
-"""The hidden folder in which one new day is written, and the complete day that waits in it.
+"""The hidden folder in which one new day is written, and what becomes of the complete day that waits in it.
 
 Whoever stages a day holds its lock until the staging is published, discarded, or left for a later process
 to go on with.
@@ -12,7 +12,7 @@ from filelock import BaseFileLock
 
 from lse_dagster.day.disk import remove_whatever
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite.policy import Replacement
+from lse_dagster.day.overwrite.difference import Replacement
 
 
 class Staging:
@@ -82,13 +82,37 @@ class Staging:
 
 @dataclass(frozen=True)
 class StagedDay:
-    """A complete day, verified and flushed, that waits in its staging folder to be published."""
+    """A complete day, verified and flushed, that waits in its staging folder; nothing else is decided yet."""
 
     staging: Staging
     day: DayFolder
-    compared: bool = False
-    """Whether `DayStore.compared` has seen it; `day` may then be the one in its place, which stays."""
-    replaces: Replacement | None = None
-    """What becomes of the days that were there, where that is decided; the store decides it otherwise."""
+
+
+@dataclass(frozen=True)
+class NewDay:
+    """A staged day that is to be published."""
+
+    staging: Staging
+    day: DayFolder
+    replaces: Replacement | None
+    """What becomes of the days that were there; None where there were none."""
     sets_aside: bool = False
     """Whether what lies in its place cannot be read whole, and is kept under another name."""
+
+    @property
+    def fetched_at(self) -> str:
+        """When LangSmith was asked for it."""
+        return self.day.summary.fetched_at
+
+
+@dataclass(frozen=True)
+class SameDay:
+    """The day that lies in its place stays: what was staged says nothing else, and goes."""
+
+    staging: Staging
+    day: DayFolder
+    fetched_at: str
+    """When LangSmith was asked for what was staged."""
+
+
+DecidedDay = NewDay | SameDay

@@ -25,11 +25,11 @@ from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
 from lse_dagster.day.identity import beside_of, id_hash
 from lse_dagster.day.names import SUMMARY, day_name, parse_day_name, project_path_part
-from lse_dagster.day.overwrite.decision import difference_of, may_replace
+from lse_dagster.day.overwrite.difference import NOTHING_REPLACED, Replacement
 from lse_dagster.day.overwrite.old_day import OldFolder
-from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Overwrite, Replacement, refuse_existing
+from lse_dagster.day.overwrite.policy import Overwrite, UnreadableDay, decide, difference_of, refuse_existing
 from lse_dagster.day.overwrite.same_day import says_the_same
-from lse_dagster.day.staging import StagedDay, Staging
+from lse_dagster.day.staging import DecidedDay, NewDay, SameDay, StagedDay, Staging
 from lse_dagster.day.summary import InvalidSummary, lying_under, read_head
 from lse_dagster.run.identity import InvalidRun
 
@@ -151,13 +151,13 @@ class DayStore:
         finally:
             lock.release()
 
-    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite, project_id: str = "") -> None:
+    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
         """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
-        path = self.day_path(project, day, project_id)
-        if overwrite == "never" and os.path.lexists(path) and (not path.is_dir() or holds_day_files(path)):
-            raise refuse_existing(f"Writing the day {day} of {project!r}", str(path))
+        path = self.day_path(project, day)
+        if overwrite == "never" and _is_taken(path):
+            raise refuse_existing(_writing(project, day), str(path))
 
-    def publish(self, staged: StagedDay, overwrite: Overwrite) -> Published:
+    def publish(self, staged: StagedDay | DecidedDay, overwrite: Overwrite) -> Published:
         """Move a staged day to its place in one step, if the policy allows it.
 
         Under `superset` a day that is there already, as `says_the_same` tells, is verified and kept.
@@ -165,26 +165,57 @@ class DayStore:
         """
         staging = staged.staging
         with staging:
-            staged = self.compared(staged, overwrite)
-            if staged.day.path != staging.content:
+            decided = self.decided(staged, overwrite) if isinstance(staged, StagedDay) else staged
+            if isinstance(decided, SameDay):
                 staging.discard()
-                return Published(staged.day, NOTHING_REPLACED, "kept")
-            staged = self._decided(staged, overwrite)
-            path = self.day_path(staging.project, staging.date, staged.day.summary.project_id)
-            aside = _path_aside(path) if staged.sets_aside else None
+                return Published(decided.day, NOTHING_REPLACED, "kept")
+            path = self.day_path(staging.project, staging.date, decided.day.summary.project_id)
+            aside = _path_aside(path) if decided.sets_aside else None
             try:
                 self._move_into_place(staging, path, aside)
             except OSError as error:
                 raise DiskError(f"Publishing the day {staging.date} of {staging.project!r}", error) from error
         staging.discard()
-        return Published(dataclasses.replace(staged.day, path=path), staged.replaces, set_aside=aside)
+        return Published(dataclasses.replace(decided.day, path=path), decided.replaces, set_aside=aside)
 
-    def compared(self, staged: StagedDay, overwrite: Overwrite) -> StagedDay:
-        """This day; under `superset` the one in its place, if that says the same and every file is right."""
-        if staged.compared:
-            return staged
-        same = self._same_day(staged.day) if overwrite == "superset" else None
-        return dataclasses.replace(staged, day=same or staged.day, compared=True)
+    def decided(
+        self,
+        staged: StagedDay,
+        overwrite: Overwrite,
+        replaces: Replacement | None = None,
+        *,
+        sets_aside: bool = False,
+    ) -> DecidedDay:
+        """What becomes of a staged day; `replaces` and `sets_aside` where who staged it has compared it.
+
+        Under `superset` the day in its place stays if it says the same and every file is right. Raises
+        `OverwriteRefused`, `DiskError`.
+        """
+        day = staged.day
+        if overwrite == "superset" and (same := self._same_day(day)) is not None:
+            return SameDay(staged.staging, same, day.summary.fetched_at)
+        path = self.day_path(day.project, day.date, day.summary.project_id)
+        if (replaces is None or overwrite == "never") and _is_taken(path):
+            try:
+                replaces = decide(
+                    day,
+                    self._folder(day),
+                    overwrite,
+                    what=_writing(day.project, day.date),
+                    where=str(path),
+                    id_there=id_hash(day.summary.project_id),
+                )
+            except UnreadableDay:
+                replaces, sets_aside = NOTHING_REPLACED, True
+            if replaces.given_up:
+                with suppress(InvalidSummary), self._folder(day) as old:
+                    replaces = Replacement(difference_of(day, [old]), given_up=True)
+        return NewDay(staged.staging, day, replaces, sets_aside)
+
+    @contextmanager
+    def _folder(self, new: DayFolder) -> Iterator[OldFolder]:
+        """The folder in the place of a new day. Raises `InvalidSummary`."""
+        yield OldFolder(self.load(new.project, new.date, new.summary.project_id))
 
     def _same_day(self, new: DayFolder) -> DayFolder | None:
         """The day that is there, if it says the same and every file is right."""
@@ -206,31 +237,6 @@ class DayStore:
         ):
             return None
         return old
-
-    def _decided(self, staged: StagedDay, overwrite: Overwrite) -> StagedDay:
-        """What becomes of the folder in its place, where nobody has decided that yet."""
-        if staged.replaces is not None:
-            return staged
-        project, day = staged.staging.project, staged.staging.date
-        project_id = staged.day.summary.project_id
-        self.refuse_if_exists(project, day, overwrite, project_id)
-        try:
-            old = self.find(project, day, project_id)
-        except (InvalidSummary, DiskError):
-            return dataclasses.replace(staged, replaces=NOTHING_REPLACED, sets_aside=overwrite != "always")
-        if old is None:
-            return staged
-        with OldFolder(old) as beside:
-            what = f"Writing the day {day} of {project!r}"
-            difference = (
-                difference_of(staged.day, [beside])
-                if overwrite == "always"
-                else may_replace(staged.day, beside, what=what)
-            )
-            damaged = bool(beside.damaged) and overwrite != "always"
-        return dataclasses.replace(
-            staged, replaces=Replacement(difference, given_up=overwrite == "always"), sets_aside=damaged
-        )
 
     def _move_into_place(self, staging: Staging, path: Path, aside: Path | None) -> None:
         if not os.path.lexists(path):
@@ -285,6 +291,15 @@ class DayStore:
         except OSError as error:
             raise DiskError(f"Locking the day {day} of {project!r}", error) from error
         return lock
+
+
+def _writing(project: str, day: date) -> str:
+    return f"Writing the day {day} of {project!r}"
+
+
+def _is_taken(place: Path) -> bool:
+    """Whether anything of a day lies there, or something that is no folder."""
+    return os.path.lexists(place) and (not place.is_dir() or holds_day_files(place))
 
 
 def _retired_path(place: Path) -> Path:

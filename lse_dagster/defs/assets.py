@@ -18,7 +18,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.space import FreeBytes, expect_room
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.staging import DecidedDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip.file import DayZip
@@ -138,14 +138,15 @@ def _raw_runs(
         listener = progress.listener(context.log)
         with retries.archive_errors(context.retry_number):
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
-            source, looked_at = _source(context, project, config), ""
+            source = _source(context, project, config)
+            decided: StagedDay | DecidedDay
             if source == "drive":
                 patience = retries.patience_seconds
                 staged, found = _restore(
                     context, name, day, drive, langsmith, storage, listener, config, patience
                 )
                 here = storage.places(None, context.log)
-                staged = take_as_it_is(staged, here, config.overwrite, now=now)
+                decided = take_as_it_is(staged, here, config.overwrite, now=now)
             else:
                 try:
                     staged, found = _fetch(
@@ -159,13 +160,12 @@ def _raw_runs(
                         fetch,
                         retries.patience_seconds,
                     )
-                    looked_at = staged.day.summary.fetched_at
                     # What is forced asks nothing of Drive: neither what it holds, nor whether it answers.
                     asked = drive if config.overwrite != "always" else None
-                    staged = beside_another_project(staged, storage.days, context.log.warning)
-                    if not staged.compared:
-                        staged = keep_what_was_there(
-                            staged,
+                    decided = beside_another_project(staged, storage.days, context.log.warning)
+                    if isinstance(decided, StagedDay):
+                        decided = keep_what_was_there(
+                            decided,
                             storage.places(asked, context.log),
                             config.overwrite,
                             forgotten_from=rule.expires(day),
@@ -174,18 +174,15 @@ def _raw_runs(
                     if retries.is_last(context.retry_number):
                         _record_failed_count(context, name, error)
                     raise
-            # Of an empty day that another project's keeps its place from: when LangSmith was asked.
-            fetched_at = printable(looked_at if staged.compared else staged.day.summary.fetched_at)
-            staged = storage.days.compared(staged, config.overwrite)
         return dg.Output(
-            DayToPublish(staged, config.overwrite),
-            data_version=dg.DataVersion(staged.day.summary.sha256),
+            DayToPublish(decided, config.overwrite),
+            data_version=dg.DataVersion(decided.day.summary.sha256),
             metadata={
-                **_owner(staged.day.summary),
+                **_owner(decided.day.summary),
                 SOURCE_METADATA: source,
                 **found,
-                **numbers_of_day(staged.day.summary),
-                FETCHED_AT_METADATA: fetched_at,
+                **numbers_of_day(decided.day.summary),
+                FETCHED_AT_METADATA: printable(decided.fetched_at),
                 "seconds": time.monotonic() - started,
             },
         )

@@ -138,7 +138,7 @@ def _zip_check(
             try:
                 with ZipDirectory(path) as archive:
                     foreign = left_out(archive.foreign_names())
-                differences = list(compare_with_day(path, folder))
+                    differences = list(compare_with_day(archive, folder))
             except BrokenZip as error:
                 foreign, differences = "", [error.why]
             members = len(folder.summary.files) + 1

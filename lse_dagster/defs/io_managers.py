@@ -18,7 +18,7 @@ import dagster as dg
 from lse_dagster.day.errors import BrokenDay, BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.staging import DecidedDay
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.defs.failure import Retries, archive_errors_as_failures
@@ -35,9 +35,9 @@ PROJECT_METADATA = "langsmith_project"
 
 @dataclass(frozen=True)
 class DayToPublish:
-    """What `raw_runs` gives: a staged day and what it may replace."""
+    """What `raw_runs` gives: a day in its staging folder, or in its place, and what it may replace."""
 
-    staged: StagedDay
+    staged: DecidedDay
     overwrite: Overwrite
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import dagster as dg
 
-from lse_dagster.day.overwrite.policy import Replacement
+from lse_dagster.day.overwrite.difference import Replacement
 from lse_dagster.day.summary import Summary
 from lse_dagster.defs.own_records import (
     Owner,

@@ -1,15 +1,16 @@
 """A fetched day, where a day of another project of the same name lies at its place."""
 
-import dataclasses
 from collections.abc import Callable
 
 from lse_dagster.day.identity import is_other
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.staging import SameDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 
 
-def beside_another_project(staged: StagedDay, days: DayStore, tell: Callable[[str], object]) -> StagedDay:
+def beside_another_project(
+    staged: StagedDay, days: DayStore, tell: Callable[[str], object]
+) -> StagedDay | SameDay:
     """The day, which will lie beside the other one; or that one, as it is, where this one has no run.
 
     A project that was made again has nothing on the days before that: they stay what they were.
@@ -28,4 +29,4 @@ def beside_another_project(staged: StagedDay, days: DayStore, tell: Callable[[st
         f"The day {staging.date} here is of {staging.project!r} with the id {there.summary.project_id}; "
         f"LangSmith has another project of that name now, with the id {summary.project_id}. {what}"
     )
-    return dataclasses.replace(staged, day=there, compared=True) if stays else staged
+    return SameDay(staging, there, summary.fetched_at) if stays else staged

@@ -1,6 +1,7 @@
 """The day's copy on Drive: sending a zip there under the overwrite policy, and back."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -12,8 +13,8 @@ from lse_dagster.day.disk import flush_folder, remove_abandoned, scratch_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DiskError
 from lse_dagster.day.identity import OtherProject, id_hash, is_other
 from lse_dagster.day.names import day_zip_name, parse_day_zip_name, project_path_part
-from lse_dagster.day.overwrite.decision import may_replace as may_take_its_place
-from lse_dagster.day.overwrite.policy import Overwrite, refuse_existing
+from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.overwrite.policy import Overwrite, UnreadableDay, decide
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
@@ -37,14 +38,10 @@ PROJECT: Final = "lse_project"
 
 
 class UnreadableCopy(ArchiveError):
-    """The copy on Drive cannot be read whole, so nobody can tell all that it holds."""
+    """The copy on Drive is an `UnreadableDay`."""
 
-    def __init__(self, what: str, file: DriveFile, why: str) -> None:
-        super().__init__(
-            what,
-            f"The copy on Drive cannot be read whole: {why}",
-            f"Give it another name on Drive, then run this again: {file.web_view_link}",
-        )
+    def __init__(self, error: UnreadableDay, file: DriveFile) -> None:
+        super().__init__(error.what, error.why, error.next_step)
         self.file = file
 
 
@@ -242,12 +239,14 @@ def stage_from_drive(
 def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
     path, project, day = staging.download_path, staging.project, staging.date
     try:
-        if is_first_system_zip(path):
-            staged = stage_first_system_zip(path, staging, on_progress=on_extract)
-        else:
-            extracted = extract_zip(path, staging.content, project=project, day=day, on_progress=on_extract)
-            staged = StagedDay(staging, extracted)
         with ZipDirectory(path) as archive:
+            if is_first_system_zip(archive):
+                staged = stage_first_system_zip(archive, staging, on_progress=on_extract)
+            else:
+                extracted = extract_zip(
+                    archive, staging.content, project=project, day=day, on_progress=on_extract
+                )
+                staged = StagedDay(staging, extracted)
             foreign = archive.foreign_names()
         found = examine_day(staged.day)
         for difference in found.differences:
@@ -266,32 +265,23 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
 def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
     what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
 
-    project_id = zipped.summary.project_id
-
     def may_replace(existing: DriveFile) -> None:
-        where, there = existing.web_view_link, existing.app_properties.get(PROJECT, "")
-        if is_other(there, id_hash(project_id)):
-            raise OtherProject(what, where, there=there, new=project_id)
-        if overwrite == "always" and there:
-            return
-        if overwrite == "never":
-            raise refuse_existing(what, where)
-        try:
+        where = existing.web_view_link
+
+        @contextmanager
+        def there() -> Iterator[OldDay]:
             with scratch_folder(zipped.path.parent, SCRATCH) as folder:
                 copy = folder / "drive.zip"
                 drive.download(existing, copy)
                 with open_old_zip(copy, project=zipped.project, day=zipped.date, where=where) as old:
-                    if overwrite == "always" and not is_other(old.summary.project_id, project_id):
-                        return
-                    may_take_its_place(zipped, old, what=what)
-                    damaged = old.damaged
-        except (BrokenZip, InvalidSummary) as error:
-            if overwrite == "always":
-                return
-            raise UnreadableCopy(what, existing, error.why) from error
+                    yield old
+
+        id_there = existing.app_properties.get(PROJECT, "")
+        try:
+            decide(zipped, there(), overwrite, what=what, where=where, id_there=id_there)
+        except UnreadableDay as error:
+            raise UnreadableCopy(error, existing) from error
         except OSError as error:
             raise DiskError(what, error) from error
-        if damaged:
-            raise UnreadableCopy(what, existing, damaged[0])
 
     return may_replace

@@ -20,7 +20,8 @@ from lse_dagster.day.foreign import move_foreign
 from lse_dagster.day.names import project_path_part
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.zip.file import read_zip
+from lse_dagster.day.zip.directory import ZipDirectory
+from lse_dagster.day.zip.file import day_zip_in
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.drive.archive import DriveArchive
@@ -81,9 +82,12 @@ def remove_local_copy(
             path = zips.existing_path(project, day, project_id)
             if (link := next(_links(store.day_path(project, day), path), None)) is not None:
                 return KeptCopy(day, f"{link} is a symbolic link: to remove it would free nothing here.")
-            difference = next(_differences(path, folder, project, day), None)
+            with ZipDirectory(path) as archive:
+                if folder is None:
+                    project_id = day_zip_in(archive, project=project, day=day).summary.project_id
+                difference = next(compare_with_day(archive, folder), None) if folder is not None else None
             if difference is None:
-                copy = find_copy(drive, project, day, project_id or _id_in(path, project, day))
+                copy = find_copy(drive, project, day, project_id)
                 proof = prove_copy(copy, path, project=project, day=day)
                 difference = next(iter(proof.differences), None)
             if difference is not None:
@@ -117,17 +121,6 @@ def sweep(store: DayStore, project: str) -> list[RemovalCutShort]:
 def _links(place: Path, zip_path: Path) -> Iterator[Path]:
     inside = place.iterdir() if place.is_dir() and not place.is_symlink() else ()
     return (path for path in (place, zip_path, *inside) if path.is_symlink())
-
-
-def _differences(path: Path, folder: DayFolder | None, project: str, day: date) -> Iterator[str]:
-    if folder is not None:
-        yield from compare_with_day(path, folder)
-    else:
-        read_zip(path, project=project, day=day)  # raises for a zip that is none
-
-
-def _id_in(path: Path, project: str, day: date) -> str:
-    return read_zip(path, project=project, day=day).summary.project_id
 
 
 def _bytes_of(folder: DayFolder) -> int:

@@ -19,10 +19,16 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite.carry_over import carry_over, with_summary
 from lse_dagster.day.overwrite.comparison import Comparison
-from lse_dagster.day.overwrite.decision import counts_beside, difference_of, may_replace, standing
+from lse_dagster.day.overwrite.difference import Replacement
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
-from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite, Replacement
-from lse_dagster.day.staging import StagedDay, Staging
+from lse_dagster.day.overwrite.policy import (
+    HoldsMore,
+    Overwrite,
+    counts_beside,
+    may_replace,
+    standing,
+)
+from lse_dagster.day.staging import DecidedDay, StagedDay, Staging
 from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
 from lse_dagster.day.whole import latest_date
@@ -37,7 +43,7 @@ _KEEP: Final = (
 
 def keep_what_was_there(
     staged: StagedDay, places: Places, overwrite: Overwrite, *, forgotten_from: datetime
-) -> StagedDay:
+) -> DecidedDay:
     """A fetched day, with all that the places hold of it and it lacks; `store.publish` puts it in its place.
 
     Now is when LangSmith answered last: the date of an old day that is later than that proves nothing. From
@@ -49,19 +55,19 @@ def keep_what_was_there(
     with staged.staging as staging, _beside(staged, places) as found:
         olds = dataclasses.replace(found, present=iso_z(latest_date(now)))
         if overwrite == "always":
-            return _forced(staged, olds, now)
+            return _forced(staged, places, now)
         late = now >= forgotten_from
         base = _newest(staging, olds, look=staged.day) if late else None
         if base is not None:
             look = Look(summary.fetched_at, summary.langsmith_total, summary.counts.runs_started_in_day)
             fetched = OldFolder(dataclasses.replace(staged.day, path=staging.look), where="LangSmith")
-            return _merged(dataclasses.replace(staged, day=base), olds, [fetched], look)
-        return _merged(staged, olds)
+            return _merged(StagedDay(staging, base), places, overwrite, olds, [fetched], look)
+        return _merged(staged, places, overwrite, olds)
 
 
 def take_as_it_is(
     staged: StagedDay, places: Places, overwrite: Overwrite, *, now: Callable[[], datetime]
-) -> StagedDay:
+) -> DecidedDay:
     """A day that was restored or brought over, if it may take the place of what is there.
 
     Not if that holds more, or was fetched later and differs. What cannot be read whole, or is dated later
@@ -77,12 +83,12 @@ def take_as_it_is(
                 may_replace(day, old, what=f"Writing the day {day.date} of {day.project!r}")
             except HoldsMore as more:
                 if overwrite == "always":
-                    return _forced(staged, olds, now())
+                    return _forced(staged, places, now())
                 present = present or iso_z(latest_date(now()))
                 if not old.damaged and old.summary.fetched_at <= present:
                     raise HoldsMore(more.what, more.why, _KEEP.format(day.project, day.date)) from None
                 beside.append(old)
-        return _merged(staged, dataclasses.replace(olds, all=beside, present=present))
+        return _merged(staged, places, overwrite, dataclasses.replace(olds, all=beside, present=present))
 
 
 def unite(places: Places, project: str, day: date, project_id: str) -> Published:
@@ -101,8 +107,8 @@ def unite(places: Places, project: str, day: date, project_id: str) -> Published
                     "Fetch it again while LangSmith has it: "
                     f"lse archive fetch --project {project!r} --date {day}",
                 )
-            staged = _merged(StagedDay(staging, base), olds)
-        return places.days.publish(staged, "superset")
+            united = _merged(StagedDay(staging, base), places, "superset", olds)
+        return places.days.publish(united, "superset")
 
 
 def _beside(staged: StagedDay, places: Places) -> AbstractContextManager[OldDays]:
@@ -111,8 +117,13 @@ def _beside(staged: StagedDay, places: Places) -> AbstractContextManager[OldDays
 
 
 def _merged(
-    staged: StagedDay, olds: OldDays, more: Sequence[OldDay] = (), look: Look | None = None
-) -> StagedDay:
+    staged: StagedDay,
+    places: Places,
+    overwrite: Overwrite,
+    olds: OldDays,
+    more: Sequence[OldDay] = (),
+    look: Look | None = None,
+) -> DecidedDay:
     forced_at = max(filter(None, (olds.forced_at, staged.day.summary.forced_at)), default=None)
     beside = [old for old in (*olds.all, *more) if counts_beside(old.summary, forced_at)]
     with Comparison(staged.day) as compared:
@@ -121,20 +132,14 @@ def _merged(
         day = carry_over(compared, forced_at=forced_at, look=look)
     if (misdated := olds.misdated) is not None:
         day = _with_summary(day, outranks=misdated)
-    return dataclasses.replace(
-        staged,
-        day=day,
-        replaces=Replacement(difference) if beside or olds.folder_is_damaged else None,
-        sets_aside=olds.folder_is_damaged,
-    )
+    damaged = olds.folder_is_damaged
+    replaces = Replacement(difference) if beside or damaged else None
+    return places.days.decided(StagedDay(staged.staging, day), overwrite, replaces, sets_aside=damaged)
 
 
-def _forced(staged: StagedDay, olds: OldDays, now: datetime) -> StagedDay:
-    day = staged.day
-    difference = difference_of(day, [olds.folder]) if olds.folder is not None else None
-    forced = _with_summary(day, forced_at=iso_z(now))
-    replaces = Replacement(difference, given_up=True) if difference is not None else None
-    return dataclasses.replace(staged, day=forced, replaces=replaces)
+def _forced(staged: StagedDay, places: Places, now: datetime) -> DecidedDay:
+    forced = _with_summary(staged.day, forced_at=iso_z(now))
+    return places.days.decided(StagedDay(staged.staging, forced), "always")
 
 
 def _with_summary(day: DayFolder, **changes: str) -> DayFolder:

@@ -4,19 +4,21 @@ A zip that holds the day already is kept, one that cannot be read whole is set a
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.errors import DiskError
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.overwrite.decision import may_replace
-from lse_dagster.day.overwrite.policy import Difference, HoldsMore, Overwrite, refuse_existing
-from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.identity import id_hash
+from lse_dagster.day.overwrite.difference import Difference
+from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite, UnreadableDay, decide
 from lse_dagster.day.zip.file import DayZip, publish_zip, write_zip
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.day.zip.writer import OnProgress
 from lse_dagster.steps.open_zip import open_old_zip
 from lse_dagster.steps.places import Places
@@ -37,13 +39,6 @@ class Zipped:
     """How the day differs from what the zip in its place held."""
     set_aside: Path | None = None
     """Where that lies now which lay in its place and could not be read whole."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    difference: Difference | None = None
-    right: DayZip | None = None
-    damaged: bool = False
 
 
 def zip_day(
@@ -76,32 +71,31 @@ def make_zip(
     """
     place = zips.zip_path(day.project, day.date, day.summary.project_id)
     part = place.with_name(f".{place.name}.part")
-    found = _Found(damaged=place.is_dir())  # no zip can take the place of a folder
-    if overwrite != "always" and os.path.lexists(place):
-        found = _look_at(place, day, overwrite)
-        if found.right is not None:
-            _remove(part)
-            return Zipped(found.right, "kept", found.right.sha256())
+    proved, difference = None, None
+    damaged = place.is_dir()  # no zip can take the place of a folder
+
+    @contextmanager
+    def there() -> Iterator[OldDay]:
+        nonlocal proved
+        with open_old_zip(place, project=day.project, day=day.date) as old:
+            proved = old.proved_zip_of(day) if overwrite == "superset" else None
+            yield old
+
+    if os.path.lexists(place) and not damaged:
+        what, hashed = f"Zipping the day {day.date} of {day.project!r}", id_hash(day.summary.project_id)
+        try:
+            replaces = decide(day, there(), overwrite, what=what, where=str(place), id_there=hashed)
+        except UnreadableDay:
+            damaged = True
+        else:
+            difference = replaces.difference
+    if proved is not None:
+        _remove(part)
+        return Zipped(DayZip(place, day.summary), "kept", proved)
     written = write_zip(day, part, level=zips.level, on_progress=on_progress)
     proved = prove_zip(part, project=day.project, day=day.date)
-    aside = _set_aside(place) if found.damaged else None
-    return Zipped(publish_zip(written, place), "built", proved, found.difference, aside)
-
-
-def _look_at(place: Path, day: DayFolder, overwrite: Overwrite) -> _Found:
-    """What lies there. Raises `OverwriteRefused` when it must not be replaced."""
-    what = f"Zipping the day {day.date} of {day.project!r}"
-    if overwrite == "never":
-        raise refuse_existing(what, str(place))
-    try:
-        with open_old_zip(place, project=day.project, day=day.date) as old:
-            if old.summary == day.summary and not old.damaged:
-                is_right = next(compare_with_day(place, day), None) is None
-                return _Found(right=DayZip(place, day.summary) if is_right else None)
-            difference = may_replace(day, old, what=what)
-            return _Found(difference, damaged=bool(old.damaged))
-    except (BrokenZip, InvalidSummary, DiskError):
-        return _Found(damaged=True)
+    aside = _set_aside(place) if damaged else None
+    return Zipped(publish_zip(written, place), "built", proved, difference, aside)
 
 
 def _set_aside(place: Path) -> Path:

@@ -31,19 +31,23 @@ def prove_zip(path: Path, *, project: str, day: date, recorded: str | None = Non
     Raises `BrokenZip`, `InvalidSummary`, `DiskError`.
     """
     with ZipDirectory(path) as archive:
-        sha256 = archive.sha256()
-        if sha256 == recorded:
-            return sha256
-        try:
-            refuse_damage(archive, project=project, day=day)
-        except BrokenZip as error:
-            raise BrokenZip(
-                f"Proving {path.name}",
-                f"The zip is damaged: {error.why}",
-                f"Make it again from the day folder: lse archive zip --project {project!r} --date {day}. If "
-                "the folder is gone, restore it first (lse archive restore): the copy on Drive is untouched.",
-            ) from error
+        return _prove(archive, project, day, recorded)
+
+
+def _prove(archive: ZipDirectory, project: str, day: date, recorded: str | None = None) -> str:
+    sha256 = archive.sha256()
+    if sha256 == recorded:
         return sha256
+    try:
+        refuse_damage(archive, project=project, day=day)
+    except BrokenZip as error:
+        raise BrokenZip(
+            f"Proving {archive.path.name}",
+            f"The zip is damaged: {error.why}",
+            f"Make it again from the day folder: lse archive zip --project {project!r} --date {day}. If "
+            "the folder is gone, restore it first (lse archive restore): the copy on Drive is untouched.",
+        ) from error
+    return sha256
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,12 @@ def is_copy_of(copy: "DriveFile", path: Path) -> bool:
 
 def _prove_any(path: Path, project: str, day: date) -> str:
     """The sha256 of a zip of ours, or of the first system, which has no hashes: each member and its CRC."""
-    if not is_first_system_zip(path):
-        return prove_zip(path, project=project, day=day)
-    sha256 = _hash(path, "sha256")
-    for _ in first_system_runs(path):
-        pass
-    return sha256
+    with ZipDirectory(path) as archive:
+        if not is_first_system_zip(archive):
+            return _prove(archive, project, day)
+        for _ in first_system_runs(archive):
+            pass
+        return archive.sha256()
 
 
 def _rotted(copy: "DriveFile | None", path: Path, sha256: str, known: Collection[str]) -> Iterator[str]:

@@ -27,7 +27,6 @@ from lse_dagster.day.overwrite.policy import HoldsMore
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary, MissingAttachment, decode_summary, encode_summary
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.run.attachments import WHOLE_FIELD, Kind
 from lse_dagster.steps.examination.completeness import examine_traces
 from lse_dagster.steps.zip import make_zip
@@ -35,6 +34,7 @@ from lse_dagster_tests.day.test_names import HOSTILE
 from lse_dagster_tests.worlds.attached import stage_with
 from lse_dagster_tests.worlds.runs import at, new_id, root
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish
+from lse_dagster_tests.worlds.zips import differences_of, extract_zip
 
 RUN = root(at("10:00:00"))
 ONE, TWO = RUN.raw(), root(at("11:00:00")).raw()
@@ -249,7 +249,7 @@ def test_a_day_with_attachments_comes_back_from_its_zip_byte_for_byte(day: DayFo
 
     extracted = extract_zip(zipped.path, out, project=PROJECT, day=DAY)
 
-    assert list(compare_with_day(zipped.path, day)) == []
+    assert differences_of(zipped.path, day) == []
     assert content(out) == content(day.path)
     assert extracted.summary == zipped.summary == day.summary
     assert zipped.run_ids() == {RUN.id}

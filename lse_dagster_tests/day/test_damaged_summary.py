@@ -12,9 +12,9 @@ from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.file import summary_in_zip
-from lse_dagster.day.zip.verify import extract_zip
 from lse_dagster_tests.worlds.large import day_of_sizes
 from lse_dagster_tests.worlds.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.zips import extract_zip
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.steps.examination.finding import find_changed_files
 from lse_dagster.steps.examination.reading import examine_day
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.runs import at, root
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish
+from lse_dagster_tests.worlds.zips import differences_of
 
 NAMES = [
     ".DS_Store",
@@ -69,7 +69,7 @@ def test_it_is_named_and_no_damage_and_never_zipped(
     assert found.verdict.passed
     assert f"Left out, because it is not of the day: {name!r}." in found.verdict.why
     assert found.numbers["foreign_files"] == 1
-    assert list(compare_with_day(zipped.path, day)) == []
+    assert differences_of(zipped.path, day) == []
     with zipfile.ZipFile(zipped.path) as archive:
         assert name not in archive.namelist()
 

@@ -8,7 +8,8 @@ import pytest
 
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay, OverwriteRefused
 from lse_dagster.day.names import SUMMARY, trace_file_name
-from lse_dagster.day.overwrite.policy import NOTHING_REPLACED, Difference, Overwrite, Replacement
+from lse_dagster.day.overwrite.difference import NOTHING_REPLACED, Difference, Replacement
+from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore

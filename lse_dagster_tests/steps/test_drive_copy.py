@@ -10,13 +10,12 @@ from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.drive.archive import DriveArchive
-from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.drive_copy import find_copy, stage_from_drive, upload_copy
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.attached import stage_with
+from lse_dagster_tests.worlds.drive import connect
 from lse_dagster_tests.worlds.runs import at, root
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish
 
@@ -32,7 +31,7 @@ def test_a_copy_with_attachments_is_not_replaced_by_one_without_and_comes_back_w
     emptier = publish(DayStore(tmp_path / "emptier"), [RUN.raw()]).day
     fuller_zip = make_zip(ZipStore(tmp_path / "fuller zips"), fuller, "superset").zip
     emptier_zip = make_zip(ZipStore(tmp_path / "emptier zips"), emptier, "superset").zip
-    with DriveArchive.connect(_settings(sandbox), timeout=60) as drive:
+    with connect(sandbox) as drive:
         upload_copy(drive, fuller_zip, "always")
 
         with pytest.raises(OverwriteRefused, match="1 attachments that the new one lacks"):
@@ -59,7 +58,7 @@ def test_what_a_killed_comparison_left_is_removed_and_what_a_living_one_uses_is_
     (left / ".drive.zip.part").write_bytes(b"half")
     with (
         scratch_folder(zipped.path.parent, ".compare-") as used,
-        DriveArchive.connect(_settings(sandbox), timeout=60) as drive,
+        connect(sandbox) as drive,
     ):
         (used / "drive.zip").write_bytes(b"in use")
 
@@ -77,7 +76,7 @@ def test_a_place_where_no_copy_can_be_compared_is_named(
     new = publish(DayStore(tmp_path / "new"), [root(at("11:00:00")).raw()]).day
     old_zip = make_zip(ZipStore(tmp_path / "old zips"), old, "superset").zip
     new_zip = make_zip(ZipStore(tmp_path / "new zips"), new, "superset").zip
-    with DriveArchive.connect(_settings(sandbox), timeout=60) as drive, new_zip.path.open("rb") as file:
+    with connect(sandbox) as drive, new_zip.path.open("rb") as file:
         upload_copy(drive, old_zip, "always")
         # Not even root can make a folder beside this name of the file.
         unwritable = DayZip(Path(f"/proc/self/fd/{file.fileno()}"), new_zip.summary)
@@ -88,13 +87,3 @@ def test_a_place_where_no_copy_can_be_compared_is_named(
         copy = find_copy(drive, PROJECT, DAY)
         assert copy is not None
         assert copy.size == old_zip.bytes
-
-
-def _settings(sandbox: Sandbox) -> DriveSettings:
-    return DriveSettings(
-        folder_url=sandbox.env["GOOGLE_DRIVE_FOLDER_URL"],
-        auth_type="service_account",
-        credentials_path=Path(sandbox.env["GOOGLE_DRIVE_CREDENTIALS_PATH"]),
-        token_path=None,
-        endpoint=sandbox.env["GOOGLE_DRIVE_ENDPOINT"],
-    )

@@ -12,7 +12,7 @@ from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.carry_over import with_summary
 from lse_dagster.day.overwrite.policy import Overwrite
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.staging import DecidedDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.run.times import DayInterval
@@ -38,11 +38,13 @@ def fetch(places: Places, project_id: str, runs: set[int], overwrite: Overwrite,
     fetched_at = BEGAN + timedelta(hours=hour)
     staged = stage(places.days, [RUNS[run].raw() for run in sorted(runs)], fetched_at=fetched_at)
     day = with_summary(staged.day, replace(staged.day.summary, project_id=project_id))
-    staged = beside_another_project(StagedDay(staged.staging, day), places.days, lambda _: None)
-    if not staged.compared:
+    decided: StagedDay | DecidedDay = beside_another_project(
+        StagedDay(staged.staging, day), places.days, lambda _: None
+    )
+    if isinstance(decided, StagedDay):
         far = BEGAN + timedelta(days=999)
-        staged = keep_what_was_there(staged, places, overwrite, forgotten_from=far)
-    published = places.days.publish(places.days.compared(staged, overwrite), overwrite).day
+        decided = keep_what_was_there(decided, places, overwrite, forgotten_from=far)
+    published = places.days.publish(decided, overwrite).day
     zip_day(places, published, "superset")
     return published
 

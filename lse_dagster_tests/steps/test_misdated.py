@@ -36,7 +36,7 @@ def stage(places: Places, raws: list[bytes], ahead: timedelta = timedelta(0)) ->
 
 def fetch(places: Places, raws: list[bytes]) -> DayFolder:
     staged = keep_what_was_there(stage(places, raws), places, "superset", forgotten_from=FORGOTTEN_FROM)
-    return places.days.publish(places.days.compared(staged, "superset"), "superset").day
+    return places.days.publish(staged, "superset").day
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import extract_zip
 from lse_dagster.sandbox.drive.settings import flip_byte
 from lse_dagster.steps.zip import make_zip
 from lse_dagster.steps.zip_proof import prove_zip
 from lse_dagster_tests.worlds.runs import at, root
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, published_day
+from lse_dagster_tests.worlds.zips import extract_zip
 
 
 @pytest.fixture(scope="module")

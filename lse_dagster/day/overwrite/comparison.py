@@ -20,6 +20,7 @@ from lse_dagster.day.names import (
     is_unfiled_file_name,
     unfiled_file_name,
 )
+from lse_dagster.day.overwrite.difference import Difference
 from lse_dagster.day.overwrite.entries import (
     CHANGED,
     NEW,
@@ -36,7 +37,6 @@ from lse_dagster.day.overwrite.entries import (
 )
 from lse_dagster.day.overwrite.offer import Offer
 from lse_dagster.day.overwrite.old_day import OldDay
-from lse_dagster.day.overwrite.policy import Difference
 from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
 from lse_dagster.day.overwrite.run_form import (
     CONTENT_FIELDS,
@@ -70,7 +70,7 @@ _TABLES: Final = """
 """
 
 
-class NewDay(Protocol):
+class ReadableDay(Protocol):
     """A day folder or a day zip."""
 
     @property
@@ -90,7 +90,7 @@ class NewDay(Protocol):
         """The error for a day whose files are not what its summary says."""
 
 
-Day = TypeVar("Day", bound=NewDay)
+Day = TypeVar("Day", bound=ReadableDay)
 
 
 class Comparison(Generic[Day]):

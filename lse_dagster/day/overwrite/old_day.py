@@ -10,8 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
@@ -22,10 +21,9 @@ from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.summary import InvalidSummary, Summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
 from lse_dagster.day.zip.directory import ZipDirectory
-from lse_dagster.day.zip.file import DayZip
 from lse_dagster.day.zip.member import read_pieces, read_whole
-from lse_dagster.day.zip.verify import extract_zip
-from lse_dagster.run.times import parse_time
+from lse_dagster.day.zip.verify import compare_with_day, extract_zip
+from lse_dagster.run.times import parse_date, parse_time
 
 _PIECE: Final = 1 << 20
 _UNREADABLE: Final = (OSError, BrokenZip, DiskError, msgspec.MsgspecError, UnicodeDecodeError)
@@ -34,7 +32,7 @@ Read = Callable[[], bytes | bytearray]
 
 
 class OldDay(ABC):
-    """A day that is there already. A context manager, because it may hold a file."""
+    """A day that is there already."""
 
     def __init__(self, summary: Summary, where: str) -> None:
         self.summary = summary
@@ -42,14 +40,6 @@ class OldDay(ABC):
         """Where it lies, in words for a log."""
         self.damaged: list[str] = []
         """What was found missing or changed so far."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def fetched_at(self) -> datetime:
@@ -112,16 +102,16 @@ class OldDay(ABC):
             self.is_intact(name)
         return not self.damaged
 
+    def proved_zip_of(self, day: DayFolder) -> str | None:
+        """The sha256 of a zip that holds exactly this day. Raises `BrokenDay` if that changed meanwhile."""
+        return None
+
     @abstractmethod
     def write_into(self, folder: Path) -> DayFolder | None:
         """The whole day in an empty folder, every hash verified and not yet flushed.
 
         None, with the reason in `damaged`, if it is not whole. Raises `DiskError`, `OSError`.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close what is open."""
 
     @abstractmethod
     def _files(self) -> Iterator[tuple[str, Read]]:
@@ -156,9 +146,6 @@ class OldFolder(OldDay):
             link_or_copy(self._day.path / name, folder / name)
         return replace(self._day, path=folder)
 
-    def close(self) -> None:
-        """Nothing is open."""
-
     def _files(self) -> Iterator[tuple[str, Read]]:
         for name in self.summary.files:
             yield name, (self._day.path / name).read_bytes
@@ -170,25 +157,25 @@ class OldFolder(OldDay):
 
 
 class OldZip(OldDay):
-    """A day zip, of this disk or a copy of it."""
+    """A day zip, of this disk or a copy of it, which is open as long as its directory is."""
 
-    def __init__(self, zipped: DayZip, *, where: str | None = None) -> None:
-        """Raises `BrokenZip`, `DiskError`."""
-        super().__init__(zipped.summary, where or str(zipped.path))
-        self._zip = zipped
-        self._archive = ZipDirectory(zipped.path)
+    def __init__(self, archive: ZipDirectory, summary: Summary, *, where: str | None = None) -> None:
+        super().__init__(summary, where or str(archive.path))
+        self._archive = archive
+
+    def proved_zip_of(self, day: DayFolder) -> str | None:
+        """The sha256 of the zip if every member is what the day's summary says."""
+        differs = self.summary != day.summary or next(compare_with_day(self._archive, day), None) is not None
+        return None if differs else self._archive.sha256()
 
     def write_into(self, folder: Path) -> DayFolder | None:
         """The whole day, as `OldDay` says."""
         try:
-            return extract_zip(self._zip.path, folder, project=self._zip.project, day=self._zip.date)
+            day = parse_date(self.summary.date)
+            return extract_zip(self._archive, folder, project=self.summary.project, day=day)
         except (BrokenZip, InvalidSummary) as error:
             self.damaged.append(error.why)
             return None
-
-    def close(self) -> None:
-        """Close the zip."""
-        self._archive.close()
 
     def _files(self) -> Iterator[tuple[str, Read]]:
         files = self.summary.files

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.errors import BrokenZip, UnreadableFile
 from lse_dagster.day.foreign import is_foreign_file
 from lse_dagster.day.zip.format import (
     CENTRAL,
@@ -78,7 +78,7 @@ class ZipDirectory:
         except FileNotFoundError:
             raise self.broken("there is no such file") from None
         except OSError as error:
-            raise DiskError(f"Reading the zip {path}", error) from error
+            raise UnreadableFile(f"Reading the zip {path}", error) from error
         try:
             self._size = os.fstat(self._file.fileno()).st_size
             self._count, self._begin, self._length = self._find_directory()
@@ -124,7 +124,7 @@ class ZipDirectory:
         try:
             return os.pread(self._file.fileno(), size, offset)
         except OSError as error:
-            raise DiskError(f"Reading the zip {self.path}", error) from error
+            raise UnreadableFile(f"Reading the zip {self.path}", error) from error
 
     def members(self) -> Iterator[Member]:
         """Every member, in the order of the directory. Raises `BrokenZip`."""

@@ -4,7 +4,6 @@ Names are sorted and times fixed, so the same day gives the same bytes with the 
 hidden file beside its place, flushed, and renamed; never half there.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,7 @@ import msgspec
 
 from lse_dagster.day.disk import flush_files, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenZip, DiskError
-from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.folder import DayFolder, file_sha256
 from lse_dagster.day.names import SUMMARY, is_trace_file_name, is_unfiled_file_name
 from lse_dagster.day.summary import InvalidSummary, Summary, SummaryHead, decode_summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
@@ -57,8 +56,7 @@ class DayZip:
 
     def sha256(self) -> str:
         """The hash of the zip file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def run_ids(self) -> set[str]:
         """The ids of all runs, read from the zip. Raises `BrokenZip`."""
@@ -150,10 +148,16 @@ def publish_zip(written: DayZip, place: Path) -> DayZip:
     return DayZip(place, written.summary)
 
 
+def day_zip_in(archive: ZipDirectory, *, project: str, day: date) -> DayZip:
+    """The summary in a zip; members are not verified. Raises `BrokenZip`, `InvalidSummary`."""
+    path = archive.path
+    return DayZip(path, decode_summary(read_summary(archive), project=project, day=day, origin=str(path)))
+
+
 def read_zip(path: Path, *, project: str, day: date) -> DayZip:
-    """Open a zip and read its summary; members are not verified. Raises `BrokenZip`, `InvalidSummary`."""
+    """The same of one that is not open. Raises `DiskError`, too."""
     with ZipDirectory(path) as archive:
-        return DayZip(path, decode_summary(read_summary(archive), project=project, day=day, origin=str(path)))
+        return day_zip_in(archive, project=project, day=day)
 
 
 def read_summary(archive: ZipDirectory) -> Iterator[bytes | bytearray]:

@@ -20,28 +20,27 @@ from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import is_foreign_file
 from lse_dagster.day.names import SUMMARY
-from lse_dagster.day.summary import Summary, decode_summary
+from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip.directory import Member, ZipDirectory
-from lse_dagster.day.zip.file import read_summary
+from lse_dagster.day.zip.file import day_zip_in
 from lse_dagster.day.zip.member import WHOLE, read_pieces, read_whole
 from lse_dagster.day.zip.threads import batches, in_order, worker_threads
 from lse_dagster.day.zip.writer import OnProgress
 
 
-def compare_with_day(path: Path, day: DayFolder) -> Iterator[str]:
+def compare_with_day(archive: ZipDirectory, day: DayFolder) -> Iterator[str]:
     """Every difference between a zip and the day it was made of: names, sizes, CRCs, hashes, the summary.
 
     The day's files are not read: their hashes stand in its summary. Contents are only looked at when the
     directory shows no difference. Raises `BrokenZip` for a file whose directory cannot be read, `DiskError`.
     """
-    with ZipDirectory(path) as archive:
-        differences = list(_compare_directory(archive, day.summary))
-        yield from differences
-        if differences:
-            return
-        yield from _compare_summary(archive, day)
-        for found in _examine(archive, day.summary, None):
-            yield from found.differences
+    differences = list(_compare_directory(archive, day.summary))
+    yield from differences
+    if differences:
+        return
+    yield from _compare_summary(archive, day)
+    for found in _examine(archive, day.summary, None):
+        yield from found.differences
 
 
 def refuse_damage(archive: ZipDirectory, *, project: str, day: date) -> None:
@@ -49,7 +48,7 @@ def refuse_damage(archive: ZipDirectory, *, project: str, day: date) -> None:
 
     Raises `BrokenZip` for the first difference, `InvalidSummary`, `DiskError`.
     """
-    summary = decode_summary(read_summary(archive), project=project, day=day, origin=str(archive.path))
+    summary = day_zip_in(archive, project=project, day=day).summary
     differences = chain(
         _compare_directory(archive, summary),
         (why for found in _examine(archive, summary, None) for why in found.differences),
@@ -59,7 +58,7 @@ def refuse_damage(archive: ZipDirectory, *, project: str, day: date) -> None:
 
 
 def extract_zip(
-    path: Path, folder: Path, *, project: str, day: date, on_progress: OnProgress | None = None
+    archive: ZipDirectory, folder: Path, *, project: str, day: date, on_progress: OnProgress | None = None
 ) -> DayFolder:
     """Extract a day zip into an empty folder, every CRC and every hash verified, and flush it.
 
@@ -67,18 +66,17 @@ def extract_zip(
     done and the files in all. Raises `BrokenZip` (a hostile or damaged zip), `InvalidSummary`, `DiskError`;
     the folder is then the caller's to discard.
     """
-    with ZipDirectory(path) as archive:
-        summary = decode_summary(read_summary(archive), project=project, day=day, origin=str(path))
-        for difference in _compare_directory(archive, summary):
-            raise archive.broken(difference)
-        try:
-            _extract_members(archive, summary, folder, on_progress)
-            # Inflated again: kept until now, its text would take 0.2 KB of memory for each member.
-            sha256 = _inflate(archive, archive.member(SUMMARY), folder / SUMMARY)
-            flush_files(folder / name for name in chain(summary.files, [SUMMARY]))
-            flush_folder(folder)
-        except OSError as error:
-            raise DiskError(f"Extracting {path.name}", error) from error
+    summary = day_zip_in(archive, project=project, day=day).summary
+    for difference in _compare_directory(archive, summary):
+        raise archive.broken(difference)
+    try:
+        _extract_members(archive, summary, folder, on_progress)
+        # Inflated again: kept until now, its text would take 0.2 KB of memory for each member.
+        sha256 = _inflate(archive, archive.member(SUMMARY), folder / SUMMARY)
+        flush_files(folder / name for name in chain(summary.files, [SUMMARY]))
+        flush_folder(folder)
+    except OSError as error:
+        raise DiskError(f"Extracting {archive.path.name}", error) from error
     if on_progress is not None:
         on_progress(len(archive), len(archive))
     return DayFolder(folder, summary, sha256)

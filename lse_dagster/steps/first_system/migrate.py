@@ -16,7 +16,7 @@ import msgspec
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY, project_path_part
-from lse_dagster.day.staging import StagedDay
+from lse_dagster.day.staging import DecidedDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.errors import ArchiveError
@@ -103,7 +103,7 @@ def migrate_day(
     store: DayStore,
     day: date,
     *,
-    allow: Callable[[StagedDay], StagedDay] = lambda staged: staged,
+    allow: Callable[[StagedDay], StagedDay | DecidedDay] = lambda staged: staged,
 ) -> Migrated:
     """Make a day of ours from its old files, and put it in its place if that loses nothing.
 
@@ -136,7 +136,7 @@ def _settle(
     store: DayStore,
     staged: StagedDay,
     existing: DayFolder | None,
-    allow: Callable[[StagedDay], StagedDay],
+    allow: Callable[[StagedDay], StagedDay | DecidedDay],
 ) -> tuple[Result, int, str]:
     """Publish the staged day, or say why not and how many runs only it has."""
     only_old = 0

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from lse_dagster.day.foreign import is_foreign_file
@@ -19,14 +18,13 @@ from lse_dagster.steps.first_system.files import FirstSystemRun, is_run_file_nam
 _LARGEST_RUN: Final = 512 << 20
 
 
-def is_first_system_zip(path: Path) -> bool:
+def is_first_system_zip(archive: ZipDirectory) -> bool:
     """Whether a zip holds run files of the first system. Raises `BrokenZip`, `DiskError`."""
-    with ZipDirectory(path) as archive:
-        return any(is_run_file_name(member.name) for member in archive.members())
+    return any(is_run_file_name(member.name) for member in archive.members())
 
 
 def stage_first_system_zip(
-    path: Path,
+    archive: ZipDirectory,
     staging: Staging,
     *,
     on_progress: OnProgress | None = None,
@@ -37,32 +35,29 @@ def stage_first_system_zip(
     Nothing is written for a zip that is hostile. `on_progress` is told the files done and the files in all.
     Raises `BrokenZip`, `RunsOfOtherDays`, `DiskError`; the staging is then the caller's to discard.
     """
-    with ZipDirectory(path) as archive:
-        names = Counter(member.name for member in archive.members())
-        for why in _compare_directory(archive, names):
-            raise archive.broken(why)
-        try:
-            original = None
-            if SUMMARY in names:
-                original = b"".join(read_summary(archive)).decode("utf-8", "backslashreplace")
-            staged = stage_runs(
-                staging,
-                _runs(archive, on_progress),
-                original_summary=original,
-                leave_out_others=leave_out_others,
-            )
-        except InvalidRun as error:
-            raise archive.broken(str(error)) from error
-    return staged
+    names = Counter(member.name for member in archive.members())
+    for why in _compare_directory(archive, names):
+        raise archive.broken(why)
+    try:
+        original = None
+        if SUMMARY in names:
+            original = b"".join(read_summary(archive)).decode("utf-8", "backslashreplace")
+        return stage_runs(
+            staging,
+            _runs(archive, on_progress),
+            original_summary=original,
+            leave_out_others=leave_out_others,
+        )
+    except InvalidRun as error:
+        raise archive.broken(str(error)) from error
 
 
-def first_system_runs(path: Path) -> Iterator[FirstSystemRun]:
+def first_system_runs(archive: ZipDirectory) -> Iterator[FirstSystemRun]:
     """Every run of such a zip, its CRC checked. Raises `BrokenZip`, `DiskError`."""
-    with ZipDirectory(path) as archive:
-        try:
-            yield from _runs(archive, None)
-        except InvalidRun as error:
-            raise archive.broken(str(error)) from error
+    try:
+        yield from _runs(archive, None)
+    except InvalidRun as error:
+        raise archive.broken(str(error)) from error
 
 
 def _compare_directory(archive: ZipDirectory, names: Counter[str]) -> Iterator[str]:

@@ -16,12 +16,12 @@ from lse_dagster.day.foreign import is_foreign_file
 from lse_dagster.day.names import attachment_file_name, is_day_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.file import read_zip
-from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.steps.zip_proof import prove_zip
 from lse_dagster_tests.day.zip.zip_bytes import ZipBytes
 from lse_dagster_tests.worlds.attached import stage_with
 from lse_dagster_tests.worlds.runs import at, root
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content
+from lse_dagster_tests.worlds.zips import differences_of, extract_zip
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07" + bytes(116)
 
@@ -70,7 +70,7 @@ def test_what_a_file_manager_adds_is_left_out(day: DayFolder, tmp_path: Path, ex
     extract_zip(path, out, project=PROJECT, day=DAY)
 
     assert content(out) == content(day.path)
-    assert list(compare_with_day(path, day)) == []
+    assert differences_of(path, day) == []
     assert prove_zip(path, project=PROJECT, day=DAY)
     assert len(read_zip(path, project=PROJECT, day=DAY).run_ids()) == 2
 
@@ -94,7 +94,7 @@ def test_names_in_utf8_are_read_in_either_form_also_where_nothing_says_that_they
     extract_zip(path, out, project=PROJECT, day=DAY)
 
     assert content(out) == content(day.path)
-    assert list(compare_with_day(path, day)) == []
+    assert differences_of(path, day) == []
 
 
 def test_one_name_in_two_forms_is_there_twice(day: DayFolder, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_one_name_in_two_forms_is_there_twice(day: DayFolder, tmp_path: Path) ->
             for name in {unicodedata.normalize(form, source.name) for form in ("NFC", "NFD")}:
                 archive.write(source, name)
 
-    assert any("more than once" in found for found in compare_with_day(path, day))
+    assert any("more than once" in found for found in differences_of(path, day))
 
 
 def test_a_zip_of_the_folder_is_told_what_it_is(day: DayFolder, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.zip.zip_bytes import ZipBytes
 from lse_dagster_tests.worlds.large import day_of_sizes
 from lse_dagster_tests.worlds.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.zips import differences_of, extract_zip
 
 LARGE = 2_500_000
 
@@ -208,7 +208,7 @@ def test_a_hostile_zip_is_refused_and_nothing_is_written(
 def _is_told(path: Path, day: DayFolder) -> bool:
     """Whether the check of the zip says that it is wrong."""
     try:
-        return bool(list(compare_with_day(path, day)))
+        return bool(differences_of(path, day))
     except BrokenZip:
         return True
 

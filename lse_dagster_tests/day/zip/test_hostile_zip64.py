@@ -22,10 +22,10 @@ from lse_dagster.day.zip.format import (
     end_records,
 )
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import extract_zip
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.large import day_of_sizes
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content
+from lse_dagster_tests.worlds.zips import extract_zip
 
 BEYOND_MEMORY = 1 << 50
 BEYOND_THE_SYSTEM = 1 << 63

@@ -12,11 +12,11 @@ from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.large import day_of_sizes
 from lse_dagster_tests.worlds.runs import at, root
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, published_day
+from lse_dagster_tests.worlds.zips import differences_of, extract_zip
 
 ONE, TWO = root(at("10:00:00")).raw(), root(at("11:00:00")).raw()
 
@@ -188,7 +188,7 @@ def test_a_zip_that_is_not_there_is_named(zips: ZipStore) -> None:
 def test_a_good_zip_has_no_differences(day: DayFolder, zips: ZipStore) -> None:
     zipped = make_zip(zips, day, "superset").zip
 
-    assert list(compare_with_day(zipped.path, day)) == []
+    assert differences_of(zipped.path, day) == []
     assert zips.load(PROJECT, DAY) == zipped
     assert zipped.run_ids() == day.run_ids()
 
@@ -228,7 +228,7 @@ def test_a_zip_that_differs_from_its_summary_is_refused_and_writes_nothing_outsi
     rewrite(path, change)
     before = {found.name for found in tmp_path.iterdir()}
 
-    assert list(compare_with_day(path, day))
+    assert differences_of(path, day)
     with pytest.raises((BrokenZip, BrokenDay)):
         extract(path, tmp_path / "out")
 

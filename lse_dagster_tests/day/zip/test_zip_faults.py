@@ -9,11 +9,11 @@ from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.day.zip.zipper import Order, Zipper
 from lse_dagster_tests.worlds.large import runs_of_sizes
 from lse_dagster_tests.worlds.staged import DAY, PROJECT, content, publish
+from lse_dagster_tests.worlds.zips import differences_of
 
 FILES = 100
 RUNS = runs_of_sizes([2_000] * (FILES - 1) + [3_000_000])
@@ -61,7 +61,7 @@ def test_a_zipping_that_is_killed_leaves_the_old_zip_and_the_next_one_cleans_up(
     assert place.zip_path.read_bytes() == before
     assert [path.name for path in place.zips.root.glob("*.zip")] == [place.zip_path.name]
     assert make_zip(place.zips, day, "superset").action == "built"
-    assert list(compare_with_day(place.zip_path, day)) == []
+    assert differences_of(place.zip_path, day) == []
     assert place.hidden() == {LOCK}
 
 

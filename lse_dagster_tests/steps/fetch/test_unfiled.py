@@ -11,7 +11,6 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import unfiled_file_name
 from lse_dagster.day.zip.file import write_zip
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.day.zip.verify import compare_with_day, extract_zip
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.examination.completeness import examine_traces
 from lse_dagster.steps.examination.reading import examine_day
@@ -22,6 +21,7 @@ from lse_dagster.steps.recount import count_again, outlines_of_folder, outlines_
 from lse_dagster.steps.union import keep_what_was_there
 from lse_dagster_tests.steps.fetch.archived import DAY, LONG_AFTER, MIDNIGHT, NOON, Archive
 from lse_dagster_tests.worlds.langsmith import TracedProject
+from lse_dagster_tests.worlds.zips import differences_of, extract_zip
 
 ODD = {
     "NaN": b'{"loss":NaN}',
@@ -92,7 +92,7 @@ def test_a_run_that_is_no_json_is_kept_as_it_came_beside_all_others(
     zipped = write_zip(day, tmp_path / "day.zip")
     extracted = extract_zip(zipped.path, _folder(tmp_path), project=project.name, day=DAY)
 
-    assert list(compare_with_day(zipped.path, day)) == []
+    assert differences_of(zipped.path, day) == []
     assert outlines_of_zip(zipped) == outlines_of_folder(day)
     assert zipped.run_ids() == day.run_ids()
     assert extracted.summary == day.summary

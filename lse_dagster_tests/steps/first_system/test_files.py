@@ -14,6 +14,7 @@ from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.trace_file import read_trace_file
+from lse_dagster.day.zip.directory import ZipDirectory
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.run.identity import InvalidRun
 from lse_dagster.steps.examination.completeness import examine_traces
@@ -38,8 +39,8 @@ def store(tmp_path: Path) -> DayStore:
 
 
 def restore(store: DayStore, path: Path, day: date = DAY) -> DayFolder:
-    with store.stage(PROJECT, day) as staging:
-        staged = stage_first_system_zip(path, staging)
+    with store.stage(PROJECT, day) as staging, ZipDirectory(path) as archive:
+        staged = stage_first_system_zip(archive, staging)
     return store.publish(staged, "superset").day
 
 
@@ -96,8 +97,9 @@ def test_a_zip_of_the_unverified_day_is_one_of_ours_and_stays_unverified(
 
     path = make_zip(zips, day, "superset").zip.path
 
-    assert is_first_system_zip(old)
-    assert not is_first_system_zip(path)
+    with ZipDirectory(old) as first, ZipDirectory(path) as ours:
+        assert is_first_system_zip(first)
+        assert not is_first_system_zip(ours)
     assert zips.load(PROJECT, DAY).summary == day.summary
     assert make_zip(zips, store.load(PROJECT, DAY), "superset").action == "kept"
     assert zips.load(PROJECT, DAY).run_ids() == {ROOT.id}
