@@ -151,9 +151,9 @@ class DayStore:
         finally:
             lock.release()
 
-    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite) -> None:
+    def refuse_if_exists(self, project: str, day: date, overwrite: Overwrite, project_id: str = "") -> None:
         """Refuse early, before anything is fetched. Raises `OverwriteRefused` under `never`."""
-        path = self.day_path(project, day)
+        path = self.day_path(project, day, project_id)
         if overwrite == "never" and _is_taken(path):
             raise refuse_existing(_writing(project, day), str(path))
 

@@ -19,7 +19,10 @@ from lse_dagster.steps.zip_proof import prove_copy
 from lse_dagster_tests.steps.first_system.first_system_files import run_file, write_zip_of
 from lse_dagster_tests.worlds.drive import connect
 from lse_dagster_tests.worlds.runs import at, root
-from lse_dagster_tests.worlds.staged import DAY, PROJECT, publish
+from lse_dagster_tests.worlds.staged import DAY, publish
+
+PROJECT = "opened-once"
+"""Not that of other tests: what is uploaded stays on the sandbox's Drive."""
 
 _READ: list[str] = []
 
@@ -43,9 +46,9 @@ def reading(name: str, times: int) -> Iterator[None]:
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     run = root(at("10:00:00"))
     if request.param == "ours":
-        day = publish(DayStore(tmp_path / "made"), [run.raw()]).day
+        day = publish(DayStore(tmp_path / "made"), [run.raw()], project=PROJECT).day
         return make_zip(ZipStore(tmp_path / "archives"), day, "superset").zip.path
-    return write_zip_of(tmp_path / f"{PROJECT}_{DAY}.zip", dict([run_file(run)]))
+    return write_zip_of(tmp_path / f"{PROJECT}_{DAY}.zip", dict([run_file(run, project=PROJECT)]))
 
 
 def test_an_old_zip_is_opened_once_and_gives_its_traces(path: Path) -> None:
@@ -70,7 +73,7 @@ def test_a_zip_that_is_kept_is_opened_to_see_whose_it_is_and_to_see_what_it_hold
 def test_a_copy_that_is_compared_or_restored_is_opened_once(
     sandbox: Sandbox, drive_sandbox: ControlClient, path: Path, tmp_path: Path
 ) -> None:
-    new = publish(DayStore(tmp_path / "new"), [root(at("12:00:00")).raw()]).day
+    new = publish(DayStore(tmp_path / "new"), [root(at("12:00:00")).raw()], project=PROJECT).day
     zipped = make_zip(ZipStore(tmp_path / "new zips"), new, "superset").zip
     with connect(sandbox) as drive:
         drive.upload(path, folder=PROJECT, name=path.name, may_replace=lambda _: None, session_path=None)
