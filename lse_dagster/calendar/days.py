@@ -6,8 +6,7 @@ looked at is None and never makes a gap.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from enum import Enum
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from lse_dagster.calendar.inventory import LocalDay, LocalZip
+from lse_dagster.calendar.rules import KnownDay, Need, Rule, is_settled
 from lse_dagster.day.identity import id_hash, is_other
 from lse_dagster.day.summary import SummaryHead
-from lse_dagster.run.times import parse_time
 
 Verified = Literal["passed", "failed", "outdated", "never", "unverified", "unproved"]
 """What the latest checks said. `outdated`: the day was written again since. `unverified`: all is well, but
@@ -25,19 +24,6 @@ LangSmith never counted the day, which another system fetched. `unproved`: all i
 forgotten a part of the day before it was fetched."""
 
 _ONE_DAY = timedelta(days=1)
-_SETTLED_AFTER = timedelta(days=2)
-"""Start times up to 24 hours from arrival are accepted, and long runs end late."""
-
-
-class Need(Enum):
-    """What a day needs first; more may follow."""
-
-    ARCHIVE = "archive"
-    FETCH = "fetch"
-    RESTORE = "restore"
-    ZIP = "zip"
-    UPLOAD = "upload"
-    VERIFY = "verify"
 
 
 @dataclass(frozen=True)
@@ -86,6 +72,8 @@ class CalendarDay:
     total_now: int | None
     expected: bool
     """Whether the project's archive had begun by then; what was never begun is no gap."""
+    is_settled: bool
+    """Whether LangSmith is asked no more about it: what was unfinished will hardly ever end."""
     project_id: str = ""
     """LangSmith's id of its project, or the short hash of it, as far as that was looked for."""
     is_beside: bool = False
@@ -160,7 +148,7 @@ class CalendarDay:
             yield Need.ARCHIVE, "not archived"
         if self.runs is not None and self.total is not None and self.runs < self.total:
             yield Need.FETCH, "runs are missing"
-        if self.pending and not self._was_settled:
+        if self.pending and not self.is_settled:
             yield Need.FETCH, "runs were unfinished"
         if local.has_folder and zipped is None and self.on_drive is None:
             yield Need.ZIP, "no zip"
@@ -177,18 +165,14 @@ class CalendarDay:
         if self.verified in {"outdated", "never"} and local.has_folder:
             yield Need.VERIFY, "not verified" if self.verified == "never" else "changed since it was verified"
 
-    @property
-    def _was_settled(self) -> bool:
-        """Whether the day was fetched so late that what was unfinished then will hardly ever end."""
-        fetched = parse_time(self.summary.fetched_at) if self.summary is not None else None
-        return fetched is not None and fetched.date() - self.day > _SETTLED_AFTER
-
 
 @dataclass(frozen=True)
 class Findings:
     """What was found out about the days of one project. None: nobody looked there."""
 
     local: Mapping[date, LocalDay]
+    now: datetime
+    rule: Rule
     on_drive: Mapping[date, DriveCopy] | None = None
     checks: Mapping[date, CheckResults] | None = None
     totals: Mapping[date, int] | None = None
@@ -221,6 +205,7 @@ class Findings:
         summary = local.summary
         if summary is None and local.zip is not None:
             summary = (self.summaries_in_zips or {}).get(local.zip.path)
+        known = KnownDay.of(summary, on_drive=copy is not None) if summary is not None else None
         said = local.project_id or (summary.project_id if summary is not None else "")
         return CalendarDay(
             day=day,
@@ -232,6 +217,7 @@ class Findings:
             checks=(self.checks or {}).get(day) if latest else None,
             total_now=(self.totals or {}).get(day) if latest else None,
             expected=bool(self.known_days) and day >= self.known_days[0],
+            is_settled=is_settled(day, known, self.rule, self.now),
             project_id=said or (copy.id_hash if copy is not None else ""),
             is_beside=is_beside,
         )

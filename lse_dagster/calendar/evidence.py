@@ -14,7 +14,6 @@ from lse_dagster.calendar.days import DriveCopy
 from lse_dagster.calendar.inventory import LocalDay
 from lse_dagster.calendar.rules import KnownDay
 from lse_dagster.day.summary import SummaryHead
-from lse_dagster.run.times import parse_time
 
 SECONDS_BETWEEN_LOOKS: Final = 600
 AT_ONCE: Final = 300
@@ -88,13 +87,7 @@ class Evidence:
         """A folder speaks for itself; records say when it was asked for again, checked and copied."""
         copied = recorded is not None and recorded.is_copied(head.sha256)
         on_drive = copied and self._has_copy(local, recorded)
-        found = KnownDay(
-            fetched_at=parse_time(head.fetched_at),
-            pending_runs=head.counts.pending_runs,
-            is_sound=True,
-            on_drive=on_drive,
-            missing_attachments=len(head.missing_attachments),
-        )
+        found = KnownDay.of(head, on_drive=on_drive)
         if recorded is None or recorded.content != head.sha256:
             return found
         return replace(

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Final, Literal
 
+from lse_dagster.day.summary import SummaryHead
 from lse_dagster.day.whole import begins_to_forget, latest_date
-from lse_dagster.run.times import DayInterval
+from lse_dagster.run.times import DayInterval, parse_time
 
 _QUICK_ATTEMPTS: Final = 4
 _SHORTEST_PAUSE: Final = timedelta(minutes=10)
@@ -24,12 +25,20 @@ _WATCHED_AFTER_EXPIRY: Final = timedelta(days=14)
 
 
 class Need(Enum):
-    """One step that a day needs. Those of one day are independent, and in the order in which to try them."""
+    """One step that a day needs: `needs` says what is begun by itself, `days` what a person is advised to do.
 
+    Their values are in the names of runs and in what `lse status --json` says.
+    """
+
+    ARCHIVE = "archive"
+    """All of it: nothing is there."""
     FETCH = "fetch"
-    """Fetch it from LangSmith, zip it and copy it to Drive."""
+    """From LangSmith, anew; by itself also zipped and copied to Drive."""
+    RESTORE = "restore"
+    ZIP = "zip"
     UPLOAD = "upload"
-    """Zip what was fetched, and copy it to Drive."""
+    """To Drive; by itself zipped before."""
+    VERIFY = "verify"
     COUNT = "count"
     """Compare it with LangSmith."""
 
@@ -51,6 +60,10 @@ class Rule:
         start = DayInterval.of(day).start
         passed = [due for days in self.after_days if (due := start + timedelta(days=days)) <= now]
         return passed[-1] if passed else None
+
+    def last_look(self, day: date) -> datetime:
+        """When LangSmith is to be asked last: what is unfinished then will hardly ever end."""
+        return DayInterval.of(day).start + timedelta(days=self.after_days[-1])
 
     def watched_days(self, now: datetime, *, first: date, since: datetime | None = None) -> list[date]:
         """The days that may need something, the oldest first. `first` is where the archive begins.
@@ -86,6 +99,17 @@ class KnownDay:
     copy_is_unknown: bool = False
     """Whether Drive has a copy of which no record says what it holds; the next upload compares it."""
 
+    @classmethod
+    def of(cls, head: SummaryHead, *, on_drive: bool) -> "KnownDay":
+        """What a summary says of a day."""
+        return cls(
+            fetched_at=parse_time(head.fetched_at),
+            pending_runs=head.counts.pending_runs,
+            is_sound=True,
+            on_drive=on_drive,
+            missing_attachments=len(head.missing_attachments),
+        )
+
     @property
     def seen_at(self) -> datetime | None:
         """When LangSmith was last asked about the day."""
@@ -112,7 +136,10 @@ class KnownDay:
 def needs(
     day: date, known: KnownDay | None, rule: Rule, *, now: datetime, missing_after: timedelta
 ) -> tuple[Need, ...]:
-    """What the day needs now. `missing_after`: how long after its end a day that is not there is missing."""
+    """What the day needs now, each step by itself, in the order in which to try them.
+
+    `missing_after`: how long after its end a day that is not there is missing.
+    """
     return tuple(_needs(day, known, rule, now, missing_after))
 
 
@@ -146,8 +173,7 @@ def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> 
     """Whether nothing more is to come: LangSmith was asked each time it was due, or has forgotten the day."""
     if now >= rule.expires(day):
         return True
-    last = DayInterval.of(day).start + timedelta(days=rule.after_days[-1])
-    if known is None or now < last:
+    if known is None or now < rule.last_look(day):
         return False
     known = known.as_of(now)
     return not (is_due(day, known, rule, now) or known.lacks_runs or known.has_changed)
@@ -193,5 +219,4 @@ def _was_never_compared(day: date, known: KnownDay, rule: Rule) -> bool:
     A fetch after that is a comparison as well.
     """
     arrived = DayInterval.of(day).end + _ARRIVES_FOR
-    is_ever_due = DayInterval.of(day).start + timedelta(days=rule.after_days[-1]) >= arrived
-    return is_ever_due and known.seen_at is not None and known.seen_at < arrived
+    return rule.last_look(day) >= arrived and known.seen_at is not None and known.seen_at < arrived

@@ -1,6 +1,6 @@
 """The calendar: what a day needs first, and days in a row taken together."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings, Need, gaps
+from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings, gaps
 from lse_dagster.calendar.inventory import LocalDay, LocalZip
+from lse_dagster.calendar.rules import KnownDay, Need, Rule, needs
 from lse_dagster.day.summary import Counts, SummaryHead, Unverified
 
 DAY = date(2025, 8, 29)
+START = datetime(2025, 8, 29, tzinfo=UTC)
+NOW = START + timedelta(days=1, hours=8)
 PASSED = CheckResults(complete=True, current=True, counts_failed=False, others_failed=False, in_time=True)
 COPY = DriveCopy(100, "https://drive.example/x")
 
@@ -34,8 +37,11 @@ def the_day(
     on_drive: DriveCopy | None = COPY,
     checks: CheckResults | None = PASSED,
     total: int | None = None,
+    now: datetime = NOW,
 ) -> CalendarDay:
     return Findings(
+        now=now,
+        rule=Rule(),
         local={DAY: local} if local is not None else {},
         on_drive={DAY: on_drive} if on_drive is not None else {},
         checks={DAY: checks} if checks is not None else {},
@@ -83,10 +89,20 @@ def test_langsmith_having_more_runs_now_means_fetching_again() -> None:
     assert gap == (Need.FETCH, "runs are missing")
 
 
-def test_runs_that_were_unfinished_long_after_the_day_are_not_waited_for() -> None:
-    late = summary(pending=1, fetched_at="2025-09-05T00:00:00Z")
+@given(st.integers(25, 20 * 24), st.integers(0, 20 * 24))
+def test_unfinished_runs_are_a_gap_as_long_as_the_day_will_be_fetched_again_for_them(
+    fetched_after: int, looked_after: int
+) -> None:
+    fetched_at = START + timedelta(hours=fetched_after)
+    now = fetched_at + timedelta(hours=looked_after)
+    head = summary(pending=1, fetched_at=fetched_at.isoformat())
+    known = KnownDay.of(head, on_drive=True)
+    later = (now + timedelta(hours=hours) for hours in range(15 * 24))
 
-    assert the_day(LocalDay(DAY, late, zip=a_zip())).gap is None
+    gap = the_day(LocalDay(DAY, head, zip=a_zip()), now=now).gap
+
+    comes_again = any(needs(DAY, known, Rule(), now=at, missing_after=timedelta(0)) for at in later)
+    assert (gap == (Need.FETCH, "runs were unfinished")) == comes_again
 
 
 @pytest.mark.parametrize(
@@ -153,21 +169,23 @@ def test_a_day_that_langsmith_never_counted_is_neither_verified_nor_a_gap() -> N
 
 
 def test_a_place_that_nobody_looked_at_makes_no_gap() -> None:
-    found = Findings(local={DAY: LocalDay(DAY, summary(), zip=a_zip())})
+    found = Findings(now=NOW, rule=Rule(), local={DAY: LocalDay(DAY, summary(), zip=a_zip())})
 
     assert found.day(DAY).gap is None
     assert found.day(DAY + timedelta(days=1)).gap is None
 
 
 def test_days_before_the_first_known_one_are_no_gaps_and_days_after_it_are() -> None:
-    found = Findings(local={}, on_drive={DAY: COPY})
+    found = Findings(now=NOW, rule=Rule(), local={}, on_drive={DAY: COPY})
 
     assert found.day(DAY - timedelta(days=1)).gap is None
     assert found.day(DAY + timedelta(days=1)).gap == (Need.ARCHIVE, "not archived")
 
 
 def test_a_day_without_runs_at_langsmith_is_no_gap() -> None:
-    found = Findings(local={}, on_drive={DAY: COPY}, totals={DAY + timedelta(days=1): 0})
+    found = Findings(
+        now=NOW, rule=Rule(), local={}, on_drive={DAY: COPY}, totals={DAY + timedelta(days=1): 0}
+    )
 
     assert found.day(DAY + timedelta(days=1)).gap is None
 
@@ -176,6 +194,8 @@ def test_a_day_without_runs_at_langsmith_is_no_gap() -> None:
 def test_every_day_that_needs_something_is_in_exactly_one_gap(kinds: list[str]) -> None:
     days = [DAY + number * timedelta(days=1) for number in range(len(kinds))]
     found = Findings(
+        now=NOW,
+        rule=Rule(),
         local={
             day: LocalDay(day, summary(), zip=a_zip() if kind == "good" else None)
             for day, kind in zip(days, kinds, strict=True)

@@ -5,8 +5,8 @@ hides what the others say.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings
@@ -27,9 +27,12 @@ class Seen:
 
 def look_here(settings: "Settings", projects: Sequence[str]) -> Seen:
     """At this disk only."""
-    return Seen(
-        {name: Findings(local_days(settings.data_dir, settings.archives_dir, name)) for name in projects}
-    )
+    return Seen({name: _findings(settings, name) for name in projects})
+
+
+def _findings(settings: "Settings", project: str) -> Findings:
+    here = local_days(settings.data_dir, settings.archives_dir, project)
+    return Findings(here, datetime.now(UTC), settings.reconciliation)
 
 
 def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
@@ -48,7 +51,7 @@ def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
         problems.append(error)
     return Seen(
         {
-            name: Findings(found.local, on_drive=on_drive.get(name), checks=checks.get(name))
+            name: replace(found, on_drive=on_drive.get(name), checks=checks.get(name))
             for name, found in here.projects.items()
         },
         tuple(problems),
@@ -62,10 +65,10 @@ def look_at_days(
 
     Of several projects of the name that of now comes last in each date. Raises Drive's errors.
     """
-    here = local_days(settings.data_dir, settings.archives_dir, project)
-    absent = any(day not in here or not here[day].has_folder for day in days)
+    found = _findings(settings, project)
+    absent = any(day not in found.local or not found.local[day].has_folder for day in days)
     on_drive = drive_copies(settings, [project])[project] if absent and not local_only else None
-    found = Findings(here, on_drive=on_drive)
+    found = replace(found, on_drive=on_drive)
     return [one for day in days for one in reversed(found.each_day(day))]
 
 

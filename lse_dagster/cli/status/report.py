@@ -8,7 +8,8 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from lse_dagster.calendar.days import CalendarDay, Gap, Need, Verified
+from lse_dagster.calendar.days import CalendarDay, Gap, Verified
+from lse_dagster.calendar.rules import Need
 from lse_dagster.cli.status.overview import Month, Overview
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
