@@ -1,16 +1,19 @@
 """Room on the disk: how much is left, how much one more day takes, and how much nobody here may use.
 
 Data, zips and Dagster's database mostly share one disk. When that is full nothing works any more, not even
-what would say so; hence a part of it is left alone, and a fetch that would reach into it is refused before it
-starts.
+what would say so; hence a part of it is left alone, and what would reach into it is refused before it starts:
+a fetch, a zip, a download, an extraction, each on the disk that it writes to.
 """
 
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.store import DayStore
+from lse_dagster.day.summary import Summary
 from lse_dagster.errors import ArchiveError
 
 KEPT_FREE: Final = 1_000_000_000
@@ -25,7 +28,7 @@ FreeBytes = Callable[[Path], int]
 
 
 class NoRoom(ArchiveError):
-    """The disk is as good as full. A day was not fetched, because it would have been full before its end."""
+    """The disk is as good as full. Nothing was written, because it would have been full before the end."""
 
 
 class DiskFillsUp(ArchiveError):
@@ -33,21 +36,38 @@ class DiskFillsUp(ArchiveError):
 
 
 def free_bytes(path: Path) -> int:
-    """What the disk has left on which the path is, or will be made."""
-    return shutil.disk_usage(_nearest(path)).free
+    """What the disk has left on which the path is, or will be made. One that says no size is not full."""
+    usage = shutil.disk_usage(_nearest(path))
+    return usage.free if usage.total else sys.maxsize
 
 
-def expect_room(store: DayStore, project: str, what: str, free: FreeBytes) -> None:
-    """Raises `NoRoom` if a day as large as the recent ones would not fit. `what` begins its message."""
-    needed = KEPT_FREE + int(_COPIES * max(_recent_sizes(store, project), default=0))
-    left = free(store.root)
-    if left < needed:
+def expect_room(place: Path, needed: int, what: str, free: FreeBytes) -> None:
+    """Raises `NoRoom` if so many bytes do not fit on the disk of `place`. `what` begins its message."""
+    left = free(place)
+    if left < needed + KEPT_FREE:
         raise NoRoom(
             what,
-            f"{store.root.absolute()} has {_gb(left)} free. A day like the last ones takes up to "
-            f"{_gb(needed - KEPT_FREE)}, and {_gb(KEPT_FREE)} are left alone for Dagster.",
+            f"{place.absolute()} has {_gb(left)} free. Up to {_gb(needed)} are needed, and {_gb(KEPT_FREE)} "
+            "are left alone for Dagster.",
             "Free some space: the job free_disk removes days that Drive holds verified. It is tried again.",
         )
+
+
+def needed_by_fetch(store: DayStore, project: str) -> int:
+    """Bytes: for a day as large as the recent ones."""
+    return int(_COPIES * max(_recent_sizes(store, project), default=0))
+
+
+def needed_by_zip(summary: Summary) -> int:
+    """Bytes: all of the attachments, which are packed already as a rule, and half of the JSON.
+
+    The worst of deflate is a zip as large as its folder. That is no bound to refuse a day by: the JSON of
+    runs takes a quarter to a tenth of its size. Of a day that is nothing but pictures in base64 (three
+    quarters) what is kept free takes the rest, up to four gigabytes of it.
+    """
+    return sum(
+        entry.bytes // 2 if is_trace_file_name(name) else entry.bytes for name, entry in summary.files.items()
+    )
 
 
 def days_left(

@@ -17,7 +17,7 @@ from lse_dagster.calendar.rules import Rule
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.policy import Overwrite
-from lse_dagster.day.space import FreeBytes, expect_room
+from lse_dagster.day.space import FreeBytes, expect_room, needed_by_fetch
 from lse_dagster.day.staging import DecidedDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Summary
@@ -92,16 +92,17 @@ def project_assets(
     """
     fetch = partial(_fetch_where_there_is_room, free, now=clock.machine, retention_days=rule.retention_days)
     return [
-        _raw_runs(project, partitions, rule, owners, fetch, clock.now),
-        _day_zip(project, partitions, owners),
-        _drive_archive(project, partitions, owners),
+        _raw_runs(project, partitions, rule, owners, fetch, clock.now, free),
+        _day_zip(project, partitions, owners, free),
+        _drive_archive(project, partitions, owners, free),
     ]
 
 
 def _fetch_where_there_is_room(
     free: FreeBytes, transport: Transport, store: DayStore, project: str, day: date, **how: Any
 ) -> FetchedDay:
-    expect_room(store, project, f"Fetching {day} of {project!r}", free)
+    needed = needed_by_fetch(store, project)
+    expect_room(store.root, needed, f"Fetching {day} of {project!r}", free)
     return fetch_day(transport, store, project, day, **how)
 
 
@@ -112,6 +113,7 @@ def _raw_runs(
     owners: Sequence[str],
     fetch: Callable[..., FetchedDay],
     now: Callable[[], datetime],
+    free: FreeBytes,
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("raw_runs"),
@@ -143,7 +145,7 @@ def _raw_runs(
             if source == "drive":
                 patience = retries.patience_seconds
                 staged, found = _restore(
-                    context, name, day, drive, langsmith, storage, listener, config, patience
+                    context, name, day, drive, langsmith, storage, listener, config, patience, free
                 )
                 here = storage.places(None, context.log)
                 decided = take_as_it_is(staged, here, config.overwrite, now=now)
@@ -166,7 +168,7 @@ def _raw_runs(
                     if isinstance(decided, StagedDay):
                         decided = keep_what_was_there(
                             decided,
-                            storage.places(asked, context.log),
+                            storage.places(asked, context.log, free),
                             config.overwrite,
                             forgotten_from=rule.expires(day),
                         )
@@ -191,7 +193,10 @@ def _raw_runs(
 
 
 def _day_zip(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, owners: Sequence[str]
+    project: ArchivedProject,
+    partitions: dg.DailyPartitionsDefinition,
+    owners: Sequence[str],
+    free: FreeBytes,
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("day_zip"),
@@ -208,7 +213,7 @@ def _day_zip(
     def day_zip(config: OverwriteConfig, raw_runs: DayFolder) -> dg.Output[DayToZip]:
         _expect_right_settings(project)
         return dg.Output(
-            DayToZip(raw_runs, config.overwrite),
+            DayToZip(raw_runs, config.overwrite, free),
             data_version=dg.DataVersion(raw_runs.summary.sha256),
             metadata={
                 **_owner(raw_runs.summary),
@@ -221,7 +226,10 @@ def _day_zip(
 
 
 def _drive_archive(
-    project: ArchivedProject, partitions: dg.DailyPartitionsDefinition, owners: Sequence[str]
+    project: ArchivedProject,
+    partitions: dg.DailyPartitionsDefinition,
+    owners: Sequence[str],
+    free: FreeBytes,
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=project.key("drive_archive"),
@@ -244,7 +252,7 @@ def _drive_archive(
             context.instance, day_zip.date, Owner(project, {}, day_zip.summary.project_id)
         )
         return dg.Output(
-            ZipToCopy(day_zip, config.overwrite, recorded),
+            ZipToCopy(day_zip, config.overwrite, recorded, free),
             data_version=dg.DataVersion(day_zip.summary.sha256),
             metadata=_owner(day_zip.summary),
         )
@@ -338,6 +346,7 @@ def _restore(
     listener: Listener,
     config: RawRunsConfig,
     patience: float,
+    free: FreeBytes,
 ) -> tuple[StagedDay, Metadata]:
     context.log.info(f"Restoring {day} of {project!r} from Drive")
 
@@ -363,6 +372,7 @@ def _restore(
             day,
             copy=wanted,
             overwrite=config.overwrite,
+            free=free,
             on_download=amounts(listener, "downloading"),
             on_extract=amounts(listener, "extracting"),
         )

@@ -18,6 +18,7 @@ import dagster as dg
 from lse_dagster.day.errors import BrokenDay, BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
+from lse_dagster.day.space import FreeBytes
 from lse_dagster.day.staging import DecidedDay
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.file import DayZip
@@ -43,10 +44,11 @@ class DayToPublish:
 
 @dataclass(frozen=True)
 class DayToZip:
-    """What `day_zip` gives: a published day and what its zip may replace."""
+    """What `day_zip` gives: a published day and what its zip may replace. `free` looks at the disk."""
 
     day: DayFolder
     overwrite: Overwrite
+    free: FreeBytes
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class ZipToCopy:
     overwrite: Overwrite
     recorded: str | None
     """The sha256 that the zip had when it was proved, as Dagster remembers it."""
+    free: FreeBytes
 
 
 def _only_partition(context: dg.InputContext) -> tuple[str, date]:
@@ -127,7 +130,7 @@ class DayZipIOManager(dg.ConfigurableIOManager):
         started = time.monotonic()
         listener = self.progress.listener(context.log)
         with self.retries.archive_errors(_attempt(context)):
-            places = self.storage.places(self.drive, context.log)
+            places = self.storage.places(self.drive, context.log, obj.free)
             archived = zip_day(places, obj.day, obj.overwrite, on_progress=amounts(listener, "zipping"))
             for other in places.days.others(obj.day):  # nobody else would ask for it any more
                 with _holds_up_no_other(context.log, other.path):
@@ -167,7 +170,7 @@ class DriveIOManager(dg.ConfigurableIOManager):
             self.retries.archive_errors(_attempt(context)),
             self.drive.connect(context.log, backoff=backoff) as drive,
         ):
-            places = self.storage.places(self.drive, context.log)
+            places = self.storage.places(self.drive, context.log, obj.free)
             sent = upload_day(
                 drive,
                 places,

@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.day.zip.writer import DEFAULT_LEVEL
@@ -124,6 +125,7 @@ class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The day zips."""
         return ZipStore(Path(self.archives_dir), level=self.zip_level)
 
-    def places(self, drive: DriveResource | None, log: Log) -> Places:
+    def places(self, drive: DriveResource | None, log: Log, free: FreeBytes = free_bytes) -> Places:
         """All the places where a day may lie; the log hears what could not be looked at."""
-        return Places(self.days, self.zips, drive.opener(log) if drive is not None else None, log.warning)
+        opener = drive.opener(log) if drive is not None else None
+        return Places(self.days, self.zips, opener, log.warning, free)

@@ -15,6 +15,7 @@ from lse_dagster.day.identity import OtherProject, id_hash, is_other
 from lse_dagster.day.names import day_zip_name, parse_day_zip_name, project_path_part
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.policy import Overwrite, UnreadableDay, decide
+from lse_dagster.day.space import FreeBytes, expect_room, free_bytes
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
@@ -164,6 +165,7 @@ def upload_copy(
     overwrite: Overwrite,
     *,
     recorded: str | None = None,
+    free: FreeBytes = free_bytes,
     on_progress: Progress | None = None,
 ) -> Uploaded:
     """Put the zip on Drive, verified. The same content is not sent twice.
@@ -174,7 +176,7 @@ def upload_copy(
     from it and removes it. What one that was killed left of a comparison the next one removes.
 
     Raises `BrokenZip`, `InvalidSummary`, `OverwriteRefused` when other content is there that the policy
-    protects, `DiskError`, and Drive's errors.
+    protects, `NoRoom`, `DiskError`, and Drive's errors.
     """
     project, day = zipped.project, zipped.date
     proved = prove_zip(zipped.path, project=project, day=day, recorded=recorded)
@@ -184,7 +186,7 @@ def upload_copy(
         drive.upload,
         zipped.path,
         folder=project_path_part(project),
-        may_replace=_policy(drive, zipped, overwrite),
+        may_replace=_policy(drive, zipped, overwrite, free),
         sha256=proved,
         properties={PROVED: proved, **({PROJECT: hashed} if hashed else {})},
         session_path=session_path(zipped.path),
@@ -209,6 +211,7 @@ def stage_from_drive(
     *,
     copy: DriveFile | None = None,
     overwrite: Overwrite = "superset",
+    free: FreeBytes = free_bytes,
     on_download: Progress | None = None,
     on_extract: Progress | None = None,
 ) -> RestoredDay:
@@ -221,25 +224,28 @@ def stage_from_drive(
     `on_download(bytes_done, bytes_in_all)`, then `on_extract(files_done, files_in_all)`.
 
     Raises `NotOnDrive`, `BrokenZip`, `RunsOfOtherDays` (a zip of the first system),
-    `OverwriteRefused`, `DayIsBusy`, `DiskError`, and Drive's errors; the staging is gone then and the old
-    day untouched.
+    `OverwriteRefused`, `DayIsBusy`, `NoRoom`, `DiskError`, and Drive's errors; the staging is gone then and
+    the old day untouched.
     """
     found = copy or find_copy(drive, project, day)
     if found is None:
         raise NotOnDrive(project, day)
     store.refuse_if_exists(project, day, overwrite, hash_of(found, project))
+    what = f"Restoring the day {day} of {project!r}"
+    expect_room(store.root, 2 * found.size, what, free)  # the zip and what is in it, which is no less
     with store.stage(project, day) as staging:
         drive.download(found, staging.download_path, on_progress=on_download)
-        staged = _stage_zip(staging, on_extract)
+        staged = _stage_zip(staging, partial(expect_room, store.root, what=what, free=free), on_extract)
         staging.download_path.unlink()
         flush_folder(staging.folder)
         return staged
 
 
-def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
+def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: Progress | None) -> RestoredDay:
     path, project, day = staging.download_path, staging.project, staging.date
     try:
         with ZipDirectory(path) as archive:
+            expect(sum(member.size for member in archive.members()))
             if is_first_system_zip(archive):
                 staged = stage_first_system_zip(archive, staging, on_progress=on_extract)
             else:
@@ -262,7 +268,9 @@ def _stage_zip(staging: Staging, on_extract: Progress | None) -> RestoredDay:
     return RestoredDay(staged, found.tally, foreign)
 
 
-def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callable[[DriveFile], None]:
+def _policy(
+    drive: DriveArchive, zipped: DayZip, overwrite: Overwrite, free: FreeBytes
+) -> Callable[[DriveFile], None]:
     what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
 
     def may_replace(existing: DriveFile) -> None:
@@ -270,6 +278,7 @@ def _policy(drive: DriveArchive, zipped: DayZip, overwrite: Overwrite) -> Callab
 
         @contextmanager
         def there() -> Iterator[OldDay]:
+            expect_room(zipped.path.parent, existing.size, what, free)
             with scratch_folder(zipped.path.parent, SCRATCH) as folder:
                 copy = folder / "drive.zip"
                 drive.download(existing, copy)

@@ -10,6 +10,7 @@ from lse_dagster.day.disk import remove_abandoned, scratch_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.identity import is_other
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
+from lse_dagster.day.space import FreeBytes, expect_room, free_bytes
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore
@@ -30,6 +31,7 @@ class Places:
     """Opens a connection to be used as a context manager; None where Drive is not set up, or not wanted."""
     tell: Callable[[str], object]
     """Hears what could not be looked at."""
+    free: FreeBytes = free_bytes
 
     @contextmanager
     def old_days(self, project: str, day: date, project_id: str) -> Iterator["OldDays"]:
@@ -78,6 +80,7 @@ class Places:
                     return None
                 self.zips.root.mkdir(parents=True, exist_ok=True)
                 remove_abandoned(self.zips.root, SCRATCH)
+                expect_room(self.zips.root, file.size, "Comparing with the copy on Drive", self.free)
                 folder = stack.enter_context(scratch_folder(self.zips.root, SCRATCH))
                 drive.download(file, folder / "drive.zip")
             where = file.web_view_link

@@ -39,7 +39,9 @@ def upload_day(
     set_aside, united = None, False
     while True:
         try:
-            uploaded = upload_copy(drive, zipped, overwrite, recorded=recorded, on_progress=on_progress)
+            uploaded = upload_copy(
+                drive, zipped, overwrite, recorded=recorded, free=places.free, on_progress=on_progress
+            )
             return Sent(uploaded, zipped, set_aside)
         except HoldsMore as more:
             if united:

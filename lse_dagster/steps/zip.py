@@ -17,6 +17,7 @@ from lse_dagster.day.identity import id_hash
 from lse_dagster.day.overwrite.difference import Difference
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite, UnreadableDay, decide
+from lse_dagster.day.space import FreeBytes, expect_room, free_bytes, needed_by_zip
 from lse_dagster.day.zip.file import DayZip, publish_zip, write_zip
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.day.zip.writer import OnProgress
@@ -51,7 +52,7 @@ def zip_day(
 
     def archive(day: DayFolder) -> Zipped:
         with places.days.locked(day.project, day.date):
-            return make_zip(places.zips, day, overwrite, on_progress=on_progress)
+            return make_zip(places.zips, day, overwrite, free=places.free, on_progress=on_progress)
 
     try:
         return archive(day)
@@ -61,16 +62,23 @@ def zip_day(
 
 
 def make_zip(
-    zips: ZipStore, day: DayFolder, overwrite: Overwrite, *, on_progress: OnProgress | None = None
+    zips: ZipStore,
+    day: DayFolder,
+    overwrite: Overwrite,
+    *,
+    free: FreeBytes = free_bytes,
+    on_progress: OnProgress | None = None,
 ) -> Zipped:
     """Zip a day and put the zip in its place. The caller holds the day's lock.
 
     Under `superset` a zip that holds the day already is verified and kept. `on_progress` is told the
     files done and the files in all. Raises `HoldsMore`, `OverwriteRefused`, `BrokenDay` (a file of the
-    day differs from its summary), `DiskError`.
+    day differs from its summary), `NoRoom`, `DiskError`.
     """
     place = zips.zip_path(day.project, day.date, day.summary.project_id)
     part = place.with_name(f".{place.name}.part")
+    _remove(part)
+    what = f"Zipping the day {day.date} of {day.project!r}"
     proved, difference = None, None
     damaged = place.is_dir()  # no zip can take the place of a folder
 
@@ -82,7 +90,7 @@ def make_zip(
             yield old
 
     if os.path.lexists(place) and not damaged:
-        what, hashed = f"Zipping the day {day.date} of {day.project!r}", id_hash(day.summary.project_id)
+        hashed = id_hash(day.summary.project_id)
         try:
             replaces = decide(day, there(), overwrite, what=what, where=str(place), id_there=hashed)
         except UnreadableDay:
@@ -90,8 +98,8 @@ def make_zip(
         else:
             difference = replaces.difference
     if proved is not None:
-        _remove(part)
         return Zipped(DayZip(place, day.summary), "kept", proved)
+    expect_room(place.parent, needed_by_zip(day.summary), what, free)
     written = write_zip(day, part, level=zips.level, on_progress=on_progress)
     proved = prove_zip(part, project=day.project, day=day.date)
     aside = _set_aside(place) if damaged else None

@@ -163,6 +163,19 @@ def test_a_fetch_that_would_fill_the_disk_is_refused_before_it_starts(place: Pla
     assert error_of(place.daemon, "health_sensor") is None
 
 
+def test_a_full_disk_of_the_zips_alone_holds_up_the_zip_and_not_the_fetch(place: Place) -> None:
+    place.api.add_run(at(1, 12))
+    zips = place.daemon.zips.root
+    place.daemon.free = lambda path: KEPT_FREE - 1 if path == zips else 10 * KEPT_FREE
+    place.daemon.run_until(at(2, 6))
+
+    assert place.daemon.days.load(place.api.project, DAY)
+    assert [*zips.glob("*.zip*")] == []
+    place.daemon.free = lambda path: 10 * KEPT_FREE
+    place.daemon.run_until(at(2, 18))
+    assert place.daemon.zips.load(place.api.project, DAY)
+
+
 def test_a_disk_that_lasts_for_a_few_days_is_told_before_it_is_full(place: Place) -> None:
     place.api.add_run(at(1, 12))
     place.daemon.run_until(at(2, 6))
