@@ -20,12 +20,12 @@ from lse_dagster.calendar.inventory import local_days
 from lse_dagster.calendar.rules import KnownDay
 from lse_dagster.day.space import KEPT_FREE, DiskFillsUp, FreeBytes, NoRoom, days_left
 from lse_dagster.day.store import DayStore
-from lse_dagster.defs.alerts.observations import keep_health
+from lse_dagster.defs.alerts.observations import keep_health, keep_seen
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.upkeep.records import Records
 from lse_dagster.drive.status import sign_in_status
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.clock import LangSmithClock
+from lse_dagster.langsmith.clock import LangSmithClock, WrongClock
 from lse_dagster.langsmith.server import look_at_workspace
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.backoff import Backoff
@@ -197,6 +197,8 @@ def health_sensor(
         ask = asked is None or now - asked >= timedelta(hours=20) or now < asked
         found = installation.problems(context.instance, ask=ask)
         keep_health(context.instance, found, now)
+        for wrong_clock in (one for one in found if isinstance(one, WrongClock)):
+            keep_seen(context.instance, "health_sensor", wrong_clock, now)
         if found:
             raise Unhealthy.of(found)  # the cursor stays: what was asked is asked again
         asked = now if ask else asked

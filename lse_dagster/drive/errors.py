@@ -4,6 +4,8 @@ Only the types live here; `refusal.py` chooses one from an answer of Drive, and 
 rest where they notice the cause. No message holds a token, a key or the address of an upload session.
 """
 
+from datetime import datetime
+
 from lse_dagster.errors import ArchiveError
 
 
@@ -171,6 +173,18 @@ class PermissionMissing(DriveError):
 
 class HeldByAnother(DriveError):
     """Another machine archives to the project's folder, and was seen there lately."""
+
+
+class TakenOver(DriveError):
+    """The machine that archived to a project's folder is gone: this one does from now on. Stops nothing."""
+
+    def __init__(self, project: str, host: str, seen: datetime) -> None:
+        super().__init__(
+            f"Taking over the Drive folder of {project!r}",
+            f"{host} archived there, and was not seen since {seen:%Y-%m-%d %H:%M} UTC.",
+            "Nothing, if that machine is gone. If it comes back it is refused: archive on one of the two.",
+        )
+        self.project = project
 
 
 class FolderFull(DriveError):

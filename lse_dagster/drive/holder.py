@@ -70,7 +70,7 @@ def folders_to_write(operation: Operation, root: RootFolder, name: str) -> list[
 def hold_folders(operation: Operation, root: RootFolder, name: str) -> tuple[list[str], Holder | None]:
     """As `folders_to_write`; and the folder says from now on that this machine archives to it.
 
-    And who did until now and is gone. That takes a request every few hours. Where the folder cannot be
+    And who did until then and is gone, once. That takes a request every few hours. Where the folder cannot be
     described (the account may not, or people wrote all that fits), or no id be kept, it goes without.
     """
     found, machine = find_folders(operation, root, name), operation.service.machine
@@ -88,7 +88,8 @@ def hold_folders(operation: Operation, root: RootFolder, name: str) -> tuple[lis
                 fileId=found[0].id, body={"description": said}, fields="id", supportsAllDrives=True
             )
             operation.call(request, dict)
-    return ids, None if is_ours else holder
+            return ids, None if is_ours else holder
+    return ids, None
 
 
 def _refuse_another(operation: Operation, description: str, machine: ThisMachine) -> None:

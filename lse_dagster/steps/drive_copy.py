@@ -105,13 +105,18 @@ def described_copies(drive: DriveArchive, project: str) -> dict[date, DriveCopy]
     return _described(_copies_among(drive.list(project_path_part(project)), project), project)
 
 
-def hold_copies(drive: DriveArchive, project: str) -> tuple[dict[date, DriveCopy], Holder | None]:
-    """The same, for the machine that archives there; and the one that did until now and is gone.
+def hold_copies(
+    drive: DriveArchive, project: str, on_takeover: Callable[[Holder], object]
+) -> dict[date, DriveCopy]:
+    """The same, for the machine that archives there.
 
+    `on_takeover` hears, once, of the one that did until now and is gone, also where the listing then fails.
     Raises `HeldByAnother` if another machine archives there.
     """
     files, gone = drive.hold(project_path_part(project))
-    return _described(_copies_among(files, project), project), gone
+    if gone is not None:
+        on_takeover(gone)
+    return _described(_copies_among(files, project), project)
 
 
 def _described(copies: Mapping[date, Sequence[DriveFile]], project: str) -> dict[date, DriveCopy]:

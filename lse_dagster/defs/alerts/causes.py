@@ -41,6 +41,7 @@ _OF_ALL: Final[Mapping[type[ArchiveError], str]] = {
     drive.PermissionMissing: _FOLDER,
     drive.FolderFull: _FOLDER,
     drive.HeldByAnother: "This machine archives to the folder on Drive again.",
+    drive.TakenOver: "This machine archives there from now on.",
     drive.NoStorage: "Drive takes uploads again.",
     drive.DailyLimitReached: "Drive takes uploads again.",
     drive.PassingFault: "Drive answers again.",
@@ -63,6 +64,13 @@ def cause_of(error: ArchiveError) -> str:
         return error.what
     known = next((cls for cls in type(error).__mro__ if cls in _OF_ALL), type(error))
     return f"{known.__module__.split('.')[1]}.{known.__name__}"
+
+
+def cause_of_class(path: str) -> str | None:
+    """The same of an error by the path of its class, if it is everybody's."""
+    parts = path.split(".")
+    name = ".".join((*parts[1:2], *parts[-1:]))
+    return name if parts[0] == __name__.partition(".")[0] and name in _OVER else None
 
 
 def is_of_all(cause: str) -> bool:

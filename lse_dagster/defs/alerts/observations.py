@@ -1,10 +1,12 @@
 """What is wrong at this moment, beside what the records say: the health of the whole, sensors that fail.
 
 Each look finds all of it anew; what it no longer finds is over. The health is looked at by its own sensor,
-which leaves here what it found: Dagster keeps of a tick only one error, as text.
+which leaves here what it found: Dagster keeps of a tick only one error, as text. So does a look that sees
+what the next one may not (a clock that was wrong for a minute, a folder that was taken over).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,15 +14,17 @@ import dagster as dg
 import msgspec
 
 from lse_dagster.day.whole import latest_date
-from lse_dagster.defs.alerts.causes import cause_of, over
-from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
+from lse_dagster.defs.alerts.causes import cause_of, cause_of_class, over
+from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words, is_past
 from lse_dagster.defs.dagster_internals import InstigatorTick, InstigatorType, TickStatus
 from lse_dagster.errors import ArchiveError
 
 _HEALTH: Final = "lse/health"
+_SEEN: Final = "lse/seen/"
 _OF_HEALTH, _OF_TICKS = "health:", "tick:"
 _IS_CURRENT: Final = timedelta(hours=6)
 """If nobody looks any more, what was found then is neither wrong nor over."""
+_WAITS_FOR_A_LOOK: Final = timedelta(hours=1)
 _FAILS_FOR: Final = timedelta(minutes=30)
 """A sensor may miss some ticks while its code server starts."""
 _LASTS: Final = timedelta(days=3)
@@ -46,12 +50,41 @@ class Health(msgspec.Struct, frozen=True):
 
 def keep_health(instance: dg.DagsterInstance, found: Sequence[ArchiveError], now: datetime) -> None:
     """Leave what a look found for who tells people. An error that has a `project` is of its days."""
-    problems = tuple(
-        Problem(cause_of(one), one.what, one.why, one.next_step, getattr(one, "project", None))
-        for one in found
-    )
-    health = msgspec.json.encode(Health(now, problems)).decode()
-    instance.daemon_cursor_storage.set_cursor_values({_HEALTH: health})
+    _keep(instance, _HEALTH, Health(now, tuple(map(_problem, found))))
+
+
+def keep_seen(instance: dg.DagsterInstance, sensor: str, error: ArchiveError, now: datetime) -> None:
+    """Leave what a look of a sensor saw until it is told, and with it that it is over."""
+    (key,), seen = _keys([sensor]), _problem(error)
+    before = _kept(instance, {key}).get(key, Health(now)).problems
+    _keep(instance, key, Health(now, (*(one for one in before if one.what != seen.what), seen)))
+
+
+def forget_seen(instance: dg.DagsterInstance, taken: Iterable[str]) -> None:
+    """What `with_seen` has taken is told, or will be."""
+    if nothing := dict.fromkeys(taken, ""):
+        instance.daemon_cursor_storage.set_cursor_values(nothing)
+
+
+def with_seen(
+    ledger: Ledger, instance: dg.DagsterInstance, sensors: Iterable[str], now: datetime
+) -> tuple[Ledger, list[str]]:
+    """The ledger with what looks of these sensors saw, and what of it was taken.
+
+    Not before the next look at the health, which says whether it is over; unless there is none in an hour.
+    """
+    keys = _keys(sensors)
+    kept = _kept(instance, {_HEALTH, *keys})
+    health, taken = kept.pop(_HEALTH, None), []
+    for key, seen in sorted(kept.items()):
+        looked_at = health.looked_at if health is not None else None
+        is_new = looked_at is None or looked_at <= seen.looked_at
+        if is_new and not is_past(seen.looked_at, now, _WAITS_FOR_A_LOOK):
+            continue
+        taken.append(key)
+        for problem in seen.problems:
+            ledger = ledger.failed(_failure(problem, now, None), now)
+    return ledger, taken
 
 
 def with_observations(
@@ -64,19 +97,31 @@ def with_observations(
 ) -> Ledger:
     """The ledger with what is wrong now. `watchers`: the names of the sensors and schedules at work."""
     link = f"{ui}/automation" if ui else None
-    health = _kept_health(instance)
+    health = _kept(instance, {_HEALTH}).get(_HEALTH)
     problems = health.problems if health is not None else ()
     if health is not None and abs(now - health.looked_at) <= _IS_CURRENT:
         ledger = ledger.observed(_OF_HEALTH, list(_failures(ledger, health, now, link)), now)
     return ledger.observed(_OF_TICKS, list(_failing_ticks(instance, watchers, problems, now, link)), now)
 
 
-def _kept_health(instance: dg.DagsterInstance) -> Health | None:
-    kept = instance.daemon_cursor_storage.get_cursor_values({_HEALTH}).get(_HEALTH)
-    try:
-        return msgspec.json.decode(kept, type=Health) if kept is not None else None
-    except (msgspec.MsgspecError, UnicodeError):
-        return None  # the next look replaces it
+def _problem(error: ArchiveError) -> Problem:
+    return Problem(cause_of(error), error.what, error.why, error.next_step, getattr(error, "project", None))
+
+
+def _keys(sensors: Iterable[str]) -> set[str]:
+    return {_SEEN + sensor for sensor in sensors}
+
+
+def _keep(instance: dg.DagsterInstance, key: str, found: Health) -> None:
+    instance.daemon_cursor_storage.set_cursor_values({key: msgspec.json.encode(found).decode()})
+
+
+def _kept(instance: dg.DagsterInstance, keys: set[str]) -> dict[str, Health]:
+    found = {}
+    for key, kept in instance.daemon_cursor_storage.get_cursor_values(keys).items():
+        with suppress(msgspec.MsgspecError, UnicodeError):  # the next look replaces it
+            found[key] = msgspec.json.decode(kept, type=Health)
+    return found
 
 
 def _failures(ledger: Ledger, health: Health, now: datetime, link: str | None) -> Iterator[Failure]:
@@ -89,9 +134,13 @@ def _failures(ledger: Ledger, health: Health, now: datetime, link: str | None) -
         explained = problem.project is not None and (is_old or problem.project in failing)
         if explained and subject not in known:
             continue
-        words = Words(problem.project, None, problem.what, problem.why, problem.next_step, link)
-        item = Item(subject, problem.project, None, now + _LASTS)
-        yield Failure(problem.cause, item, words, over(problem.cause))
+        yield _failure(problem, now, link)
+
+
+def _failure(problem: Problem, now: datetime, link: str | None) -> Failure:
+    words = Words(problem.project, None, problem.what, problem.why, problem.next_step, link)
+    item = Item(_OF_HEALTH + problem.what, problem.project, None, now + _LASTS)
+    return Failure(problem.cause, item, words, over(problem.cause))
 
 
 def _failing_ticks(
@@ -121,19 +170,20 @@ def _failing_ticks(
             error = error.cause
         if error is None or any(problem.what in error.message for problem in problems):
             continue  # told as such
-        name = tick.instigator_name
+        name, (path, _, words) = tick.instigator_name, error.message.strip().partition(": ")
+        cause = cause_of_class(path)
         yield Failure(
-            f"ticks that fail by {error.cls_name}",
+            cause or f"ticks that fail by {error.cls_name}",
             Item(_OF_TICKS + name, None, None, now + _LASTS),
             Words(
                 None,
                 None,
                 f"The {'sensor' if is_sensor else 'schedule'} `{name}` fails",
-                error.message.strip(),
+                words if cause else error.message.strip(),
                 f"Look at its ticks in the UI: Automation > {name}",
                 link,
             ),
-            f"`{name}` works again.",
+            over(cause) if cause else f"`{name}` works again.",
         )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from lse_dagster.defs.alerts.delivery import Delivery, Told
 from lse_dagster.defs.alerts.found import Alerts, Position
 from lse_dagster.defs.alerts.ledger import Ledger, Words
-from lse_dagster.defs.alerts.observations import with_observations
+from lse_dagster.defs.alerts.observations import forget_seen, with_observations, with_seen
 from lse_dagster.defs.alerts.project_changes import tell_of_change
 from lse_dagster.defs.alerts.webhook import Webhook
 from lse_dagster.defs.project import ArchivedProject
@@ -65,18 +65,21 @@ def alerts_sensor(
             storage.set_cursor_values({_CURSOR: msgspec.json.encode(position).decode()})
 
         cursor = storage.get_cursor_values({_CURSOR}).get(_CURSOR) or context.cursor
+        watchers = _watchers(context.repository_def)
         if cursor is None:
             remember(found.now())
+            forget_seen(context.instance, with_seen(Ledger(), context.instance, watchers, moment)[1])
             return dg.SkipReason("Begins here: what failed before is not told.")
         told = _told_until_now(cursor, found)
         if told.danger_event < 0:
             told = replace(told, danger_event=found.last_ended_run())
         ledger, position = found.entered(told.ledger, told, moment)
-        watchers = _watchers(context.repository_def)
+        ledger, seen = with_seen(ledger, context.instance, watchers, moment)
         ledger = with_observations(ledger, context.instance, watchers, moment, ui=ui)
         read = told.read(ledger.passed(moment), position)
         if read != told:
             remember(read)
+        forget_seen(context.instance, seen)
         sent = Delivery(webhook, context.log, remember).deliver(read, moment)
         return dg.SkipReason(f"{sent} messages sent.")
 

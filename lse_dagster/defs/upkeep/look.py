@@ -4,7 +4,7 @@ What a day needs is decided in `calendar.rules`, by what `calendar.evidence` kno
 `dangers`. A danger that many days share is told once, with the whole list.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
@@ -24,7 +24,7 @@ from lse_dagster.defs.resources import DriveResource, LocalStorage
 from lse_dagster.defs.upkeep.dangers import told_of_attachments, told_of_days, told_of_scope
 from lse_dagster.defs.upkeep.ops import DangerConfig
 from lse_dagster.defs.upkeep.records import LEFT_OUT, Records, request_tags, step_name, step_name_of_many
-from lse_dagster.drive.errors import HeldByAnother
+from lse_dagster.drive.errors import HeldByAnother, TakenOver
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.net.backoff import Backoff
@@ -80,22 +80,23 @@ class Reconciliation:
     """Projects that have no sensor to say so themselves."""
 
 
-def copies_on_drive(drive: DriveResource, project: str, log: Log) -> dict[date, DriveCopy] | None:
+def copies_on_drive(
+    drive: DriveResource, project: str, log: Log, tell: Callable[[TakenOver], object]
+) -> dict[date, DriveCopy] | None:
     """The day zips of a project on Drive; None while Drive cannot be asked: an upload says why.
+
+    `tell` hears when this machine goes on where another one archived.
 
     Raises `HeldByAnother` while another machine archives the project there: two would never agree.
     """
     try:
         with drive.connect(log, backoff=_QUICKLY, timeout=_DRIVE_TIMEOUT) as archive:
-            copies, gone = hold_copies(archive, project)
+            return hold_copies(archive, project, lambda gone: tell(TakenOver(project, gone.host, gone.seen)))
     except HeldByAnother:
         raise
     except ArchiveError as error:
         log.warning(f"What Drive has is taken from the records. {error}")
         return None
-    if gone is not None:
-        log.warning(f"{gone.host} was not seen on Drive since {gone.seen}: this machine goes on there.")
-    return copies
 
 
 class Look:

@@ -10,11 +10,13 @@ from typing import Final
 import dagster as dg
 
 from lse_dagster.calendar.evidence import SECONDS_BETWEEN_LOOKS
+from lse_dagster.defs.alerts.observations import keep_seen
 from lse_dagster.defs.dagster_internals import UnresolvedAssetJobDefinition
 from lse_dagster.defs.own_records import former_owner
 from lse_dagster.defs.upkeep.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.defs.upkeep.records import Records
 from lse_dagster.drive.this_machine import ThisMachine
+from lse_dagster.errors import ArchiveError
 
 _MACHINE: Final = "lse/machine"
 
@@ -26,10 +28,11 @@ def reconciliation_sensor(
     on: bool,
 ) -> dg.SensorDefinition:
     """Ask for what the days of one project still need; a step that fails is asked for again hours later."""
-    project = reconciliation.project
+    project, clock = reconciliation.project, reconciliation.clock
+    name = project.job_name("reconcile") + "_sensor"
 
     @dg.sensor(
-        name=project.job_name("reconcile") + "_sensor",
+        name=name,
         jobs=jobs,
         minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
@@ -41,15 +44,20 @@ def reconciliation_sensor(
             raise project.wrong
         if project.name is None:
             return dg.SkipReason("LSE_PROJECTS is not set.")
+
+        def tell(error: ArchiveError) -> None:
+            context.log.warning(str(error))
+            keep_seen(context.instance, name, error, clock.now())
+
         for error in reconciliation.left_out:
             context.log.warning(str(error))
-        if (wrong_clock := reconciliation.clock.problem()) is not None:
-            context.log.warning(str(wrong_clock))
+        if (wrong_clock := clock.problem()) is not None:
+            tell(wrong_clock)
         if (former := former_owner(context.instance, project)) is not None:
             context.log.warning(f"Its assets were those of {former} before: LSE_PROJECTS was changed.")
         _remember_machine(context.instance, reconciliation.drive.machine)
         records = Records(context.instance, project)
-        copies = copies_on_drive(reconciliation.drive, project.name, context.log)
+        copies = copies_on_drive(reconciliation.drive, project.name, context.log, tell)
         return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()
 
     return reconcile_sensor

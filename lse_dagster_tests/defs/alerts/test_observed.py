@@ -4,16 +4,26 @@ import dataclasses
 import errno
 import os
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from lse_dagster.day.space import KEPT_FREE
 from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
-from lse_dagster.defs.alerts.observations import keep_health, with_observations
+from lse_dagster.defs.alerts.messages import message_of
+from lse_dagster.defs.alerts.observations import (
+    forget_seen,
+    keep_health,
+    keep_seen,
+    with_observations,
+    with_seen,
+)
 from lse_dagster.defs.health import LateDays
+from lse_dagster.drive.errors import TakenOver
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.clock import WrongClock
 from lse_dagster.settings import InvalidSetting
 from lse_dagster_tests.worlds.place import DAY, Place, at
 from lse_dagster_tests.worlds.unattended import Clock, Daemon, instance_of_a_daemon
@@ -131,3 +141,71 @@ def test_late_days_are_told_only_where_nothing_that_fails_explains_them(tmp_path
     assert after.causes["defs.LateDays"].items == ()
     assert after.causes["defs.LateDays"].over == "All days that were late are on Drive."
     assert stale.causes["defs.LateDays"].items != ()
+
+
+TICK = timedelta(minutes=1)
+
+
+def tell(instance: dg.DagsterInstance, ledger: Ledger, now: datetime) -> tuple[Ledger, list[str]]:
+    """What the alerts sensor does in one tick, and sends."""
+    ledger, taken = with_seen(ledger, instance, ["reconcile_sensor", "health_sensor"], now)
+    ledger = with_observations(ledger, instance, [], now).passed(now)
+    forget_seen(instance, taken)
+    texts = []
+    while (telling := ledger.due(now)) is not None:
+        texts.append(message_of(telling).text)
+        ledger = ledger.told(telling, now)
+    return ledger, texts
+
+
+@pytest.mark.parametrize(
+    ("error", "begin", "end"),
+    [
+        (
+            WrongClock(timedelta(days=20)),
+            "clock is 28,800 minutes behind",
+            "The machine's clock is right again.",
+        ),
+        (TakenOver("p", "attic", at(1)), "attic archived there", "This machine archives there from now on."),
+    ],
+)
+def test_what_a_single_look_saw_is_one_message_with_its_end_once_the_next_look_at_the_health_has_not_found_it(
+    tmp_path: Path, error: ArchiveError, begin: str, end: str
+) -> None:
+    with instance_of_a_daemon(tmp_path) as instance:
+        keep_health(instance, [], at(2) - TICK)
+        keep_seen(instance, "reconcile_sensor", error, at(2))
+        keep_seen(instance, "health_sensor", error, at(2))
+        ledger, before = tell(instance, Ledger(), at(2) + TICK)
+        keep_health(instance, [], at(2) + 2 * TICK)
+        ledger, then = tell(instance, ledger, at(2) + 3 * TICK)
+        later = [text for day in range(3, 6) for text in tell(instance, ledger, at(day))[1]]
+
+    (text,) = then
+    assert (before, later) == ([], [])
+    assert begin in text
+    assert text.endswith(end)
+
+
+def test_a_clock_that_is_wrong_still_at_the_next_look_is_told_once_and_its_end(tmp_path: Path) -> None:
+    error, told, ledger = WrongClock(timedelta(days=20)), list[str](), Ledger()
+    with instance_of_a_daemon(tmp_path) as instance:
+        for number in range(20):
+            now = at(2) + number * 10 * TICK
+            if number < 10:
+                keep_seen(instance, "reconcile_sensor", error, now)
+            keep_health(instance, [error] if number < 10 else [], now + TICK)
+            ledger, texts = tell(instance, ledger, now + 2 * TICK)
+            told += texts
+
+    assert ["is right again" in text for text in told] == [False, True]
+
+
+def test_what_a_look_saw_waits_for_nobody_for_more_than_an_hour(tmp_path: Path) -> None:
+    with instance_of_a_daemon(tmp_path) as instance:
+        keep_seen(instance, "reconcile_sensor", TakenOver("p", "attic", at(1)), at(2))
+
+        ledger, early = tell(instance, Ledger(), at(2) + 59 * TICK)
+        (text,) = tell(instance, ledger, at(2) + 60 * TICK)[1]
+
+    assert (early, "attic archived there" in text) == ([], True)

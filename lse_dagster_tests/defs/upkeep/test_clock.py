@@ -62,6 +62,17 @@ def test_a_clock_that_was_wrong_for_a_while_is_told_and_its_end_and_no_more(
     assert "It was, since 2025-08-0" in receiver.texts[1]
 
 
+def test_a_clock_that_was_wrong_for_a_single_look_is_told_with_its_end_and_no_more(
+    place: Place, receiver: Receiver
+) -> None:
+    look_with_a_clock_that_is(20 * DAYS, place)
+    place.look_often(hours=3)
+    place.daemon.run_until(at(3), every=timedelta(hours=12))
+
+    assert all("clock is 28,800 minutes ahead" in text for text in receiver.texts)
+    assert ["The machine's clock is right again." in text for text in receiver.texts] == [False, True]
+
+
 def test_sensors_that_dagster_keeps_waiting_after_a_wrong_clock_are_told(place: Place) -> None:
     """It waits until the time of their last look has come (1.13)."""
     look_with_a_clock_that_is(20 * DAYS, place)

@@ -13,6 +13,7 @@ from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.steps.drive_copy import list_copies
 from lse_dagster_tests.worlds.place import DAY, Place, at
 from lse_dagster_tests.worlds.unattended import Clock, Daemon, instance_of_a_daemon
+from lse_dagster_tests.worlds.webhook_receiver import Receiver
 
 
 @pytest.fixture
@@ -70,16 +71,26 @@ def test_the_second_machine_is_told_who_archives_sends_nothing_and_may_restore(
     assert not place.failed_checks("drive_archive", "drive_copy_matches_zip")
 
 
-def test_the_second_machine_goes_on_by_itself_once_the_first_was_silent_for_two_days(
-    place: Place, second: Daemon
+def test_the_second_machine_goes_on_once_the_first_was_silent_for_two_days_and_both_tell_it_once(
+    place: Place, second: Daemon, receiver: Receiver
 ) -> None:
     for day in range(1, 6):
         place.api.add_run(at(day, 12))
     live([place.daemon, second], until=3)
 
+    live([second], until=5)
+    second.run_until(at(5, 2), every=timedelta(hours=1))
     live([second], until=6)
+    then = len(receiver.texts)
     live([second, place.daemon], until=7)
 
+    taken, lost = receiver.texts[:then], receiver.texts[then:]
+    (told,) = [text for text in taken if "Taking over" in text]
+    assert f"Taking over the Drive folder of '{place.api.project}'\nWhy: " in told
+    assert "and was not seen since 2025-08-03 00:00 UTC." in told
+    assert told.endswith("\nThis machine archives there from now on.")
+    (refused,) = lost
+    assert "archives to that folder; it was seen there last on 2025-08-06 " in refused
     assert error_of(second) == ""
     assert "archives to that folder" in error_of(place.daemon)
     assert days_on_drive(place) == [at(day).date() for day in range(1, 6)]
