@@ -16,6 +16,7 @@ from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.identity import Lying, id_hash
 from lse_dagster.day.names import (
     SUMMARY,
+    attachment_file_name,
     is_attachment_file_name,
     is_day_file_name,
     is_trace_file_name,
@@ -102,6 +103,11 @@ class MissingAttachment(msgspec.Struct, frozen=True):
     kind: Kind
     name: str
     why: str
+
+    @property
+    def file(self) -> str:
+        """What its file would be called."""
+        return attachment_file_name(self.run_id, self.kind, self.name)
 
 
 SCHEMA: Final = "lse.day/2"

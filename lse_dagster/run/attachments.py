@@ -33,18 +33,41 @@ class PresignedDownload:
     url: str | None = field(repr=False)
 
 
-class _Head(msgspec.Struct):
-    id: str
+class NamedFiles(msgspec.Struct):
+    """The fields of a run that name files: `{name: URL}` (v2), `{name: {"presigned_url": URL, ...}}` (v1)."""
+
     attachments: msgspec.Raw = msgspec.Raw(b"null")
     s3_urls: msgspec.Raw = msgspec.Raw(b"null")
     inputs_s3_urls: msgspec.Raw = msgspec.Raw(b"null")
     outputs_s3_urls: msgspec.Raw = msgspec.Raw(b"null")
 
+    def _fields(self) -> Iterator[msgspec.Raw]:
+        named = (self.attachments, self.s3_urls, self.inputs_s3_urls, self.outputs_s3_urls)
+        return (urls for urls in named if not is_nothing(urls))
+
     @property
     def is_whole(self) -> bool:
         """Whether the run holds everything itself, as nearly all do."""
-        named = (self.attachments, self.s3_urls, self.inputs_s3_urls, self.outputs_s3_urls)
-        return all(is_nothing(urls) for urls in named)
+        return not any(True for _ in self._fields())
+
+    def attachment_names(self) -> Iterator[str]:
+        """The names of its attachments."""
+        if self.is_whole:
+            return
+        yield from (name for name, _ in _urls(self.attachments))
+        for key, _ in _urls(self.s3_urls):
+            if key.startswith(_ATTACHMENT):
+                yield key.removeprefix(_ATTACHMENT)
+
+    def without_addresses(self, raw: bytes) -> bytes:
+        """The bytes of the run without signed addresses, which LangSmith makes anew for each answer."""
+        for named in self._fields():
+            raw = raw.replace(bytes(named), _without_urls(named), 1)
+        return raw
+
+
+class _Head(NamedFiles, kw_only=True):
+    id: str
 
 
 _HEAD = RawDecoder(_Head)
@@ -82,8 +105,23 @@ def _named(head: _Head, fields: dict[str, msgspec.Raw]) -> Iterator[tuple[Kind, 
         yield from (("outputs", name, url) for name, url in _urls(head.outputs_s3_urls))
 
 
+def _without_urls(raw: msgspec.Raw) -> bytes:
+    try:
+        found = decode_any(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return bytes(raw)
+    if not isinstance(found, dict):
+        return bytes(raw)
+    for name, value in found.items():
+        if isinstance(value, str):
+            found[name] = ""
+        elif isinstance(value, dict):
+            value.pop("presigned_url", None)
+    return msgspec.json.encode(found)
+
+
 def _urls(raw: msgspec.Raw) -> Iterator[tuple[str, str | None]]:
-    """`{name: url}` (v2) or `{name: {"presigned_url": url}}` (v1); anything else has no URL."""
+    """Each name with its URL; what is neither form has none."""
     try:
         named = decode_any(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):

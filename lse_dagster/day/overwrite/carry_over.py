@@ -15,10 +15,10 @@ from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
-from lse_dagster.day.names import attachment_file_name, trace_file_name
+from lse_dagster.day.names import trace_file_name
 from lse_dagster.day.overwrite.comparison import Comparison
 from lse_dagster.day.overwrite.entries import CarriedFile, TraceOfEntries
-from lse_dagster.day.summary import SCHEMA, Look, MissingAttachment, Summary, content_sha256, encode_summary
+from lse_dagster.day.summary import SCHEMA, Look, Summary, content_sha256, encode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file, write_trace_file
 from lse_dagster.run.times import DayInterval, parse_time
 
@@ -75,7 +75,7 @@ class _Writing:
             kept_traces=counts.kept_traces + self._kept["trace"],
         )
         files = FileTable(self._files())
-        missing = [lost for lost in summary.missing_attachments if _file_name(lost) not in back]
+        missing = [lost for lost in summary.missing_attachments if lost.file not in back]
         flush_files(day.path / name for name in self._written)
         return with_summary(
             day,
@@ -138,10 +138,6 @@ class _Writing:
             # A run in a file of its own is none of the day's runs any more.
             self._written[file.target] = replace(file.old.summary.files[file.name], runs=0)
         return copied
-
-
-def _file_name(lost: MissingAttachment) -> str:
-    return attachment_file_name(lost.run_id, lost.kind, lost.name)
 
 
 def _order(raw: bytes) -> tuple[int, bytes]:

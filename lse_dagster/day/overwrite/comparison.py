@@ -14,7 +14,6 @@ from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
 from lse_dagster.day.names import (
-    attachment_file_name,
     is_kept_file_name,
     is_trace_file_name,
     is_unfiled_file_name,
@@ -35,16 +34,16 @@ from lse_dagster.day.overwrite.entries import (
     row_of_feedback,
     row_of_run,
 )
-from lse_dagster.day.overwrite.offer import Offer
-from lse_dagster.day.overwrite.old_day import OldDay
-from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
-from lse_dagster.day.overwrite.run_form import (
+from lse_dagster.day.overwrite.loss import (
     CONTENT_FIELDS,
     RunForm,
     field_of_file,
     is_held_inline,
     read_form,
 )
+from lse_dagster.day.overwrite.offer import Offer
+from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.trace_file import TraceFile, record_of_present_form
 from lse_dagster.errors import ArchiveError
@@ -102,10 +101,7 @@ class Comparison(Generic[Day]):
         self._files = new.summary.files
         self._olds: list[OldDay] = []
         self._same_files = bytearray(len(self._files))
-        self._missing = {
-            attachment_file_name(lost.run_id, lost.kind, lost.name): lost
-            for lost in new.summary.missing_attachments
-        }
+        self._missing = {lost.file: lost for lost in new.summary.missing_attachments}
         self.downloaded_before: dict[str, CarriedFile] = {}
         """Files that the new day names and could not get, and an old day has."""
         with _disk_errors():

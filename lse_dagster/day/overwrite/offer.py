@@ -14,14 +14,14 @@ from lse_dagster.day.overwrite.entries import (
     row_of_feedback,
     row_of_run,
 )
-from lse_dagster.day.overwrite.old_day import OldDay
-from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
-from lse_dagster.day.overwrite.run_form import (
+from lse_dagster.day.overwrite.loss import (
     CONTENT_FIELDS,
     RunForm,
     field_of_file,
     read_form,
 )
+from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
 from lse_dagster.day.trace_file import TraceFile
 from lse_dagster.run.identity import InvalidRun
 

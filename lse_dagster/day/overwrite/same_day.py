@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.names import is_trace_file_name
-from lse_dagster.day.overwrite.run_form import unsigned
+from lse_dagster.day.overwrite.loss import unsigned
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 
 

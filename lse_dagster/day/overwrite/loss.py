@@ -1,33 +1,31 @@
-"""One form of a run, and whether a later form holds all that an earlier one held.
+"""What counts as losing a run: `RunForm.lacks` says what an older form of it held and a later one does not.
 
 A run is patched, and LangSmith gives up fields before it gives up runs. So forms are compared by what their
 content fields hold, by meaning across both API generations; that a field holds other content now is a change,
-no loss.
+no loss. A run that is not there at all is lost as a whole; `offer` keeps both.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 import xxhash
 
 from lse_dagster.day.names import attachment_file_name, name_before_kept
+from lse_dagster.run.attachments import NamedFiles
 from lse_dagster.run.identity import decode_run, status_of
-from lse_dagster.run.raw_json import RawDecoder, decode_any, is_nothing
+from lse_dagster.run.raw_json import RawDecoder, is_nothing
 
 CONTENT_FIELDS: Final = ("inputs", "outputs", "error", "events", "extra", "tags", "manifest")
 """What a run holds beside its identity. v1 calls the manifest `serialized`; v2 gives what v1 has in
 `extra.metadata` as `metadata` too."""
 
 _OTHER_NAMES: Final = {"manifest": ("serialized",), "extra": ("metadata",)}
-_ADDRESSES: Final = ("attachments", "s3_urls", "inputs_s3_urls", "outputs_s3_urls")
-_ATTACHMENT: Final = "attachment."
 _NULL: Final = msgspec.Raw(b"null")
 _NO_CONTENT: Final = bytes(8)
 
 
-class _Run(msgspec.Struct):
+class _Run(NamedFiles, kw_only=True):
     id: str
     status: str | None = None
     end_time: str | None = None
@@ -40,13 +38,9 @@ class _Run(msgspec.Struct):
     tags: msgspec.Raw = _NULL
     manifest: msgspec.Raw = _NULL
     serialized: msgspec.Raw = _NULL
-    attachments: msgspec.Raw = _NULL
-    s3_urls: msgspec.Raw = _NULL
-    inputs_s3_urls: msgspec.Raw = _NULL
-    outputs_s3_urls: msgspec.Raw = _NULL
 
 
-_DECODER: Final = RawDecoder(_Run, raws=_ADDRESSES)
+_DECODER: Final = RawDecoder(_Run, raws=NamedFiles.__struct_fields__)
 _FIELDS: Final = RawDecoder(dict[str, msgspec.Raw])
 
 
@@ -90,15 +84,15 @@ def read_form(
         run.id,
         held,
         status_of(run.status, run.end_time) != "pending",
-        xxhash.xxh3_128_digest(_without_addresses(run, bytes(raw))),
+        xxhash.xxh3_128_digest(run.without_addresses(bytes(raw))),
         _content(run, files),
-        tuple(_attachments(run)),
+        tuple(run.attachment_names()),
     )
 
 
 def unsigned(raw: bytes) -> bytes:
     """The bytes of a run without its signed addresses. Raises `InvalidRun`."""
-    return _without_addresses(decode_run(_DECODER, raw), raw)
+    return decode_run(_DECODER, raw).without_addresses(raw)
 
 
 def _is_held(run: _Run, field: str) -> bool:
@@ -121,46 +115,6 @@ def _content_of(run: _Run, field: str, files: list[str]) -> bytes:
     for value in values:
         digest.update(value)
     return digest.digest()
-
-
-def _attachments(run: _Run) -> Iterator[str]:
-    yield from _names(run.attachments)
-    for name in _names(run.s3_urls):
-        if name.startswith(_ATTACHMENT):
-            yield name.removeprefix(_ATTACHMENT)
-
-
-def _names(named: msgspec.Raw) -> Iterator[str]:
-    found = _decoded(named) if not is_nothing(named) else None
-    if isinstance(found, dict):
-        yield from found
-
-
-def _decoded(named: msgspec.Raw) -> object:
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-        return decode_any(named)
-    return None
-
-
-def _without_addresses(run: _Run, raw: bytes) -> bytes:
-    for field in _ADDRESSES:
-        named: msgspec.Raw = getattr(run, field)
-        if not is_nothing(named):
-            raw = raw.replace(bytes(named), _without_values(named), 1)
-    return raw
-
-
-def _without_values(named: msgspec.Raw) -> bytes:
-    """`{name: address}` (v2) or `{name: {"presigned_url": address, ...}}` (v1) without the addresses."""
-    found = _decoded(named)
-    if not isinstance(found, dict):
-        return bytes(named)
-    for name, value in found.items():
-        if isinstance(value, str):
-            found[name] = ""
-        elif isinstance(value, dict):
-            value.pop("presigned_url", None)
-    return msgspec.json.encode(found)
 
 
 def field_of_file(name: str) -> str | None:
