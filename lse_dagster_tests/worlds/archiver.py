@@ -7,6 +7,7 @@ end `published` or the name of the error.
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,8 +34,8 @@ class Order:
     waits_after_first_page: bool = False
     largest_file: int | None = None
     """Bytes that a file can have; more is as if the disk were full."""
-    dies_at_step: int | None = None
-    """It kills itself (kill -9) before that step on the disk, counted from 1 when the day is fetched."""
+    moments: str | None = None
+    """A folder that gets what kill -9 would leave of `root`, before each step on the disk after the fetch."""
 
 
 class Archiver:
@@ -103,8 +104,8 @@ def main(order: Order, api_key: str) -> str:
         with Transport(settings) as transport:
             day = date.fromisoformat(order.day)
             fetched = fetch_day(transport, store, order.project, day, on_progress=on_progress)
-            if order.dies_at_step is not None:
-                die_at_step(order.dies_at_step)
+            if order.moments is not None:
+                keep_each_moment(Path(order.root), Path(order.moments))
             store.publish(fetched.staged, "superset")
     except ArchiveError as error:
         return type(error).__name__
@@ -115,17 +116,22 @@ _STEPS = frozenset({"open", "os.remove", "os.rename", "os.rmdir", "os.scandir", 
 """Python's audit events: each is raised before the step is taken."""
 
 
-def die_at_step(number: int) -> None:
-    """Die by kill -9 before a step on the disk that is still to come."""
-    left = [number]
+def keep_each_moment(root: Path, moments: Path) -> None:
+    """From now on copy `root` before each step in which it is another one than before the last."""
+    seen: list[object] = [None]
+    keeping: list[str] = []
 
-    def die(event: str, _: tuple[object, ...]) -> None:
-        if event in _STEPS:
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def keep(event: str, _: tuple[object, ...]) -> None:
+        if event not in _STEPS or keeping:
+            return
+        keeping.append(event)
+        now = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*"))]
+        if now != seen[-1]:
+            shutil.copytree(root, moments / f"{len(seen):03}")
+            seen.append(now)
+        keeping.clear()
 
-    sys.addaudithook(die)
+    sys.addaudithook(keep)
 
 
 def say(word: str) -> None:

@@ -1,11 +1,10 @@
-"""A fetch that had got all it wanted is over: whenever its process dies after that, the next one begins anew.
+"""kill -9 when a fetch had got all it wanted: the day is the old or the new one, and the next begins anew.
 
 Until its staging is removed all of its runs lie there, as they were then. Gone on with, they would be put
 over what LangSmith has now.
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +59,12 @@ class ChangingDay:
         day = DayStore(root).load(self.project.name, DAY)
         return [json.loads(bytes(raw))["outputs"]["version"] for trace in day.traces() for raw in trace.runs]
 
-    def die_while_archiving(self, root: Path, step: int) -> bool:
-        """Archive it in a process that dies at a step after the fetch. False when it was done before."""
-        order = Order(
-            self.sandbox.langsmith_url, self.project.name, str(root), DAY.isoformat(), dies_at_step=step
-        )
+    def archive_moment_by_moment(self, root: Path, moments: Path) -> None:
+        """Archive it in a process that keeps what would be left had it died then, for each moment."""
+        url, name = self.sandbox.langsmith_url, self.project.name
+        order = Order(url, name, str(root), DAY.isoformat(), moments=str(moments))
         with Archiver(order, self.sandbox.env["LANGSMITH_API_KEY"]) as archiver:
-            return archiver.outcome() != "published"
+            assert archiver.outcome() == "published"
 
 
 @pytest.fixture
@@ -76,29 +74,27 @@ def changing(sandbox: Sandbox, project: TracedProject, connect: Callable[..., Tr
     return day
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("older", [False, True], ids=["first", "replacing"])
-def test_what_a_finished_fetch_brought_is_never_put_over_what_came_later(
+def test_a_process_that_dies_after_its_fetch_harms_nothing_and_nobody_goes_on_with_what_it_brought(
     older: bool, changing: ChangingDay, tmp_path: Path
 ) -> None:
-    before = tmp_path / "before"
+    # given: what is left of a process that dies while it publishes, at any moment
+    root, moments = tmp_path / "root", tmp_path / "moments"
     if older:
-        changing.fetch(before)
-    died = True
-    step = 0
-    while died:
-        step += 1
-        root = tmp_path / str(step)
-        if older:
-            shutil.copytree(before, root)
-        changing.change()
-        died = changing.die_while_archiving(root, step)
-        changing.change()
+        changing.fetch(root)
+    changing.change()
+    changing.archive_moment_by_moment(root, moments)
+    changing.change()
+    assert len(list(moments.iterdir())) >= 5
 
-        resumed = changing.fetch(root)
+    for moment in sorted(moments.iterdir()):
+        place = DayStore(moment).day_path(changing.project.name, DAY)
+        if older or place.exists():
+            assert changing.versions(moment) in ([1] * RUNS, [2] * RUNS), moment.name
 
-        assert (resumed, changing.versions(root)) == (0, [changing.version] * RUNS), f"(died at step {step})"
-        store = DayStore(root)
-        place = store.day_path(changing.project.name, DAY).parent
-        assert hidden_files(place) == {f".{DAY}.lock"}, f"(died at step {step})"
-    assert step > 5  # it has died at several
+        # when
+        resumed = changing.fetch(moment)
+
+        # then
+        assert (resumed, changing.versions(moment)) == (0, [changing.version] * RUNS), moment.name
+        assert hidden_files(place.parent) == {f".{DAY}.lock"}, moment.name

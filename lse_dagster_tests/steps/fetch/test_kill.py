@@ -1,4 +1,7 @@
-"""kill -9 at any moment: the day is the old or the new one, and the next fetch cleans up and gets it all."""
+"""kill -9 while a day is fetched or written: it is the old or the new one, and the next fetch gets it all.
+
+While it is published: `test_finished.py`.
+"""
 
 import random
 import shutil
@@ -8,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.store import DayStore
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
@@ -122,27 +124,3 @@ def test_a_fetch_that_is_killed_while_it_writes_the_day_harms_nothing(
         older_day.kill(root, when=enough_files)
 
         older_day.expect_old_or_new_and_then_new(root, f"(killed at file {enough})")
-
-
-def summary_is_written(staging: Path, place: Path) -> bool:
-    return (staging / "day" / SUMMARY).exists()
-
-
-def day_is_replaced(staging: Path, place: Path) -> bool:
-    # The older day lies in the staging then, until that is removed.
-    return (place / SUMMARY).stat().st_size > 100 * NEW_RUNS
-
-
-def staging_is_half_removed(staging: Path, place: Path) -> bool:
-    return day_is_replaced(staging, place) and not (staging / "runs.spool").exists()
-
-
-@pytest.mark.parametrize("moment", [summary_is_written, day_is_replaced, staging_is_half_removed])
-def test_a_fetch_that_is_killed_while_it_publishes_harms_nothing(
-    moment: Callable[[Path, Path], bool], older_day: OlderDay, tmp_path: Path
-) -> None:
-    for attempt in range(2):
-        root = tmp_path / str(attempt)
-        older_day.kill(root, when=moment)
-
-        older_day.expect_old_or_new_and_then_new(root, f"(killed when {moment.__name__})")
