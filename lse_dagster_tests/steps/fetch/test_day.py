@@ -1,7 +1,6 @@
 """Fetching a day: each way to lose runs silently is a test; the truth is what the sandbox was given."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, QueryGo
 from lse_dagster.langsmith.fields import V2_SELECTS
 from lse_dagster.langsmith.transport import LangSmithSettings, Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES
-from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster.steps.fetch.progress import FetchProgress
@@ -73,34 +72,6 @@ def test_the_first_and_last_moment_are_in_and_the_next_midnight_is_out_however_b
     assert tomorrow.summary.langsmith_total == 1
 
 
-def test_a_trace_across_midnight_is_whole_in_its_day_and_both_days_match_their_totals(
-    archive: Archive, project: TracedProject
-) -> None:
-    root = project.root(LAST_MOMENT)
-    tail = project.child(root, MIDNIGHT)
-    much_later = project.child(tail, MIDNIGHT + timedelta(days=2))
-    other = project.root(MIDNIGHT + timedelta(hours=1))
-
-    today, tomorrow = archive.fetch(), archive.fetch(NEXT_DAY)
-
-    assert today.run_ids() == {root.id, tail.id, much_later.id}
-    assert today.summary.counts.runs_started_in_day == today.summary.langsmith_total == 1
-    assert today.summary.counts.tail_runs == 2
-    assert tomorrow.run_ids() == {tail.id, other.id}
-    assert tomorrow.summary.counts.runs_started_in_day == tomorrow.summary.langsmith_total == 2
-    assert tomorrow.summary.counts.carried_over_runs == 1
-
-
-@pytest.mark.parametrize("order", ["asc", "desc", "unsorted"])
-def test_the_servers_order_does_not_matter(
-    order: str, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
-) -> None:
-    langsmith_sandbox.settings(order=order)
-    traced = {project.root(NOON + timedelta(minutes=number % 7)).id for number in range(130)}
-
-    assert archive.fetch().run_ids() == traced
-
-
 def test_an_empty_page_with_a_cursor_does_not_end_the_fetch(
     archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
@@ -113,16 +84,25 @@ def test_an_empty_page_with_a_cursor_does_not_end_the_fetch(
     assert langsmith_sandbox.faults() == []
 
 
-def test_a_repeated_cursor_is_an_error_and_the_old_day_stays(
-    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"repeat_cursor": True}, "same cursor twice"),
+        ({"repeat_page": True}, "same page again"),
+        ({"empty_page": True}, "100 empty pages"),
+    ],
+)
+def test_pages_without_end_are_refused_and_the_old_day_stays(
+    fault: FaultFields, words: str, archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
 ) -> None:
     project.root(NOON)
     old = archive.fetch()
     for number in range(250):
         project.root(NOON + timedelta(seconds=number))
-    langsmith_sandbox.fault(path=QUERY, times=1000, repeat_cursor=True)
+    always: FaultFields = {"path": QUERY, "times": 100_000, **fault}
+    langsmith_sandbox.fault(**always)
 
-    with pytest.raises(QueryGoesInCircles):
+    with pytest.raises(QueryGoesInCircles, match=words):
         archive.fetch()
 
     assert archive.store.load(project.name, DAY) == old
@@ -144,27 +124,6 @@ def test_a_final_error_ends_the_waiting_of_all_workers(
             archive.fetch()
 
         assert archive.fetch().run_ids()
-
-
-def test_a_server_whose_pages_repeat_under_ever_new_cursors_is_refused(
-    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
-) -> None:
-    for number in range(3):
-        project.root(NOON + timedelta(seconds=number))
-    langsmith_sandbox.fault(path=QUERY, times=1000, repeat_page=True)
-
-    with pytest.raises(QueryGoesInCircles, match="same page again"):
-        archive.fetch()
-
-
-def test_a_server_that_gives_empty_pages_without_end_is_refused(
-    archive: Archive, project: TracedProject, langsmith_sandbox: ControlClient
-) -> None:
-    project.root(NOON)
-    langsmith_sandbox.fault(path=QUERY, times=100_000, empty_page=True)
-
-    with pytest.raises(QueryGoesInCircles, match="100 empty pages"):
-        archive.fetch()
 
 
 def test_a_server_that_ignores_the_filters_is_refused_and_the_old_day_stays(
@@ -301,38 +260,6 @@ def test_progress_tells_the_runs_so_far(archive: Archive, project: TracedProject
     assert max(progress.runs for progress in seen) == 150
     assert [progress.share for progress in seen] == sorted(progress.share for progress in seen)
     assert seen[-1].share == 1.0
-
-
-FAULTS: dict[str, Callable[[ControlClient], None]] = {
-    "503": lambda control: control.fault(path=QUERY, status=503, times=3),
-    "429 with an HTML body": lambda control: control.fault(
-        path=QUERY, status=429, headers={"Retry-After": "7"}, body="<html>slow down</html>"
-    ),
-    "a connection dropped before the answer": lambda control: control.fault(
-        path=QUERY, drop_after=-1, times=2
-    ),
-    "an answer cut off": lambda control: control.fault(path=QUERY, skip=1, drop_after=500, times=2),
-    "a short answer that looks whole": lambda control: control.fault(path=QUERY, truncate=900, times=2),
-    "a failing total": lambda control: control.fault(path="/runs/stats", status=502, times=2),
-    "a failing project lookup": lambda control: control.fault(path="/sessions", status=500, times=2),
-}
-
-
-@pytest.mark.parametrize("inject", FAULTS.values(), ids=FAULTS.keys())
-def test_a_passing_fault_costs_no_run(
-    inject: Callable[[ControlClient], None],
-    archive: Archive,
-    project: TracedProject,
-    langsmith_sandbox: ControlClient,
-) -> None:
-    traced = {project.root(NOON + timedelta(seconds=number)).id for number in range(120)}
-    inject(langsmith_sandbox)
-
-    day = archive.fetch()
-
-    assert day.run_ids() == traced
-    assert day.summary.langsmith_total == 120
-    assert langsmith_sandbox.faults() == []
 
 
 @pytest.mark.parametrize("v2", [True, False], ids=["v2", "v1"])

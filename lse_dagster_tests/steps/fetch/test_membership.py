@@ -102,6 +102,9 @@ def test_a_trace_across_midnight_is_whole_in_the_day_its_root_began_and_stays_se
     assert name == trace_file_name(ids[0], start)
     assert today.run_ids() == set(ids)
     expect_counted(tomorrow, in_day=2)
+    assert tomorrow.run_ids() == {*ids[1:3]}
+    if write is ORDERS["good"] and not omitted:  # other dotted orders do not say that the trace is older
+        assert tomorrow.summary.counts.carried_over_runs == 2
     for day in (today, tomorrow):
         again = count_again(
             archive.transport,

@@ -1,19 +1,17 @@
 """The proof of completeness, where LangSmith's answers are at their most inconvenient."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.errors import IncompleteDay, Unavailable
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster.steps.fetch.workers import WORKERS
-from lse_dagster_tests.steps.fetch.planned import DAY, Planner, contents, expect_whole, ingest
-from lse_dagster_tests.worlds.langsmith import TracedProject, Waits
+from lse_dagster_tests.steps.fetch.planned import DAY, Planner, expect_whole, ingest
+from lse_dagster_tests.worlds.langsmith import TracedProject
 
 QUERY = r"/runs/query$"
 FIRST_ANSWERS = WORKERS + len(["tail"])
@@ -64,49 +62,3 @@ def test_an_answer_that_is_no_text_is_asked_for_again_and_never_archived(
     # then
     expect_whole(store.publish(fetched.staged, "superset").day, runs)
     assert langsmith_sandbox.faults() == []
-
-
-def test_a_limit_that_says_to_wait_no_time_at_all_is_given_up_after_the_patience(
-    store: DayStore,
-    connect: Callable[..., Transport],
-    waits: Waits,
-    project: TracedProject,
-    langsmith_sandbox: ControlClient,
-) -> None:
-    langsmith_sandbox.fault(path=QUERY, status=429, headers={"Retry-After": "0"}, times=100_000)
-
-    with pytest.raises(Unavailable, match="429"):
-        fetch_day(connect(patience=60.0), store, project.name, DAY)
-
-    assert 0 not in waits.seconds
-    assert len(langsmith_sandbox.requests()) < 20 * FIRST_ANSWERS
-
-
-def test_a_limit_whose_time_is_past_is_given_up_after_the_patience(
-    store: DayStore,
-    connect: Callable[..., Transport],
-    project: TracedProject,
-    langsmith_sandbox: ControlClient,
-) -> None:
-    past = "Wed, 21 Oct 2015 07:28:00 GMT"
-    langsmith_sandbox.fault(path=QUERY, status=429, headers={"Retry-After": past}, times=100_000)
-
-    with pytest.raises(Unavailable, match="429"):
-        fetch_day(connect(patience=60.0), store, project.name, DAY)
-
-
-def test_a_hidden_run_fails_the_day_and_the_old_one_stays_byte_for_byte(
-    store: DayStore, transport: Transport, project: TracedProject, langsmith_sandbox: ControlClient
-) -> None:
-    runs = Planner(f"hidden {project.name}").spread(30)
-    ingest(project.api, runs[:10])
-    old = store.publish(fetch_day(transport, store, project.name, DAY).staged, "superset").day
-    before = contents(old.path)
-    ingest(project.api, runs[10:])
-    langsmith_sandbox.settings(hidden_runs=[runs[20].id])
-
-    with pytest.raises(IncompleteDay) as caught:
-        fetch_day(transport, store, project.name, DAY)
-
-    assert (caught.value.held, caught.value.total) == (29, 30)
-    assert contents(old.path) == before
