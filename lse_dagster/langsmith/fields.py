@@ -5,9 +5,9 @@ A field that is added here is asked for and kept as it comes; an interrupted fet
 
 from typing import Final
 
-Fields = tuple[str, ...]
+FieldNames = tuple[str, ...]
 
-V2_SELECTS: Final[Fields] = (
+V2_SELECTS: Final[FieldNames] = (
     "ID",
     "NAME",
     "RUN_TYPE",
@@ -57,7 +57,7 @@ V2_SELECTS: Final[Fields] = (
 )
 """Every field of a v2 run: what is not named is not sent, and an omitted list sends only ids."""
 
-V1_SELECT: Final[Fields] = (
+V1_SELECT: Final[FieldNames] = (
     "id",
     "name",
     "run_type",
@@ -112,13 +112,13 @@ V1_SELECT: Final[Fields] = (
 )
 """Every field of a v1 run that can be selected; the default leaves out the s3_urls and more."""
 
-V2_ID: Final[Fields] = ("ID",)
-V1_ID: Final[Fields] = ("id",)
+V2_ID: Final[FieldNames] = ("ID",)
+V1_ID: Final[FieldNames] = ("id",)
 """Of a scan for what is missing."""
 
-V2_FEEDBACK: Final[Fields] = ("ID", "FEEDBACK_STATS")
-V1_FEEDBACK: Final[Fields] = ("id", "feedback_stats")
+V2_FEEDBACK: Final[FieldNames] = ("ID", "FEEDBACK_STATS")
+V1_FEEDBACK: Final[FieldNames] = ("id", "feedback_stats")
 """Where fewer feedback records came than a run says that it has."""
 
-V2_OUTLINE: Final[Fields] = ("ID", "STATUS", "END_TIME", "FEEDBACK_STATS")
+V2_OUTLINE: Final[FieldNames] = ("ID", "STATUS", "END_TIME", "FEEDBACK_STATS")
 """Of an archived day that is compared with LangSmith again."""

@@ -19,7 +19,7 @@ from lse_dagster.langsmith.fields import (
     V2_FEEDBACK,
     V2_ID,
     V2_SELECTS,
-    Fields,
+    FieldNames,
 )
 from lse_dagster.langsmith.pages import PageSize, run_ids
 from lse_dagster.langsmith.scope import RunScope
@@ -82,11 +82,11 @@ class RunQueries(ABC):
     """As the SDK states it (langsmith 0.15.0, November 2026)."""
     gives_many_ids: ClassVar[bool]
     """Whether a scan of ids costs little beside the fetch."""
-    fields: ClassVar[Fields]
+    fields: ClassVar[FieldNames]
     """Of a whole run."""
-    feedback_fields: ClassVar[Fields]
+    feedback_fields: ClassVar[FieldNames]
     """A run's id and the numbers of its feedback."""
-    _id_field: ClassVar[Fields]
+    _id_field: ClassVar[FieldNames]
     _select: ClassVar[str]
     """The parameters' names: of the fields, the ids, and how many runs at most."""
     _ids: ClassVar[str]
@@ -98,7 +98,9 @@ class RunQueries(ABC):
         self.answered = False
         """Whether a page of runs ever came: the endpoint is there."""
 
-    def page(self, scope: RunScope, cursor: str | None, size: PageSize, fields: Fields | None = None) -> Page:
+    def page(
+        self, scope: RunScope, cursor: str | None, size: PageSize, fields: FieldNames | None = None
+    ) -> Page:
         """One page of runs, whole or some of their fields."""
         return self._ask(self._body(scope, cursor, fields or self.fields), size)
 
@@ -108,14 +110,14 @@ class RunQueries(ABC):
         return (ids for _, ids in self._pages(scope, self._id_field, size, {}))
 
     def pages_by_id(
-        self, scope: RunScope, wanted: Sequence[str], size: PageSize, fields: Fields | None = None
+        self, scope: RunScope, wanted: Sequence[str], size: PageSize, fields: FieldNames | None = None
     ) -> Iterator[list[msgspec.Raw]]:
         """Every page of the runs with these ids, whole or some of their fields."""
         only = {self._ids: list(wanted)}
         return (items for items, _ in self._pages(scope, fields or self.fields, size, only))
 
     def _pages(
-        self, scope: RunScope, fields: Fields, size: PageSize, only: Mapping[str, object]
+        self, scope: RunScope, fields: FieldNames, size: PageSize, only: Mapping[str, object]
     ) -> Iterator[tuple[list[msgspec.Raw], list[str]]]:
         """Every page, and the ids of its runs."""
         trail = page_trail(scope)
@@ -128,7 +130,7 @@ class RunQueries(ABC):
             if cursor is None:
                 return
 
-    def _body(self, scope: RunScope, cursor: str | None, fields: Fields) -> dict[str, object]:
+    def _body(self, scope: RunScope, cursor: str | None, fields: FieldNames) -> dict[str, object]:
         body = self._bounds(scope) | {self._select: fields}
         if scope.trace_filter is not None:
             body["trace_filter"] = scope.trace_filter

@@ -118,6 +118,14 @@ class Call:
     shrink: Callable[[], bool] | None = None
     """Lets the next attempt ask for less than this one, which may have been too much; whether it can."""
 
+    def ask_for_less_after(self, outcome: Exception | int) -> bool:
+        """Shrink it where less may come in place of this fault or status; whether it is smaller now."""
+        if isinstance(outcome, int):
+            is_too_much = outcome in _MAY_BE_TOO_LARGE
+        else:
+            is_too_much = isinstance(outcome, TooLarge) or _is_timeout(outcome)
+        return is_too_much and self.shrink is not None and self.shrink()
+
 
 @dataclass
 class Failed(Exception):
@@ -132,13 +140,6 @@ class Failed(Exception):
     """Whether the next attempt need not wait: it is another one."""
     invalid: bool = False
     """Whether an answer came and was none."""
-
-
-def may_be_too_much(outcome: Exception | int) -> bool:
-    """Whether a smaller page may come where this fault or status did."""
-    if isinstance(outcome, int):
-        return outcome in _MAY_BE_TOO_LARGE
-    return isinstance(outcome, TooLarge) or _is_timeout(outcome)
 
 
 def failed_by(fault: Exception, what: str, key: ApiKey, *, seconds: float, asks_for_less: bool) -> Failed:

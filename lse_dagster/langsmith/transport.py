@@ -37,7 +37,6 @@ from lse_dagster.langsmith.refusal import (
     TooLarge,
     come_back_later,
     failed_by,
-    may_be_too_much,
     refused,
     unavailable,
 )
@@ -245,10 +244,10 @@ class Transport:
             if self._cancelled.is_set():
                 raise Cancelled from None
             seconds = self._clock() - began
-            less = _ask_for_less(call, fault)
+            less = call.ask_for_less_after(fault)
             raise failed_by(fault, what, self._key, seconds=seconds, asks_for_less=less) from None
         seconds = self._clock() - began
-        less = _ask_for_less(call, status)
+        less = call.ask_for_less_after(status)
         failed = refused(what, self._key, status, headers, content, seconds=seconds, asks_for_less=less)
         if status == 429:
             self._limiters[call.kind].refused(failed.asked)
@@ -304,11 +303,6 @@ class Transport:
             (self._given_sleep or self._cancelled.wait)(seconds)
         if self._cancelled.is_set():
             raise Cancelled
-
-
-def _ask_for_less(call: Call, outcome: Exception | int) -> bool:
-    """Let the next attempt ask for less, if this one may have been too much; whether it does."""
-    return call.shrink is not None and may_be_too_much(outcome) and call.shrink()
 
 
 def _text(content: bytes) -> bytes:
