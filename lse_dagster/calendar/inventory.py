@@ -5,13 +5,14 @@ read: they are there when it is whole, and say how many files are in it. No cont
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from lse_dagster.day.foreign import holds_day_files
-from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.identity import beside_of, id_hash, lying_under, scan
 from lse_dagster.day.names import (
     SUMMARY,
     parse_day_name,
@@ -22,8 +23,7 @@ from lse_dagster.day.names import (
 )
 from lse_dagster.day.summary import (
     SummaryHead,
-    _read_any_head,
-    lying_under,
+    read_any_head,
     read_head,
 )
 from lse_dagster.day.zip.file import summary_in_zip
@@ -85,7 +85,7 @@ def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, L
     the `others`.
     """
     folders = _by_day(_folders(data_dir / project_path_part(project)))
-    zips = _by_day(_zips(archives_dir, project))
+    zips = _by_day(scan(archives_dir, partial(parse_day_zip_name, project), os.DirEntry.is_file))
     return {
         day: _under_one_date(project, day, folders.get(day, {}), zips.get(day, {}))
         for day in sorted({*folders, *zips})
@@ -98,13 +98,14 @@ def projects_here(data_dir: Path, archives_dir: Path) -> dict[str, date]:
     Of a name that is cut only a folder tells which it is.
     """
     found: dict[str, date] = {}
-    for entry in _entries(data_dir):
-        heads = (_read_any_head(path / SUMMARY, day) for (day, _), path in sorted(_folders(Path(entry.path))))
+    for part, folder in scan(data_dir, str):
+        heads = (read_any_head(path / SUMMARY, day) for (day, _), path in sorted(_folders(folder)))
         head = next(filter(None, heads), None)
-        if head is not None and project_path_part(head.project) == entry.name:
+        if head is not None and project_path_part(head.project) == part:
             found[head.project] = parse_date(head.date)
     parts = {project_path_part(project): project for project in found}
-    for day, part, path in sorted(_all_zips(archives_dir)):
+    all_zips = scan(archives_dir, split_day_zip_name, os.DirEntry.is_file)
+    for day, part, path in sorted((day, part, path) for (part, (day, _)), path in all_zips):
         project = parts.get(part) or project_of_path_part(part)
         if project is not None and day < found.get(project, date.max) and _look_at(path).whole:
             found[project] = day
@@ -138,35 +139,16 @@ def _under_one_date(
     return replace(latest, others=tuple(one for one in others if one.has_folder or one.zip is not None))
 
 
+def _folders(folder: Path) -> Iterator[tuple[tuple[date, str], Path]]:
+    return scan(folder, parse_day_name, os.DirEntry.is_dir)
+
+
 def _by_day(found: Iterable[tuple[tuple[date, str], Path]]) -> dict[date, dict[str, Path]]:
     """The paths by what their names end in."""
     days: dict[date, dict[str, Path]] = {}
     for (day, beside), path in found:
         days.setdefault(day, {})[beside] = path
     return days
-
-
-def _folders(folder: Path) -> Iterator[tuple[tuple[date, str], Path]]:
-    for entry in _entries(folder):
-        name = parse_day_name(entry.name)
-        if name is not None and _is(entry.is_dir):
-            yield name, Path(entry.path)
-
-
-def _zips(folder: Path, project: str) -> Iterator[tuple[tuple[date, str], Path]]:
-    for entry in _entries(folder):
-        name = parse_day_zip_name(project, entry.name)
-        if name is not None and _is(entry.is_file):
-            yield name, Path(entry.path)
-
-
-def _all_zips(folder: Path) -> Iterator[tuple[date, str, Path]]:
-    """Each zip's day, its project's part of a path, and where it is."""
-    for entry in _entries(folder):
-        found = split_day_zip_name(entry.name)
-        if found is not None and _is(entry.is_file):
-            part, (day, _) = found
-            yield day, part, Path(entry.path)
 
 
 def _look_at(path: Path) -> LocalZip:
@@ -181,19 +163,3 @@ def _look_at(path: Path) -> LocalZip:
         return LocalZip(path, size, whole=False, files=None)
     files = int(END.unpack(ending)[4])
     return LocalZip(path, size, whole=True, files=None if files == COUNT_NEEDS_64 else files)
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except OSError:
-        return
-
-
-def _is(kind: Callable[[], bool]) -> bool:
-    """Whether an entry is of a kind; not if it cannot be told, such as a link to itself."""
-    try:
-        return kind()
-    except OSError:
-        return False

@@ -23,14 +23,14 @@ from lse_dagster.day.disk import exchange, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
-from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.identity import id_hash, place_of, scan
 from lse_dagster.day.names import SUMMARY, day_name, parse_day_name, project_path_part
 from lse_dagster.day.overwrite.difference import NOTHING_REPLACED, Replacement
 from lse_dagster.day.overwrite.old_day import OldFolder
 from lse_dagster.day.overwrite.policy import Overwrite, UnreadableDay, decide, difference_of, refuse_existing
 from lse_dagster.day.overwrite.same_day import says_the_same
 from lse_dagster.day.staging import DecidedDay, NewDay, SameDay, StagedDay, Staging
-from lse_dagster.day.summary import InvalidSummary, lying_under, read_head
+from lse_dagster.day.summary import InvalidSummary, read_head
 from lse_dagster.run.identity import InvalidRun
 
 
@@ -58,21 +58,22 @@ class DayStore:
         Without an id the latest of what lies there is meant.
         """
         folder, hashed = self.root / project_path_part(project), id_hash(project_id)
-        besides = [folder / day_name(day, hashed)] if hashed else [*folder.glob(day_name(day, "*"))]
-        if not besides:
-            return folder / day_name(day)
-        lying = [
-            lying_under(name[1], read_head(path / SUMMARY, project, day))
-            for path in (folder / day_name(day), *besides)
-            if (name := parse_day_name(path.name)) is not None and os.path.lexists(path)
-        ]
-        return folder / day_name(day, beside_of(lying, hashed))
+        return place_of(
+            lambda beside: folder / day_name(day, beside),
+            [hashed] if hashed else self._besides(project, day),
+            lambda path: read_head(path / SUMMARY, project, day),
+            hashed,
+        )
+
+    def _besides(self, project: str, day: date) -> list[str]:
+        found = scan(self.root / project_path_part(project), parse_day_name)
+        return sorted(beside for (at, beside), _ in found if at == day and beside)
 
     def others(self, day: DayFolder) -> Iterator[DayFolder]:
         """The days of other projects of the same name that lie beside this one, and can be read."""
-        plain = self.root / project_path_part(day.project) / day_name(day.date)
-        for path in (plain, *sorted(plain.parent.glob(day_name(day.date, "*")))):
-            if path != day.path and parse_day_name(path.name) is not None:
+        for beside in ("", *self._besides(day.project, day.date)):
+            path = self.root / project_path_part(day.project) / day_name(day.date, beside)
+            if path != day.path:
                 with suppress(InvalidSummary):
                     found = read_day_folder(path, project=day.project, day=day.date)
                     if found is not None:
@@ -108,13 +109,8 @@ class DayStore:
 
     def dates(self, project: str) -> list[date]:
         """The dates that have a folder with anything of a day in it, or something in its place, in order."""
-        folder = self.root / project_path_part(project)
-        dates = set()
-        for entry in folder.iterdir() if folder.is_dir() else ():
-            name = parse_day_name(entry.name)
-            if name is not None and holds_day_files(entry):
-                dates.add(name[0])
-        return sorted(dates)
+        found = scan(self.root / project_path_part(project), parse_day_name)
+        return sorted({day for (day, _), path in found if holds_day_files(path)})
 
     def days(self, project: str) -> Iterator[DayFolder]:
         """Every day of a project, in order. Raises `InvalidSummary` as `find` does."""

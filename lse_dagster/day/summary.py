@@ -13,7 +13,6 @@ from typing import Final, Literal
 import msgspec
 
 from lse_dagster.day.file_table import FileEntry, FileTable
-from lse_dagster.day.identity import Lying, id_hash
 from lse_dagster.day.names import (
     SUMMARY,
     attachment_file_name,
@@ -293,23 +292,17 @@ class SummaryHead(msgspec.Struct, frozen=True):
         return counts.traces + counts.kept_traces + beside
 
 
-def lying_under(beside: str, head: "SummaryHead | None") -> Lying:
-    """What is to be known of what lies under a day's name, to tell which is meant."""
-    if head is None:
-        return Lying(beside, beside, "")
-    return Lying(beside, id_hash(head.project_id), head.fetched_at)
-
-
 _HEAD = msgspec.json.Decoder(SummaryHead)
 
 
 def read_head(path: Path, project: str, day: date) -> SummaryHead | None:
     """The beginning of a summary; None where it cannot be read, or is of another day."""
-    head = _read_any_head(path, day)
+    head = read_any_head(path, day)
     return head if head is not None and head.project == project else None
 
 
-def _read_any_head(path: Path, day: date) -> SummaryHead | None:
+def read_any_head(path: Path, day: date) -> SummaryHead | None:
+    """The same, of whichever project."""
     try:
         head = _HEAD.decode(path.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,15 +1,15 @@
 """The archives directory: where each day's zip lies."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from lse_dagster.day.errors import BrokenZip, NoSuchZip
-from lse_dagster.day.identity import beside_of, id_hash
+from lse_dagster.day.identity import id_hash, place_of, scan
 from lse_dagster.day.names import day_zip_name, parse_day_zip_name
-from lse_dagster.day.summary import InvalidSummary, lying_under
+from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.file import DayZip, read_zip, summary_in_zip
 from lse_dagster.day.zip.writer import DEFAULT_LEVEL
 
@@ -27,27 +27,25 @@ class ZipStore:
         Without an id the latest of what lies there is meant.
         """
         hashed = id_hash(project_id)
-        besides = [self.root / day_zip_name(project, day, hashed)] if hashed else self._besides(project, day)
-        if not besides:
-            return self.root / day_zip_name(project, day)
-        lying = [
-            lying_under(name[1], summary_in_zip(path, project=project, day=day))
-            for path in (self.root / day_zip_name(project, day), *besides)
-            if (name := parse_day_zip_name(project, path.name)) is not None and os.path.lexists(path)
-        ]
-        return self.root / day_zip_name(project, day, beside_of(lying, hashed))
+        return place_of(
+            lambda beside: self.root / day_zip_name(project, day, beside),
+            [hashed] if hashed else self._besides(project, day),
+            lambda path: summary_in_zip(path, project=project, day=day),
+            hashed,
+        )
 
     def others(self, zipped: DayZip) -> Iterator[DayZip]:
         """The zips of other projects of the same name that lie beside this one, and can be read."""
         project, day = zipped.project, zipped.date
-        for path in (self.root / day_zip_name(project, day), *self._besides(project, day)):
+        for beside in ("", *self._besides(project, day)):
+            path = self.root / day_zip_name(project, day, beside)
             if path != zipped.path and path.is_file():
                 with suppress(BrokenZip, InvalidSummary):
                     yield read_zip(path, project=project, day=day)
 
-    def _besides(self, project: str, day: date) -> list[Path]:
-        found = self.root.glob(day_zip_name(project, day, "*"))
-        return sorted(path for path in found if parse_day_zip_name(project, path.name) is not None)
+    def _besides(self, project: str, day: date) -> list[str]:
+        found = scan(self.root, partial(parse_day_zip_name, project))
+        return sorted(beside for (at, beside), _ in found if at == day and beside)
 
     def load(self, project: str, day: date, project_id: str = "") -> DayZip:
         """The day's zip. Raises `NoSuchZip`, `BrokenZip`, `InvalidSummary`."""

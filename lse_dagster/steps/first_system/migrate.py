@@ -4,6 +4,7 @@ The old files are only read. What our days hold already is never replaced by les
 ourselves has LangSmith's own bytes and count, so it stays, and what only the old files have is reported.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ import msgspec
 
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.folder import DayFolder
+from lse_dagster.day.identity import scan
 from lse_dagster.day.names import SUMMARY, project_path_part
 from lse_dagster.day.staging import DecidedDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.identity import InvalidRun, RunIdentity, trace_start
-from lse_dagster.run.times import InvalidDate, parse_date
+from lse_dagster.run.times import date_of_key
 from lse_dagster.steps.examination.completeness import examine_traces
 from lse_dagster.steps.first_system.files import FirstSystemRun, is_run_file_name, read_run_file, stage_runs
 
@@ -214,12 +216,8 @@ def _runs(plan: Plan, day: date) -> Iterator[FirstSystemRun]:
 
 
 def _fetch_folders(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        try:
-            parse_date(path.name)
-        except InvalidDate:
-            continue
-        if path.is_dir() and any(is_run_file_name(entry.name) for entry in path.iterdir()):
+    for _, path in sorted(scan(folder, date_of_key, os.DirEntry.is_dir)):
+        if any(is_run_file_name(entry.name) for entry in path.iterdir()):
             yield path
 
 
