@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from threading import Lock
 
@@ -113,6 +113,13 @@ def remove_whatever(path: Path) -> None:
             path.unlink(missing_ok=True)
     else:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def path_aside(place: Path, suffix: str = "") -> Path:
+    """A free name for what lies in a place and cannot be read whole; the suffix stays at the end."""
+    begin = f"{place.name.removesuffix(suffix)}.damaged"
+    names = (f"{begin}-{number}{suffix}" if number else f"{begin}{suffix}" for number in count())
+    return next(path for name in names if not os.path.lexists(path := place.with_name(name)))
 
 
 def _load_renameat2() -> Callable[..., int] | None:

@@ -11,6 +11,13 @@ _SOMETHING_ELSE: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EEXIST, e
 """A folder in a file's place, a file in a folder's, a link to itself."""
 
 
+REPAIR: Final = (
+    "Bring its copy back from Drive (`lse archive restore`), or fetch it again while LangSmith has it "
+    "(`lse archive fetch`). Neither gives up what can be read here."
+)
+"""What to do about a day whose files are not what its summary says."""
+
+
 class NoSuchDay(ArchiveError):
     """There is no day where one was asked for."""
 

@@ -15,18 +15,12 @@ from typing import Final
 
 import msgspec
 
-from lse_dagster.day.errors import BrokenDay
+from lse_dagster.day.errors import REPAIR, BrokenDay
 from lse_dagster.day.foreign import holds_day_files
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.summary import InvalidSummary, Summary, decode_summary
 from lse_dagster.day.trace_file import TraceFile, read_trace_file
 from lse_dagster.run.identity import InvalidRun, RunIdentity, read_identity
-
-REPAIR: Final = (
-    "Bring its copy back from Drive (`lse archive restore`), or fetch it again while LangSmith has it "
-    "(`lse archive fetch`). Neither gives up what can be read here."
-)
-"""What to do about a day whose files are not what its summary says."""
 
 _PIECE: Final = 1 << 20
 

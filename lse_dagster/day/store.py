@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from lse_dagster.day.disk import exchange, flush_folder, remove_whatever
+from lse_dagster.day.disk import exchange, flush_folder, path_aside, remove_whatever
 from lse_dagster.day.errors import BrokenDay, DayIsBusy, DiskError, NoSuchDay
 from lse_dagster.day.folder import DayFolder, read_day_folder
 from lse_dagster.day.foreign import holds_day_files, move_foreign
@@ -166,7 +165,7 @@ class DayStore:
                 staging.discard()
                 return Published(decided.day, NOTHING_REPLACED, "kept")
             path = self.day_path(staging.project, staging.date, decided.day.summary.project_id)
-            aside = _path_aside(path) if decided.sets_aside else None
+            aside = path_aside(path) if decided.sets_aside else None
             try:
                 self._move_into_place(staging, path, aside)
             except OSError as error:
@@ -267,7 +266,7 @@ class DayStore:
         try:
             new = read_day_folder(path, project=project, day=day)
         except InvalidSummary:
-            path.rename(_path_aside(path))
+            path.rename(path_aside(path))
             new = None
         if new is not None:
             move_foreign(retired, path)
@@ -300,9 +299,3 @@ def _is_taken(place: Path) -> bool:
 
 def _retired_path(place: Path) -> Path:
     return place.with_name(f".{place.name}.old")
-
-
-def _path_aside(place: Path) -> Path:
-    """A free name for what cannot be read whole."""
-    names = (f"{place.name}.damaged" + (f"-{number}" if number else "") for number in count())
-    return next(path for name in names if not os.path.lexists(path := place.with_name(name)))

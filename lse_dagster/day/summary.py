@@ -4,7 +4,6 @@ A folder without a valid summary is not a day. The summary is written last. The 
 of every file and, since `lse.day/2`, the counts.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.file_table import FileEntry, FileTable
+from lse_dagster.day.errors import REPAIR
+from lse_dagster.day.file_table import FileTable, split_summary
 from lse_dagster.day.names import (
     SUMMARY,
     attachment_file_name,
@@ -25,74 +25,6 @@ from lse_dagster.day.whole import Asked
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.attachments import Kind
 from lse_dagster.run.feedback import ShortFeedback
-
-_FILES: Final = re.compile(rb'[{,]\s*"files"\s*:\s*(?=\{)')
-"""Begins the list. No string of JSON holds this: a quote in it is escaped."""
-
-_END_OF_FILES: Final = re.compile(rb"[{}]\s*\}")
-_END_OF_FILE: Final = b"},"
-
-_SOME: Final = msgspec.json.Decoder(dict[str, FileEntry])
-
-
-def split_summary(pieces: Iterable[bytes | bytearray]) -> tuple[bytes, FileTable]:
-    """The text with an empty list of files, and the files.
-
-    A text without such a list comes back as it is. Raises `ValueError` (also as `msgspec.MsgspecError`) for a
-    list that is none, and what the iterable raises.
-    """
-    text = _Text(pieces)
-    before = text.through_key()
-    if before is None:
-        return text.rest(), FileTable()
-    files = FileTable(text.files())
-    return before + b"{}" + text.rest(), files
-
-
-class _Text:
-    """A text that is read once, from its beginning; only what is not taken yet is in memory."""
-
-    def __init__(self, pieces: Iterable[bytes | bytearray]) -> None:
-        self._pieces = iter(pieces)
-        self._read = bytearray()
-
-    def _more(self) -> bool:
-        """Read more than as much again as there is: searching all of it each time then costs little."""
-        before = len(self._read)
-        for piece in self._pieces:
-            self._read += piece
-            if len(self._read) > 2 * before:
-                break
-        return len(self._read) > before
-
-    def _take(self, size: int) -> bytes:
-        taken = bytes(memoryview(self._read)[:size])
-        del self._read[:size]
-        return taken
-
-    def through_key(self) -> bytes | None:
-        """All before the list of files; None, and nothing taken, where there is no list."""
-        while (found := _FILES.search(self._read)) is None:
-            if not self._more():
-                return None
-        return self._take(found.end())
-
-    def files(self) -> Iterator[tuple[str, FileEntry]]:
-        """The files of the list that comes next."""
-        while (end := _END_OF_FILES.search(self._read)) is None:
-            last = self._read.rfind(_END_OF_FILE)
-            if last >= 0:
-                yield from _SOME.decode(self._take(last + 1) + b"}").items()
-                self._read[:1] = b"{"
-            if not self._more():
-                raise ValueError("its list of files has no end")
-        yield from _SOME.decode(self._take(end.end())).items()
-
-    def rest(self) -> bytes:
-        """All that was not taken."""
-        while self._more():
-            pass
-        return self._take(len(self._read))
 
 
 class MissingAttachment(msgspec.Struct, frozen=True):
@@ -111,11 +43,6 @@ class MissingAttachment(msgspec.Struct, frozen=True):
 
 SCHEMA: Final = "lse.day/2"
 Schema = Literal["lse.day/1", "lse.day/2"]
-
-_REPAIR: Final = (
-    "Bring the day back from Drive (`lse archive restore`), or fetch it again while LangSmith has it "
-    "(`lse archive fetch`). Neither gives up what can be read here."
-)
 
 
 class InvalidSummary(ArchiveError):
@@ -254,7 +181,7 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
         text, files = split_summary(pieces)
         summary = msgspec.json.decode(text, type=Summary, dec_hook=put_back)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", _REPAIR) from None
+        raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", REPAIR) from None
     if (summary.project, summary.date) != (project, day.isoformat()):
         raise InvalidSummary(
             what,
@@ -266,7 +193,7 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
         summary.files, summary.counts, schema=summary.schema
     ):
         why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match what it says"
-        raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", _REPAIR)
+        raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", REPAIR)
     return summary
 
 

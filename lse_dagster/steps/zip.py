@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Literal
 
+from lse_dagster.day.disk import path_aside
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.identity import id_hash
@@ -108,8 +108,7 @@ def make_zip(
 
 def _set_aside(place: Path) -> Path:
     """Keep what cannot be read whole under another name. Raises `DiskError`."""
-    names = (f"{place.stem}.damaged" + (f"-{number}" if number else "") for number in count())
-    aside = next(path for name in names if not os.path.lexists(path := place.with_name(name + place.suffix)))
+    aside = path_aside(place, place.suffix)
     try:
         place.rename(aside)
     except OSError as error:

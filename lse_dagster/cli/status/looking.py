@@ -6,12 +6,13 @@ hides what the others say.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings
 from lse_dagster.calendar.inventory import LocalDay, local_days
 from lse_dagster.errors import ArchiveError
+from lse_dagster.run.times import utc_now
 
 if TYPE_CHECKING:
     from lse_dagster.settings import Settings
@@ -32,7 +33,7 @@ def look_here(settings: "Settings", projects: Sequence[str]) -> Seen:
 
 def _findings(settings: "Settings", project: str) -> Findings:
     here = local_days(settings.data_dir, settings.archives_dir, project)
-    return Findings(here, datetime.now(UTC), settings.reconciliation)
+    return Findings(here, utc_now(), settings.reconciliation)
 
 
 def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:

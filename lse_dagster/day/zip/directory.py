@@ -312,7 +312,7 @@ class _Part(RawIOBase):
         self._end = begin + size
 
     def readable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from lse_dagster.calendar.rules import Rule
-from lse_dagster.day.errors import BrokenDay
-from lse_dagster.day.folder import REPAIR, DayFolder
+from lse_dagster.day.errors import REPAIR, BrokenDay
+from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.withdrawal import Withdrawal
 from lse_dagster.day.summary import Counts
