@@ -7,15 +7,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
-    from lse_dagster.settings import Settings
-
-if TYPE_CHECKING:
+    from lse_dagster.langsmith.clock import LangSmithClock
     from lse_dagster.langsmith.transport import Transport
     from lse_dagster.settings import Settings
 
@@ -88,6 +87,13 @@ def clean_environment() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def langsmith_clock(settings: "Settings") -> "LangSmithClock":
+    """LangSmith's clock: asked without a key, in five seconds at most."""
+    from lse_dagster.langsmith.clock import LangSmithClock
+
+    return LangSmithClock(settings.langsmith_endpoint, lambda: datetime.now(UTC))
 
 
 _READ_SECONDS = 10.0

@@ -1,10 +1,11 @@
 """`lse status` on the sandbox: what a person sees of days that are right, and of days that are not."""
 
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.cli.workplace import DATE, NEXT, Workplace
@@ -121,10 +122,10 @@ def test_langsmiths_totals_are_asked_for_only_when_told_to(
     langsmith_sandbox.clear()
 
     recorded = status(workplace)
-    requests_before = len(langsmith_sandbox.requests())
+    before = [request.path for request in langsmith_sandbox.requests()]
     asked = status(workplace, "--langsmith")
 
-    assert requests_before == 0
+    assert before == ["/api/v1/info"]  # what time it is
     assert day_of(recorded, DATE)["langsmith_total"] == 3
     assert (day_of(asked, DATE)["langsmith_total"], day_of(asked, DATE)["need"]) == (4, "fetch")
     assert (day_of(asked, NEXT)["langsmith_total"], day_of(asked, NEXT)["need"]) == (2, "archive")
@@ -170,3 +171,24 @@ def test_every_configured_project_has_a_line_and_commands_name_one_that_is_not_t
     assert [one["project"] for one in document["projects"]] == [archived.project, "first"]
     assert "first: no day yet" in shown.stdout
     assert document["gaps"][0]["command"].endswith(f" --project {archived.project}")
+
+
+@pytest.mark.parametrize(
+    ("there", "is_to_come_here"), [("2025-08-31T12:00:00+00:00", False), ("2131-01-02T12:00:00+00:00", True)]
+)
+def test_days_and_the_word_yesterday_go_by_langsmiths_clock_and_a_wrong_one_of_this_machine_is_told(
+    archived: Workplace, langsmith_sandbox: ControlClient, there: str, is_to_come_here: bool
+) -> None:
+    yesterday = date.fromisoformat(there[:10]) - timedelta(days=1)
+    langsmith_sandbox.settings(now=there)
+
+    finished = archived.lse("status", "--json")
+    verified = archived.lse("verify", "--date", f"{DATE}..yesterday", "--project", "none")
+    too_late = archived.lse("verify", "--date", f"{yesterday + timedelta(days=1)}", "--project", "none")
+
+    document = msgspec.json.decode(finished.stdout, type=dict[str, Any])
+    assert document["projects"][0]["last"] == str(yesterday)
+    assert [problem["what"] for problem in document["problems"]] == ["Comparing the time with LangSmith"]
+    assert finished.returncode == 1
+    assert "This machine's clock is" in verified.stderr
+    assert ("is not over yet in UTC" in too_late.stderr) == is_to_come_here

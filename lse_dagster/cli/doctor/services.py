@@ -145,7 +145,7 @@ def _clock(ahead: timedelta | None) -> Finding:
         return warning("clock", "LangSmith does not say what time it is.", next_step)
     seconds = ahead.total_seconds()
     text = f"{abs(seconds):,.0f} s {'behind' if seconds > 0 else 'ahead of'} LangSmith's"
-    next_step = "Set this machine's clock (NTP): `yesterday` and the schedule go by it."
+    next_step = "Set this machine's clock (NTP): Dagster's schedules and sensors go by it."
     if abs(ahead) > _CLOCK_PROBLEM:
         return problem("clock", text, next_step)
     if abs(ahead) > _CLOCK_WARNING:

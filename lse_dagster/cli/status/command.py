@@ -61,7 +61,7 @@ def status(
        "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days"}],
        "problems": [{"what", "why", "next"}]}
 
-    Exit codes: 0 shown, 1 something could not be looked at.
+    Exit codes: 0 shown, 1 something could not be looked at, or this machine's clock is wrong.
     """
     from lse_dagster.cli.environment import load_settings
     from lse_dagster.cli.status.looking import look_everywhere, look_here

@@ -27,7 +27,7 @@ class Seen:
 
 
 def look_here(settings: "Settings", projects: Sequence[str]) -> Seen:
-    """At this disk only."""
+    """At this disk only, and by this machine's clock."""
     return Seen({name: _findings(settings, name) for name in projects})
 
 
@@ -37,9 +37,15 @@ def _findings(settings: "Settings", project: str) -> Findings:
 
 
 def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
-    """At this disk, at Drive with one list for each project, and at Dagster's check results."""
-    here = look_here(settings, projects)
-    problems: list[ArchiveError] = []
+    """At this disk, at Drive with one list for each project, and at Dagster's check results.
+
+    By LangSmith's clock while it can be asked. That this machine's is wrong is a problem, too.
+    """
+    from lse_dagster.cli.environment import langsmith_clock
+
+    clock = langsmith_clock(settings)
+    now, here = clock.now(), look_here(settings, projects)
+    problems: list[ArchiveError] = [wrong] if (wrong := clock.problem()) is not None else []
     on_drive: Mapping[str, Mapping[date, DriveCopy]] = {}
     checks: Mapping[str, Mapping[date, CheckResults]] = {}
     try:
@@ -52,7 +58,7 @@ def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
         problems.append(error)
     return Seen(
         {
-            name: replace(found, on_drive=on_drive.get(name), checks=checks.get(name))
+            name: replace(found, now=now, on_drive=on_drive.get(name), checks=checks.get(name))
             for name, found in here.projects.items()
         },
         tuple(problems),

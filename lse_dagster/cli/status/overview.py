@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from lse_dagster.calendar.days import CalendarDay, Findings, Gap, gaps
-from lse_dagster.cli.terminal.dates import DateRange, utc_today
+from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.day.summary import SummaryHead
 from lse_dagster.day.zip.file import summary_in_zip
 
@@ -53,7 +53,7 @@ class Overview:
 def month_of(project: str, found: Findings, wanted: date | None) -> Month:
     """The wanted month, else the latest with a known day, from the project's first one on."""
     known = found.known_days
-    last = utc_today() - _ONE_DAY
+    last = found.now.date() - _ONE_DAY
     first = (wanted or (known[-1] if known else last)).replace(day=1)
     end = min((first + 31 * _ONE_DAY).replace(day=1) - _ONE_DAY, last)
     begin = max(first, known[0]) if known and wanted is None else first
@@ -65,7 +65,7 @@ def month_of(project: str, found: Findings, wanted: date | None) -> Month:
 def overview_of(project: str, found: Findings) -> Overview:
     """The project in one line, and all its gaps."""
     known = found.known_days
-    last = max([utc_today() - _ONE_DAY, *known[-1:]])
+    last = max([found.now.date() - _ONE_DAY, *known[-1:]])
     days = [found.day(day) for day in DateRange(known[0], last)] if known else []
     return Overview(
         project=project,

@@ -74,7 +74,7 @@ def print_status(report: StatusReport) -> None:
     _print_gaps(report)
     for problem in report.problems:
         stderr().print(
-            Text.assemble(("Not looked at: ", "bold yellow"), f"{problem.what}: {problem.why} "),
+            Text.assemble(("Problem: ", "bold yellow"), f"{problem.what}: {problem.why} "),
             Text(f"Next: {problem.next_step}"),
             soft_wrap=True,
         )

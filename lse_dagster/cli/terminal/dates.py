@@ -1,4 +1,7 @@
-"""`--date`: `YYYY-MM-DD`, `yesterday`, or a range `A..B`; always UTC, always days that are over."""
+"""`--date`: `YYYY-MM-DD`, `yesterday`, or a range `A..B`; always UTC, always days that are over.
+
+Over by LangSmith's clock, which is asked only where it may matter: this machine's may be wrong by days.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,8 +39,19 @@ class DateRange:
 
 
 def utc_today() -> date:
-    """The UTC date now."""
+    """The UTC date now, by this machine."""
     return datetime.now(UTC).date()
+
+
+def langsmith_today() -> date:
+    """The same by LangSmith, while it can be asked: one request. A wrong clock of this machine is told."""
+    from lse_dagster.cli.environment import langsmith_clock, load_settings_as_far_as_right
+    from lse_dagster.cli.terminal.console import stderr
+
+    clock = langsmith_clock(load_settings_as_far_as_right())
+    if (wrong := clock.problem()) is not None:
+        stderr().print(f"{wrong.why} {wrong.next_step}", soft_wrap=True)
+    return clock.now().date()
 
 
 class PastDate(click.ParamType[date]):
@@ -45,23 +59,23 @@ class PastDate(click.ParamType[date]):
 
     name = "date"
 
-    def __init__(self, today: Callable[[], date] = utc_today) -> None:
-        self._today = today
+    def __init__(self, today: Callable[[], date] | None = None) -> None:
+        self._today = today or langsmith_today
+        self._today_here = today or utc_today
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Read `YYYY-MM-DD` or `yesterday`; anything else is a usage error."""
         return value if isinstance(value, date) else self._read(str(value), param, ctx)
 
     def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        today = self._today()
         if text == "yesterday":
-            return today - _ONE_DAY
+            return self._today() - _ONE_DAY
         try:
             day = parse_date(text)
         except InvalidDate:
             self.fail(f"{text!r} is not a date: {_FORMS}.", param, ctx)
-        if day >= today:
-            why = f"by this machine's clock the last whole day is {today - _ONE_DAY}"
+        if day >= self._today_here() and day >= (today := self._today()):
+            why = f"the last whole day is {today - _ONE_DAY}"
             self.fail(f"{day} is not over yet in UTC: {why}.", param, ctx)
         return day
 
@@ -78,7 +92,7 @@ class PastDates(click.ParamType[DateRange]):
 
     name = "date or range"
 
-    def __init__(self, today: Callable[[], date] = utc_today) -> None:
+    def __init__(self, today: Callable[[], date] | None = None) -> None:
         self._day = PastDate(today)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> DateRange:
