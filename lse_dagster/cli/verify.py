@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from lse_dagster.cli.archive.wording import STYLES, mark
+from lse_dagster.cli.running.display import Display
+from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stdout
 from lse_dagster.cli.terminal.dates import DateRange
-from lse_dagster.cli.terminal.errors import StepsFailed, print_error
+from lse_dagster.cli.terminal.errors import StepsFailed, error_document, print_error
 from lse_dagster.cli.terminal.options import date_option, next_command, project_option, quiet_option
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
     from lse_dagster.calendar.days import CalendarDay
-    from lse_dagster.cli.running.verification import CheckResult, Verification
 
 
 @click.command()
@@ -48,7 +50,7 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
         raise click.UsageError("Give --json or --quiet, not both.")
     from lse_dagster.cli.environment import load_settings
     from lse_dagster.cli.running.instance import open_instance
-    from lse_dagster.cli.running.verification import Verifier
+    from lse_dagster.cli.running.runner import DayRunner
     from lse_dagster.cli.status.looking import look_at_days
     from lse_dagster.cli.terminal.options import choose_project
     from lse_dagster.defs.running.living_runs import end_killed_runs
@@ -59,22 +61,16 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     report = _Report(next(iter(configured.projects), None), as_json=as_json, quiet=quiet)
     with open_instance() as instance:
         end_killed_runs(instance)
-        verifier = Verifier(
-            settings,
-            name,
-            instance,
-            local_only=local_only,
-            on_check=report.check,
-            on_warning=report.warning,
-        )
+        runner = DayRunner(settings, name, instance, report)
         for day in days:
             report.begin(name, day)
-            report.end(verifier.verify(day) if day.local.has_folder else report.not_here(name, day))
+            plan = DayPlan(day.day, {}, day.project_id if day.is_beside else "", local_only)
+            report.end(runner.run(plan) if day.local.has_folder else report.not_here(name, day, plan), day)
     if report.failed:
         raise StepsFailed
 
 
-class _Report:
+class _Report(Display):
     """Prints what is found, as it is found."""
 
     def __init__(self, default_project: str | None, *, as_json: bool, quiet: bool) -> None:
@@ -91,37 +87,34 @@ class _Report:
         if not self._silent:
             self._console.print(Text.assemble((f"{day.day}", "bold"), named), soft_wrap=True)
 
-    def check(self, result: "CheckResult") -> None:
+    def check(self, outcome: CheckOutcome) -> None:
         """One check has its result."""
-        if self._silent:
-            return
-        mark, style = ("✓", "green") if result.passed else ("!", "yellow") if result.warning else ("✗", "red")
-        line = Text.assemble((f"  {mark} ", style), f"{result.name:<30} ", result.description)
-        self._console.print(line, soft_wrap=True)
+        if not self._silent:
+            sign = mark(outcome)
+            line = Text.assemble((f"  {sign} ", STYLES[sign]), f"{outcome.name:<30} ", outcome.description)
+            self._console.print(line, soft_wrap=True)
 
     def warning(self, text: str) -> None:
         """Something that is no result: why it takes so long."""
         if not self._silent:
             self._console.print(Text.assemble(("  ! ", "yellow"), text), soft_wrap=True)
 
-    def end(self, found: "Verification") -> None:
+    def end(self, found: DayOutcome, day: "CalendarDay") -> None:
         """The day is done."""
-        if not found.passed:
+        passed = not found.errors and all(check.holds for check in found.checks)
+        if not passed:
             self.failed.append(found.day)
         if self._json:
-            self._console.out(_document(found), highlight=False)
+            self._console.out(_document(found, day, passed=passed), highlight=False)
             return
         wrong = self._what_is_wrong(found)
         for error in (*found.errors, *([wrong] if wrong is not None else [])):
             print_error(error)
 
-    def not_here(self, project: str, day: "CalendarDay") -> "Verification":
+    def not_here(self, project: str, day: "CalendarDay", plan: DayPlan) -> DayOutcome:
         """Nothing can be compared without a day folder; where the day is instead, and how to get it."""
-        from lse_dagster.cli.running.verification import NotChecked, Verification
-
         archive, upload = (self._command(f"lse archive{step}", project, day.day) for step in ("", " upload"))
-        beside = day.project_id if day.is_beside else ""
-        restore = self._command("lse archive restore", project, day.day, beside)
+        restore = self._command("lse archive restore", project, day.day, plan.project_id)
         again = self._command("lse verify", project, day.day)
         if day.on_drive is not None:
             why = f"It is not on this disk. Its copy on Drive has {day.on_drive.bytes:,} bytes."
@@ -133,22 +126,18 @@ class _Report:
         else:
             why = "It is neither on this disk nor on Drive." if day.drive_known else "It is not on this disk."
             next_step = archive
-        error = NotChecked(f"Verifying the day {day.day} of {project!r}", why, next_step)
-        return Verification(project, day.day, None, day.project_id, errors=(error,))
+        error = ArchiveError(f"Verifying the day {day.day} of {project!r}", why, next_step)
+        return DayOutcome(project, plan, None, errors=(error,))
 
-    def _what_is_wrong(self, found: "Verification") -> ArchiveError | None:
+    def _what_is_wrong(self, found: DayOutcome) -> ArchiveError | None:
         """All failed checks as one error; the next step mends the first of them."""
         from lse_dagster.defs.check_table import CHECKS
 
-        failed = {
-            check.name: check
-            for check in found.checks
-            if not (check.passed or check.warning or check.error is not None)
-        }
+        failed = {check.name: check for check in found.checks if not (check.holds or check.error is not None)}
         if not failed:
             return None
         command = next(check.repair for check in CHECKS if check.repair and check.name in failed)
-        beside = found.project_id if found.is_beside and command == "lse archive restore" else ""
+        beside = found.plan.project_id if command == "lse archive restore" else ""
         repair = self._command(command, found.project, found.day, beside)
         again = self._command("lse verify", found.project, found.day)
         return ArchiveError(
@@ -161,28 +150,16 @@ class _Report:
         return next_command(command, day, project, default=self._default, project_id=project_id)
 
 
-def _document(found: "Verification") -> str:
+def _document(found: DayOutcome, day: "CalendarDay", *, passed: bool) -> str:
     return json.dumps(
         {
             "project": found.project,
             "date": found.day.isoformat(),
-            "project_id": found.project_id or None,
-            "passed": found.passed,
+            "project_id": day.project_id or None,
+            "passed": passed,
             "run_id": found.run_id,
-            "checks": [
-                {
-                    "asset": check.asset,
-                    "check": check.name,
-                    "passed": check.passed,
-                    "warning": check.warning,
-                    "description": check.description,
-                    "metadata": dict(check.metadata),
-                }
-                for check in found.checks
-            ],
-            "errors": [
-                {"what": error.what, "why": error.why, "next": error.next_step} for error in found.errors
-            ],
+            "checks": [{"asset": check.asset, **check.document} for check in found.checks],
+            "errors": [error_document(error) for error in found.errors],
         },
         ensure_ascii=False,
     )

@@ -11,17 +11,17 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from lse_dagster.cli.archive.wording import describe_day, describe_step, mark, megabytes, place_of
+from lse_dagster.cli.archive.wording import STYLES, describe_day, describe_step, mark, megabytes, place_of
+from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 from lse_dagster.cli.terminal.console import stdout
 from lse_dagster.defs.progress import Amount, ProgressEvent
 from lse_dagster.steps.fetch.progress import FetchProgress
 
-_STYLES = {"✓": "green", "!": "yellow", "✗": "red"}
 _UNKNOWN_TOTAL = None
 
 
-class Bars:
+class Bars(Display):
     """Draws with Rich. Rich's own lock makes `progress` safe from any thread."""
 
     def __init__(self, project: str, days: Sequence[date]) -> None:
@@ -106,7 +106,7 @@ class Bars:
         if not self._several or not outcome.passed:
             sign = mark(outcome)
             day = f"{self._day} " if self._several else ""
-            self._say("  ", (sign, _STYLES[sign]), f" {day}{outcome.name}: ", (outcome.description, "dim"))
+            self._say("  ", (sign, STYLES[sign]), f" {day}{outcome.name}: ", (outcome.description, "dim"))
 
     def end_day(self, outcome: DayOutcome) -> None:
         """Take the bars away, and say of a range's day what became of it."""
@@ -114,7 +114,7 @@ class Bars:
         self.close()
         if self._several:
             sign = "✓" if outcome.error is None else "✗"
-            self._say((f"{sign} ", _STYLES[sign]), (f"{outcome.day}", "bold"), f" {describe_day(outcome)}")
+            self._say((f"{sign} ", STYLES[sign]), (f"{outcome.day}", "bold"), f" {describe_day(outcome)}")
 
     def close(self) -> None:
         """Take the bars away; the lines stay."""

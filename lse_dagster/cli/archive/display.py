@@ -6,13 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from lse_dagster.cli.archive.log_lines import Silence
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import DayOutcome
 from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.errors import error_document
 
 
-class JsonLines(Silence):
+class JsonLines(Display):
     """Writes what `--help` of the commands documents."""
 
     def __init__(self) -> None:
@@ -34,19 +34,9 @@ def day_document(outcome: DayOutcome) -> bytes:
             "run_id": outcome.run_id,
             "steps": [{"step": done.step, "metadata": done.metadata} for done in outcome.steps],
             "checks": [
-                {
-                    "step": check.step,
-                    "check": check.name,
-                    "passed": check.passed,
-                    "warning": check.warning,
-                    "description": check.description,
-                    "metadata": check.metadata,
-                }
-                for check in outcome.checks
+                {"step": outcome.plan.step_of(check.asset), **check.document} for check in outcome.checks
             ],
-            "error": (
-                None if error is None else {"what": error.what, "why": error.why, "next": error.next_step}
-            ),
+            "error": error and error_document(error),
         }
     )
 
@@ -57,11 +47,11 @@ OutputForm = Literal["human", "json", "quiet"]
 def choose_display(form: OutputForm, project: str, days: Sequence[date]) -> Display:
     """The display for this process's stdout."""
     from lse_dagster.cli.archive.bars import Bars
-    from lse_dagster.cli.archive.log_lines import LogLines, Silence
+    from lse_dagster.cli.archive.log_lines import LogLines
     from lse_dagster.cli.terminal.console import can_draw
 
     if form == "json":
         return JsonLines()
     if form == "quiet":
-        return Silence()
+        return Display()
     return Bars(project, days) if can_draw() else LogLines(project)

@@ -1,8 +1,9 @@
-"""Displays without a terminal: one plain line per event, or nothing at all."""
+"""The display without a terminal: one plain line per event."""
 
 import time
 
 from lse_dagster.cli.archive.wording import describe_step, mark, place_of
+from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 from lse_dagster.cli.terminal.console import stdout
 from lse_dagster.defs.progress import ProgressEvent, describe
@@ -10,44 +11,7 @@ from lse_dagster.defs.progress import ProgressEvent, describe
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-class Silence:
-    """Says nothing. Errors still go to stderr."""
-
-    def begin_day(self, plan: DayPlan) -> None:
-        """Nothing."""
-
-    def wait_for_others(self, step: Step) -> None:
-        """Nothing."""
-
-    def begin_step(self, step: Step) -> None:
-        """Nothing."""
-
-    def begin_checks(self, step: Step) -> None:
-        """Nothing."""
-
-    def progress(self, event: ProgressEvent) -> None:
-        """Nothing."""
-
-    def warning(self, text: str) -> None:
-        """Nothing."""
-
-    def end_step(self, outcome: StepOutcome) -> None:
-        """Nothing."""
-
-    def fail_step(self, step: Step) -> None:
-        """Nothing."""
-
-    def check(self, outcome: CheckOutcome) -> None:
-        """Nothing."""
-
-    def end_day(self, outcome: DayOutcome) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class LogLines(Silence):
+class LogLines(Display):
     """Lines that a log keeps: each names the project and the day."""
 
     def __init__(self, project: str) -> None:

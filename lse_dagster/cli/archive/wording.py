@@ -5,6 +5,9 @@ from pathlib import Path
 
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, Metadata, StepOutcome
 
+STYLES = {"✓": "green", "!": "yellow", "✗": "red"}
+"""The colours of the marks."""
+
 _NOUNS = {"runs": "runs", "feedback": "feedback records", "attachments": "attachments"}
 
 

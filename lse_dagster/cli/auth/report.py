@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from lse_dagster.cli.terminal.console import say, stderr, stdout
+from lse_dagster.cli.terminal.errors import error_document
 from lse_dagster.drive.status import ArchiveFolder, DriveUser, SecretFile, SignInStatus
 
 _WAYS = {
@@ -41,7 +42,8 @@ def print_json(status: SignInStatus) -> None:
         "user": status.user and {**_plain(status.user), "free_bytes": status.user.free_bytes},
         "folder": status.folder and _plain(status.folder),
         "warnings": warnings(status),
-        "problem": problem and {"what": problem.what, "why": problem.why, "next_step": problem.next_step},
+        # `next_step` is what it was called here alone; who reads it goes on.
+        "problem": problem and {**error_document(problem), "next_step": problem.next_step},
     }
     say(json.dumps(document, indent=2, default=str))
 

@@ -1,6 +1,6 @@
 """Who is shown what a run does, as it happens."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 
@@ -8,8 +8,11 @@ if TYPE_CHECKING:  # it imports Dagster, and a question must not wait for that
     from lse_dagster.defs.progress import ProgressEvent
 
 
-class Display(Protocol):
-    """Told what happens, in order: a day begins, its steps and checks begin and end, the day ends."""
+class Display:
+    """Told what happens, in order: a day begins, its steps and checks begin and end, the day ends.
+
+    This one shows nothing of it; errors still go to stderr.
+    """
 
     def begin_day(self, plan: DayPlan) -> None:
         """The steps of a day are about to run."""

@@ -6,15 +6,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from lse_dagster.cli.running.display import Display
-from lse_dagster.cli.running.outcome import (
-    ASSET_OF_STEP,
-    CheckOutcome,
-    DayOutcome,
-    DayPlan,
-    Step,
-    StepOutcome,
-    plain,
-)
+from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome, plain
 from lse_dagster.cli.terminal.errors import REPORT_IT
 from lse_dagster.cli.terminal.interrupts import raise_at_once
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, NoSuchDay, NoSuchZip, OverwriteRefused
@@ -48,7 +40,7 @@ _OF_ONE_DAY = frozenset(
 
 
 class StepFailed(ArchiveError):
-    """A step failed: the three parts of the error that it raised."""
+    """A step failed, or a check could not be made: the three parts of the error that it raised."""
 
 
 class ChecksFailed(ArchiveError):
@@ -81,10 +73,9 @@ class RunEvents:
         self._display = display
         self._wait = wait
         self._on_interrupt = on_interrupt
-        self._step_of_asset = {ASSET_OF_STEP[step]: step for step in plan.steps}
         self._steps: list[StepOutcome] = []
         self._checks: list[CheckOutcome] = []
-        self._error: StepFailed | None = None
+        self._errors: list[ArchiveError] = []
         self._trace = ""
         self._concerns_one_day = True
         self._interrupted = False
@@ -120,15 +111,18 @@ class RunEvents:
         """What became of the day. Raises `KeyboardInterrupt` for a run that was interrupted."""
         if self._interrupted:
             raise KeyboardInterrupt
-        failed = tuple(check for check in self._checks if not check.passed and not check.warning)
-        error: ArchiveError | None = self._error
-        if error is None and failed:
-            error = ChecksFailed(self._project, self._plan, failed)
-        if error is None and not succeeded:
-            error = StepFailed(
-                f"Working on the day {self._plan.day} of {self._project!r}",
-                "Dagster says that the run failed, and no step says why.",
-                f"Look at the run {self._run_id} in the Dagster UI.",
+        failed = tuple(check for check in self._checks if not check.holds)
+        # One cause, such as a broken summary, keeps several checks from being made.
+        errors = list({error.why: error for error in self._errors}.values())
+        if not errors and failed and self._plan.steps:
+            errors.append(ChecksFailed(self._project, self._plan, failed))
+        if not errors and not failed and not succeeded:
+            errors.append(
+                StepFailed(
+                    f"Working on the day {self._plan.day} of {self._project!r}",
+                    "Dagster says that the run failed, and no step says why.",
+                    f"Look at the run {self._run_id} in the Dagster UI.",
+                )
             )
         return DayOutcome(
             project=self._project,
@@ -136,7 +130,7 @@ class RunEvents:
             run_id=self._run_id,
             steps=tuple(self._steps),
             checks=tuple(self._checks),
-            error=error,
+            errors=tuple(errors),
             trace=self._trace,
             concerns_one_day=self._concerns_one_day,
         )
@@ -149,27 +143,29 @@ class RunEvents:
 
     def _step_of(self, event: dg.DagsterEvent) -> Step:
         op = (event.step_key or "").rpartition("__")[2]
-        return self._step_of_asset[op.removesuffix(_CHECKS_SUFFIX)]
+        return self._plan.step_of(op.removesuffix(_CHECKS_SUFFIX))
 
     def _materialized(self, materialization: dg.AssetMaterialization) -> None:
-        step = self._step_of_asset[materialization.asset_key.path[-1]]
+        step = self._plan.step_of(materialization.asset_key.path[-1])
         outcome = StepOutcome(step, plain(materialization.metadata))
         self._steps.append(outcome)
         self._display.end_step(outcome)
 
     def _checked(self, evaluation: dg.AssetCheckEvaluation) -> None:
+        parts = error_of_result(evaluation.metadata)
         check = CheckOutcome(
-            step=self._step_of_asset[evaluation.asset_key.path[-1]],
+            asset=evaluation.asset_key.path[-1],
             name=evaluation.check_name,
             passed=evaluation.passed,
             warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
             description=evaluation.description or "",
             metadata=plain(evaluation.metadata),
+            error=StepFailed(*parts) if parts is not None else None,
         )
         self._checks.append(check)
         self._display.check(check)
-        if parts := error_of_result(evaluation.metadata):
-            self._error = self._error or StepFailed(*parts)
+        if check.error is not None:
+            self._errors.append(check.error)
 
     def _failed(self, event: dg.DagsterEvent) -> None:
         error = event.step_failure_data.error
@@ -180,7 +176,7 @@ class RunEvents:
         if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
             return  # the evaluations said it already
         self._display.fail_step(self._step_of(event))
-        self._error = StepFailed(*parts_of_failure(event, otherwise_next=REPORT_IT))
+        self._errors.insert(0, StepFailed(*parts_of_failure(event, otherwise_next=REPORT_IT)))
         self._trace = error.to_string() if error is not None else ""
         cause = error.cause if error is not None else None
         self._concerns_one_day = cause is not None and cause.cls_name in _OF_ONE_DAY

@@ -42,11 +42,17 @@ class DayPlan:
     overwrite: Mapping[Step, Overwrite]
     project_id: str = ""
     """LangSmith's id of the project that is meant, where several of one name have the day."""
+    local_only: bool = False
+    """Of a plan without steps, which makes the checks again: only those that ask nobody but this disk."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps, in the order of the data."""
         return tuple(self.overwrite)
+
+    def step_of(self, asset: str) -> Step:
+        """The step that makes an asset."""
+        return next(step for step in (*self.overwrite, *ASSET_OF_STEP) if ASSET_OF_STEP[step] == asset)
 
 
 @dataclass(frozen=True)
@@ -61,24 +67,43 @@ class StepOutcome:
 class CheckOutcome:
     """One asset check. As a `warning` it may fail without failing the day."""
 
-    step: Step
+    asset: str
     name: str
     passed: bool
     warning: bool
     description: str
     metadata: Metadata
+    error: ArchiveError | None = None
+    """What kept the check from being made."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is no reason to call the day wrong."""
+        return self.passed or self.warning
+
+    @property
+    def document(self) -> dict[str, object]:
+        """As JSON; who shows it adds where it belongs."""
+        return {
+            "check": self.name,
+            "passed": self.passed,
+            "warning": self.warning,
+            "description": self.description,
+            "metadata": dict(self.metadata),
+        }
 
 
 @dataclass(frozen=True)
 class DayOutcome:
-    """All that became of one day, and the id of the Dagster run. Done if there is no `error`."""
+    """All that became of one day, and the id of the Dagster run, if there was one."""
 
     project: str
     plan: DayPlan
-    run_id: str
-    steps: tuple[StepOutcome, ...]
-    checks: tuple[CheckOutcome, ...]
-    error: ArchiveError | None
+    run_id: str | None
+    steps: tuple[StepOutcome, ...] = ()
+    checks: tuple[CheckOutcome, ...] = ()
+    errors: tuple[ArchiveError, ...] = ()
+    """Of one cause one; what failed a step comes first."""
     trace: str = ""
     """Where the error was raised, for `--debug`."""
     concerns_one_day: bool = True
@@ -88,6 +113,11 @@ class DayOutcome:
     def day(self) -> date:
         """The UTC date."""
         return self.plan.day
+
+    @property
+    def error(self) -> ArchiveError | None:
+        """Why the day is not done; None if it is."""
+        return next(iter(self.errors), None)
 
     @property
     def passed_checks(self) -> int:

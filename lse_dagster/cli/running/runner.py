@@ -1,4 +1,6 @@
-"""Running one day's steps: the very same assets, in this process, on the user's Dagster instance.
+"""Running one day's steps, or its checks again: the very same assets and checks, in this process.
+
+On the user's Dagster instance, so that the UI shows what was done and found here.
 
 A run that is interrupted ends as canceled in Dagster.
 """
@@ -14,6 +16,7 @@ from lse_dagster.cli.running.events import RunEvents
 from lse_dagster.cli.running.outcome import ASSET_OF_STEP, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.interrupts import remembered_interrupts
 from lse_dagster.definitions import build_definitions
+from lse_dagster.defs.check_table import CHECKS
 from lse_dagster.defs.own_records import tag_of_id
 from lse_dagster.defs.progress import heard_by
 from lse_dagster.defs.project import archived_projects
@@ -37,12 +40,11 @@ class DayRunner:
         (self._project,) = (one for one in archived_projects(settings.projects) if one.name == project)
 
     def run(self, plan: DayPlan) -> DayOutcome:
-        """Run the steps of one day. What a step raised is in the outcome.
+        """Run the steps of one day, or, without any, its checks. What a step raised is in the outcome.
 
         Raises `KeyboardInterrupt` when the run was interrupted; Dagster has it as canceled then.
         """
         run_id = str(uuid.uuid4())
-        job = self._project.job_name("restore" if "restore" in plan.steps else "archive")
         with (
             living(self._instance, run_id),
             told_while_waiting(self._instance, run_id, self._display.warning) as wait,
@@ -57,19 +59,33 @@ class DayRunner:
                 on_interrupt=self._report_canceling,
             )
             self._instance.add_event_listener(run_id, events.listen)
-            result = self._definitions.resolve_job_def(job).execute_in_process(
+            result = self._job(plan).execute_in_process(
                 instance=self._instance,
                 run_id=run_id,
-                partition_key=plan.day.isoformat(),
-                asset_selection=[self._project.key(ASSET_OF_STEP[step]) for step in plan.steps],
                 run_config=self._run_config(plan),
-                tags={**place_tags(os.getpid()), **tag_of_id(plan.project_id)},
+                tags={
+                    **place_tags(os.getpid()),
+                    **tag_of_id(plan.project_id),
+                    # The job of the checks has no partitions, so that it can be run for every day at once.
+                    "dagster/partition": plan.day.isoformat(),
+                },
                 raise_on_error=False,
             )
             if interrupted():
                 self._report_canceled(run_id)
                 raise KeyboardInterrupt
         return events.outcome(succeeded=result.success)
+
+    def _job(self, plan: DayPlan) -> dg.JobDefinition:
+        name = "restore" if "restore" in plan.steps else "archive" if plan.steps else "verify"
+        job = self._definitions.resolve_job_def(self._project.job_name(name))
+        if plan.steps:
+            keys = {self._project.key(ASSET_OF_STEP[step]) for step in plan.steps}
+            return job.get_subset(asset_selection=keys)
+        if plan.local_only:
+            checks = {check.key(self._project) for check in CHECKS if check.asks is None}
+            return job.get_subset(asset_selection=set(), asset_check_selection=checks)
+        return job
 
     def _run_config(self, plan: DayPlan) -> dict[str, Any]:
         ops: dict[str, Any] = {}

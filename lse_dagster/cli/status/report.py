@@ -13,6 +13,7 @@ from lse_dagster.calendar.rules import Need
 from lse_dagster.cli.status.overview import Month, Overview
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
+from lse_dagster.cli.terminal.errors import error_document
 from lse_dagster.cli.terminal.options import next_command
 from lse_dagster.day.identity import id_hash
 from lse_dagster.day.names import day_name
@@ -88,10 +89,7 @@ def status_document(report: StatusReport) -> str:
         "days": [_day_fields(day) for day in report.month.days],
         "gaps": [_gap_fields(gap, report.command(gap)) for gap in report.gaps],
         "projects": [_overview_fields(overview) for overview in report.overviews],
-        "problems": [
-            {"what": problem.what, "why": problem.why, "next": problem.next_step}
-            for problem in report.problems
-        ],
+        "problems": [error_document(problem) for problem in report.problems],
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
 

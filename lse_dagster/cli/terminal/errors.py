@@ -69,6 +69,11 @@ def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
     return ExitCode.FAILED
 
 
+def error_document(error: ArchiveError) -> dict[str, str]:
+    """An error as every JSON document of a command holds it."""
+    return {"what": error.what, "why": error.why, "next": error.next_step}
+
+
 def print_error(error: ArchiveError) -> None:
     """Three lines on stderr."""
     for label, style, text in (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from lse_dagster.cli.archive.log_lines import Silence
+from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan, Step
 from lse_dagster.cli.terminal.interrupts import interruptible
 from lse_dagster.day.overwrite.policy import Overwrite
@@ -25,7 +25,7 @@ ARCHIVE: Mapping[Step, Overwrite] = {"fetch": "superset", "zip": "superset", "up
 RESTORE: Mapping[Step, Overwrite] = {"restore": "superset"}
 
 
-class Impatient(Silence):
+class Impatient(Display):
     """A person who presses Ctrl+C as soon as they see something."""
 
     def __init__(self, is_it: Callable[[ProgressEvent], bool]) -> None:
@@ -55,7 +55,7 @@ class Person:
     instance: dg.DagsterInstance
 
     def finish(self, steps: Mapping[Step, Overwrite]) -> None:
-        runner = self.workplace.runner(Silence(), self.instance)
+        runner = self.workplace.runner(Display(), self.instance)
         assert runner.run(DayPlan(DATE, steps)).error is None
         assert self.latest_status() == dg.DagsterRunStatus.SUCCESS
 

@@ -82,7 +82,8 @@ def test_json_is_one_document_in_good_and_bad_days(auth: Auth, drive_sandbox: Co
     assert json.loads(good.stdout)["files"][0]["mode"] == "0600"
     document: dict[str, Any] = json.loads(bad.stdout)
     assert document["uploads_work"] is False
-    assert "Content manager" in document["problem"]["next_step"]
+    assert "Content manager" in document["problem"]["next"]
+    assert document["problem"]["next_step"] == document["problem"]["next"]
     assert document["folder"]["drive_name"] == "Sandbox drive"
     assert bad.stderr == ""
 
