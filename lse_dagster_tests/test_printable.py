@@ -11,7 +11,7 @@ import click
 import dagster as dg
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.progress import Progress, TextColumn
 from rich.table import Table
@@ -99,7 +99,7 @@ ROADS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.parametrize("road", ROADS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=anything)
 def test_no_text_steers_the_terminal(road: str, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -111,7 +111,7 @@ def test_no_text_steers_the_terminal(road: str, text: str) -> None:
     assert steering("".join(stream.getvalue() for stream in streams)) == set()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=anything)
 def test_no_text_steers_a_terminal_with_bars_and_colours(text: str) -> None:
     marked = "".join(f"<{char}>" for char in text)  # Rich's own sequences hold no such thing
@@ -160,7 +160,7 @@ def webhook(receiver: Receiver) -> Iterator[tuple[Webhook, Receiver]]:
     yield Webhook(receiver.url), receiver
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50)
 @given(text=st.one_of(anything, st.text("<>!&;|@#channelhttp:/. \x1b\u202e")))
 def test_no_message_steers_slack(webhook: tuple[Webhook, Receiver], text: str) -> None:
     hook, receiver = webhook

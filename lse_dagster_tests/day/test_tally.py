@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.day.store import DayStore
@@ -67,7 +67,6 @@ def test_a_run_that_was_patched_is_counted_once_in_its_later_form(tmp_path: Path
 
 
 @given(st.lists(KINDS, max_size=20))
-@settings(deadline=None)
 def test_a_fetch_counts_what_its_files_say(
     kinds: list[tuple[int, str | None, str | None, str | None]],
 ) -> None:

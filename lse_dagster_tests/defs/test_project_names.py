@@ -41,7 +41,7 @@ def can_be_a_name(text: str) -> bool:
 @example(["a", "project-cf2abf", "日本"])
 @example(["a", LONG, f"{LONG}-2"])
 @example(["\udcff", "b", "c"])
-@hypothesis_settings(deadline=None, max_examples=60)
+@hypothesis_settings(max_examples=60)
 def test_definitions_load_and_each_project_that_can_be_defined_has_keys_of_its_own(names: list[str]) -> None:
     possible = {name for name in names if can_be_a_name(name)}
 

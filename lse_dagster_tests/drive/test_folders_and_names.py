@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -66,9 +66,7 @@ def test_a_folder_in_the_trash_is_not_used_again(
     assert made["id"] != trashed
 
 
-@hypothesis_settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=20)
 @given(folder=awkward_names, name=awkward_names)
 def test_any_name_is_found_again_exactly(drive: DriveArchive, tmp_path: Path, folder: str, name: str) -> None:
     path = tmp_path / "content"

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lse_dagster.day.writing.feedback import FeedbackSpool
@@ -175,7 +175,7 @@ def test_what_comes_while_it_is_listed_is_kept_and_more_than_was_said_is_fine(
     shuffled=st.booleans(),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 def test_whatever_is_deleted_meanwhile_each_record_that_stays_is_kept_or_its_run_is_named(
     counts: list[int],
     deletions: list[int],

@@ -9,7 +9,7 @@ import pytest
 import requests
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseDownload, MediaIoBaseUpload
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lse_dagster.sandbox.client import ControlClient
@@ -66,7 +66,7 @@ def test_googles_client_uploads_small_files_in_one_request(robot: DriveClients) 
 
 
 @pytest.mark.parametrize("line", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(data=st.one_of(st.binary(max_size=300), st.text("-=frontie\r\n", max_size=60).map(str.encode)))
 def test_any_content_survives_a_multipart_upload(robot: DriveClients, line: bytes, data: bytes) -> None:
     response = related(robot, data, line)

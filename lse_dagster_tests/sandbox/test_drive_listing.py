@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from googleapiclient.errors import HttpError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lse_dagster.sandbox.client import ControlClient
@@ -108,7 +108,7 @@ def test_a_folder_that_the_caller_cannot_see_is_not_found(robot: DriveClients) -
     assert failure.value.status_code == 404
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_any_name_is_found_again_by_its_escaped_form(robot: DriveClients, shelf: str, name: str) -> None:
     file_id = robot.create(name=name, parents=[shelf])

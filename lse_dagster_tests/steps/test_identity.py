@@ -53,7 +53,7 @@ def traces(day: DayFolder) -> set[str]:
     return {name.split("_")[0] for name in day.summary.trace_names()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(of_the_first_system, fetches)
 def test_each_holds_what_was_fetched_of_it_and_nothing_of_another(
     without_id: set[int] | None, sequence: list[tuple[str, set[int], Overwrite]]

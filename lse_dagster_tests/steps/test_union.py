@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -321,10 +321,5 @@ def test_nothing_that_was_archived_goes_whatever_happens_where(
         Archive.drive = drive
         run_state_machine_as_test(
             Archive,
-            settings=settings(
-                max_examples=60,
-                stateful_step_count=8,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
+            settings=settings(max_examples=60, stateful_step_count=8),
         )

@@ -30,7 +30,7 @@ def prove(path: Path, recorded: str | None = None) -> str:
     return prove_zip(path, project=PROJECT, day=DAY, recorded=recorded)
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(data=st.data())
 def test_a_flipped_bit_is_noticed_or_changes_nothing_that_comes_out(
     whole: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

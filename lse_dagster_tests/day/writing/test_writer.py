@@ -130,7 +130,7 @@ def test_a_day_without_runs_is_a_day(tmp_path: Path) -> None:
 trees = st.lists(st.tuples(st.integers(0, 86_399), st.lists(st.integers(0, 90_000), max_size=6)), max_size=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees, st.randoms(use_true_random=False))
 def test_whatever_the_order_of_arrival_the_day_is_the_same(
     trees: list[tuple[int, list[int]]], random: Random
@@ -156,7 +156,7 @@ def _second(second: int) -> datetime:
     return at("00:00:00") + timedelta(seconds=second)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seconds=st.lists(st.integers(0, 86_399) | st.just(43_200), max_size=40),
     count=st.integers(1, 12),

@@ -99,7 +99,6 @@ def expect_few(told: Told) -> None:
     assert all(later - at >= timedelta(days=1) for at, later in pairwise(digests))
 
 
-@settings(deadline=None)
 @given(moves(killed=st.just(False)))
 def test_no_cause_is_told_more_than_four_times_a_day(script: Sequence[Move]) -> None:
     told = Told()
@@ -110,7 +109,6 @@ def test_no_cause_is_told_more_than_four_times_a_day(script: Sequence[Move]) -> 
     expect_few(told)
 
 
-@settings(deadline=None)
 @example([(CAUSES[0], True, 1), (CAUSES[0], False, 1), (CAUSES[1], False, 1)] * 10)
 @given(st.lists(st.tuples(st.sampled_from(CAUSES), st.booleans(), st.integers(0, 3)), max_size=60))
 def test_what_fails_and_works_in_turns_is_not_told_each_time(turns: list[tuple[str, bool, int]]) -> None:
@@ -126,7 +124,7 @@ def test_what_fails_and_works_in_turns_is_not_told_each_time(turns: list[tuple[s
     expect_few(told)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(moves(killed=st.booleans()))
 def test_every_failure_and_danger_is_told_and_every_end(script: Sequence[Move]) -> None:
     # given: failures, successes, dangers, a webhook that is down at times, and a daemon that is killed
@@ -153,7 +151,6 @@ def test_every_failure_and_danger_is_told_and_every_end(script: Sequence[Move]) 
     assert (told.ledger.causes, told.ledger.dangers) == ({}, ())
 
 
-@settings(deadline=None)
 @given(moves(killed=st.just(True)))
 def test_who_is_killed_after_each_message_sends_it_again_and_forgets_none(script: Sequence[Move]) -> None:
     killed, spared = Told(), Told()

@@ -59,7 +59,7 @@ RUNS = st.lists(
 
 
 @given(RUNS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_was_counted_while_a_day_was_written_is_what_its_files_hold(plan: list[dict[str, Any]]) -> None:
     made: list[ARun] = [root(MIDNIGHT), root(BEFORE)]
     raws = [run.raw() for run in made]

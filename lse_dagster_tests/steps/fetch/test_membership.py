@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lse_dagster.day.folder import DayFolder
@@ -134,7 +134,7 @@ def test_a_start_with_all_its_digits_decides_against_a_dotted_order_of_the_next_
 offsets = st.integers(-2_500, 2_500).map(lambda us: MIDNIGHT + timedelta(microseconds=us))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(
     traces=st.lists(st.lists(st.tuples(offsets, offsets), min_size=1, max_size=4), min_size=1, max_size=4),
     v2=st.booleans(),

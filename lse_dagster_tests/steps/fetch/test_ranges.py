@@ -74,7 +74,7 @@ starts = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     starts, st.integers(1, 8), st.integers(1, 20), st.booleans(), st.randoms(use_true_random=False), st.data()
 )
@@ -90,7 +90,7 @@ def test_no_run_is_lost_whatever_the_interleaving_and_the_order(
     assert gaps(LOW, HIGH, crew[0].done) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(starts, st.integers(1, 8), st.data())
 def test_a_server_whose_first_page_shows_that_it_does_not_sort_costs_time_and_no_run(
     offsets: list[int], workers: int, data: st.DataObject
@@ -103,7 +103,7 @@ def test_a_server_whose_first_page_shows_that_it_does_not_sort_costs_time_and_no
     assert crew[0].kept == {number for number, _ in server}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 8), st.integers(5, 50), st.data())
 def test_an_even_day_costs_few_requests_more_than_it_must(
     workers: int, page_size: int, data: st.DataObject
