@@ -20,6 +20,7 @@ from langsmith import Client
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster_tests.deploy.postgres import find_postgres
+from lse_dagster_tests.worlds.dagster_storage import keep_what_storages_make
 from lse_dagster_tests.worlds.day_archive import DayArchive
 from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 from lse_dagster_tests.worlds.unattended import (
@@ -50,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    keep_what_storages_make()
     if _is_a_disk_for_tests(MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
