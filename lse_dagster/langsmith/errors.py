@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Self
 
 from lse_dagster.errors import ArchiveError
 
@@ -93,6 +94,11 @@ class InvalidAnswer(ArchiveError):
     """An answer came complete but is not what LangSmith documents. Nothing of it is used."""
 
     transient = True
+
+    @classmethod
+    def with_no_run(cls, what: str, error: Exception) -> Self:
+        """It holds what is no run where one is to be."""
+        return cls(what, f"{error}.", "Run this again, and report it if it stays.")
 
 
 class QueryGoesInCircles(ArchiveError):

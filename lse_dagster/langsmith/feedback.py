@@ -215,9 +215,5 @@ def _number(raw: msgspec.Raw) -> tuple[str, int]:
     try:
         run = decode_run(_RUN, raw)
     except InvalidRun as error:
-        raise InvalidAnswer(
-            "Reading the feedback in numbers of a run",
-            f"{error}.",
-            "Run this again, and report it if it stays.",
-        ) from error
+        raise InvalidAnswer.with_no_run("Reading the feedback in numbers of a run", error) from error
     return run.id, count_feedback(run.feedback_stats)

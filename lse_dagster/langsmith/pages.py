@@ -90,8 +90,4 @@ def run_ids(items: Iterable[bytes | msgspec.Raw]) -> list[str]:
     try:
         return [decode_run(_DECODER, item).id for item in items]
     except InvalidRun as error:
-        raise InvalidAnswer(
-            "Reading the id of a run that LangSmith sent",
-            f"{error}.",
-            "Run this again, and report it if it stays.",
-        ) from None
+        raise InvalidAnswer.with_no_run("Reading the id of a run that LangSmith sent", error) from None

@@ -97,16 +97,16 @@ def count_again(
     one may have its name now, empty where it is not known; `now`: this machine's time. Raises
     `ProjectNotFound`, and what `Transport.post` raises.
     """
-    session, interval = archived_id or project_id(transport, project), DayInterval.of(day)
+    of_project, interval = archived_id or project_id(transport, project), DayInterval.of(day)
     now = transport.time.now(now)
-    whole = started_in(session, interval)
+    whole = started_in(of_project, interval)
     total = count_runs(transport, whole)
     if total > held:
         return Recount(total, now, missing=total - held)
     if total == 0 or choose_queries(transport) is not V2Queries or (known := outlines()) is None:
         return Recount(total, now)
     try:
-        missing, changed = _compare(transport, known, [whole, tail_of(session, interval, now=now)])
+        missing, changed = _compare(transport, known, [whole, tail_of(of_project, interval, now=now)])
     except NoSuchEndpoint:
         # The server says it is new enough and has no v2 all the same.
         return Recount(total, now)
@@ -139,8 +139,6 @@ def _outline(item: msgspec.Raw) -> RunOutline:
     try:
         return read_outline(item)
     except InvalidRun as error:
-        raise InvalidAnswer(
-            "Comparing a run that LangSmith sent with the archive",
-            f"{error}.",
-            "Run this again, and report it if it stays.",
+        raise InvalidAnswer.with_no_run(
+            "Comparing a run that LangSmith sent with the archive", error
         ) from error

@@ -36,7 +36,7 @@ _QUEUED_PER_WORKER: Final = 8
 
 @dataclass(frozen=True)
 class DownloadTraffic:
-    """What the downloads have taken so far."""
+    """What the downloads have taken so far: bytes received, requests, and how many of these again."""
 
     bytes: int
     requests: int

@@ -87,7 +87,5 @@ class RunIntake:
             for raw in added.naming_files:
                 self.downloads.add(raw)
         except InvalidRun as error:
-            raise InvalidAnswer(
-                "Reading a run that LangSmith sent", f"{error}.", "Run this again, and report it if it stays."
-            ) from error
+            raise InvalidAnswer.with_no_run("Reading a run that LangSmith sent", error) from error
         return added

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from lse_dagster.langsmith.transport import Transport
+from lse_dagster.steps.fetch.attachments import DownloadTraffic
 from lse_dagster.steps.fetch.job import RunIntake
 from lse_dagster.steps.fetch.ranges import RangeBoard
 
@@ -13,12 +14,9 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """What a fetch has taken so far, with its attachments: bytes received, requests, seconds of pauses."""
+class Traffic(DownloadTraffic):
+    """What a fetch has taken so far, with its attachments and pauses."""
 
-    bytes: int
-    requests: int
-    retries: int
     seconds_waited: float
 
 

@@ -16,8 +16,7 @@ from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.day import FetchedDay, fetch_day
 from lse_dagster.steps.fetch.progress import FetchProgress
-from lse_dagster.steps.fetch.workers import WORKERS
-from lse_dagster_tests.steps.fetch.planned import DAY, PlannedRun, Planner, expect_whole, hidden_files, ingest
+from lse_dagster_tests.steps.fetch.planned import DAY, PlannedRun, expect_whole, hidden_files
 from lse_dagster_tests.worlds.langsmith import TracedProject
 
 NOW = datetime(2025, 9, 1, tzinfo=UTC)
@@ -92,12 +91,3 @@ class Interrupted:
 
 def _is_for_runs_of_the_day(body: dict[str, Any]) -> bool:
     return "trace_filter" not in body and body.get("selects", body.get("select")) not in (["ID"], ["id"])
-
-
-def interrupted_day(
-    project: TracedProject, control: ControlClient, connect: Callable[..., Transport], root: Path
-) -> Interrupted:
-    """The same number of runs in each of the ranges that a fetch begins with."""
-    runs = Planner(f"resume {project.name}").spread(RUNS_IN_A_RANGE * WORKERS)
-    ingest(project.api, runs)
-    return Interrupted(project, control, connect, DayStore(root), runs)

@@ -8,21 +8,7 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.langsmith.transport import Transport
-from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.steps.fetch.interrupted import NOW, RUNS_IN_A_RANGE, Interrupted, interrupted_day
-from lse_dagster_tests.worlds.langsmith import TracedProject
-
-
-@pytest.fixture
-def interrupted(
-    project: TracedProject,
-    langsmith_sandbox: ControlClient,
-    connect: Callable[..., Transport],
-    tmp_path: Path,
-) -> Interrupted:
-    """A day that can be interrupted."""
-    return interrupted_day(project, langsmith_sandbox, connect, tmp_path)
+from lse_dagster_tests.steps.fetch.interrupted import NOW, RUNS_IN_A_RANGE, Interrupted
 
 
 def later(interrupted: Interrupted) -> datetime:

@@ -1,15 +1,11 @@
 """A fetch that was interrupted: the next one takes over what was completed and asks for the rest alone."""
 
 import gc
-from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.langsmith.transport import Transport
-from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster.steps.fetch.workers import WORKERS
 from lse_dagster_tests.steps.fetch.interrupted import (
@@ -17,21 +13,8 @@ from lse_dagster_tests.steps.fetch.interrupted import (
     RUNS_IN_A_RANGE,
     SOME_RANGES,
     Interrupted,
-    interrupted_day,
 )
 from lse_dagster_tests.steps.fetch.planned import DAY, Planner, contents, ingest
-from lse_dagster_tests.worlds.langsmith import TracedProject
-
-
-@pytest.fixture
-def interrupted(
-    project: TracedProject,
-    langsmith_sandbox: ControlClient,
-    connect: Callable[..., Transport],
-    tmp_path: Path,
-) -> Interrupted:
-    """A day that can be interrupted."""
-    return interrupted_day(project, langsmith_sandbox, connect, tmp_path)
 
 
 def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
