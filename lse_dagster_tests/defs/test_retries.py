@@ -133,7 +133,7 @@ def test_no_step_waits_long_for_who_is_away_in_its_place_in_the_pool(
     result = archive.verify() if job == "verify" else archive.run(job)
 
     assert retried(result) == [step] * 3
-    assert time.monotonic() - began < 60  # the patience of who waits at a terminal is a quarter of an hour
+    assert time.monotonic() - began < 300  # the patience of who waits at a terminal is a quarter of an hour
 
 
 def test_a_day_that_stays_short_fails_its_check_once(

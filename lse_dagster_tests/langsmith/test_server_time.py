@@ -98,7 +98,7 @@ def test_the_sandbox_has_one_date_in_every_answer_that_of_its_own_clock(
 ) -> None:
     langsmith_sandbox.settings(now=NOON.isoformat())
 
-    answer = transport._session.get(f"{sandbox.langsmith_url}/api/v1/info", timeout=10)
+    answer = transport._session.get(f"{sandbox.langsmith_url}/api/v1/info", timeout=60)
 
     assert answer.headers["Date"] == DATE
 

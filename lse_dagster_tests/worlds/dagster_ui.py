@@ -69,7 +69,7 @@ class DagsterUi:
         with requests.Session() as session:
             session.trust_env = False  # loopback: no proxy of the environment may come between
             body = {"query": query, "variables": variables}
-            answer = session.post(f"{self.url}/graphql", json=body, timeout=30).json()
+            answer = session.post(f"{self.url}/graphql", json=body, timeout=300).json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 

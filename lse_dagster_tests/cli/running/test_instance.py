@@ -75,7 +75,7 @@ def test_a_new_home_may_be_opened_by_several_commands_at_once(there: str, tmp_pa
         assert command.stdin is not None
         command.stdin.write("\n")
         command.stdin.flush()
-    ended = [command.communicate(timeout=120) for command in commands]
+    ended = [command.communicate(timeout=600) for command in commands]
 
     assert [command.returncode for command in commands] == [0] * 4, ended
     assert (home / "dagster.yaml").read_text() == (THEIRS if there == "settings" else OURS)

@@ -216,7 +216,7 @@ def test_the_next_run_of_a_day_goes_on_where_a_killed_one_stopped(
     wait_until(
         lambda: any("runs/query" in one.path for one in langsmith_sandbox.requests()) or None,
         "the run asks LangSmith",
-        seconds=120,
+        seconds=600,
     )
     process.send_signal(number)
     process.wait()
@@ -242,7 +242,7 @@ def test_who_waits_in_a_closed_pool_is_told_how_to_open_it(instance: dg.DagsterI
 
     with told_while_waiting(instance, waits.run_id, said.put) as wait:
         wait.begin()
-        told = said.get(timeout=20)
+        told = said.get(timeout=300)
 
     assert f"dagster instance concurrency set {LANGSMITH_POOL} 1" in told
     storage.set_concurrency_slots(LANGSMITH_POOL, 1)

@@ -83,6 +83,8 @@ def test_a_day_on_which_the_new_one_has_no_run_stays_what_it_was(place: Place, r
     before = content(place.daemon.days.day_path(place.api.project, DAY))
 
     make_again(place)
+    place.daemon.run_until(at(4), every=timedelta(hours=12))
+    place.skip_to(at(13))
     place.daemon.run_until(at(16), every=timedelta(hours=12))
 
     assert content(place.daemon.days.day_path(place.api.project, DAY)) == before

@@ -210,7 +210,7 @@ def test_cancelling_frees_who_waits_and_leaves_nobody_writing(
 
     def sleep(_: float) -> None:
         waiting.set()
-        released.wait(10)
+        released.wait(300)
 
     under_way = downloads(workers=1, sleep=sleep)
     errors: list[BaseException] = []
@@ -223,11 +223,11 @@ def test_cancelling_frees_who_waits_and_leaves_nobody_writing(
 
     adding = threading.Thread(target=add)
     adding.start()
-    assert waiting.wait(10)
+    assert waiting.wait(300)
 
     under_way.cancel()
     released.set()
-    adding.join(10)
+    adding.join(300)
 
     assert not adding.is_alive()
     assert [type(error) for error in errors] == [Cancelled]
