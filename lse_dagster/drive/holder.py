@@ -18,9 +18,12 @@ from lse_dagster.drive.this_machine import ThisMachine
 SILENT: Final = timedelta(days=2)
 """A machine that was not seen for so long is gone; LangSmith keeps days for at least a week more."""
 _SEEN_EVERY: Final = timedelta(hours=6)
+_COPY_IS_GONE: Final = _SEEN_EVERY + timedelta(hours=1)
+_FIRST_LOOK: Final[dict[ThisMachine, datetime]] = {}
+"""When this process looked first, by Drive's clock."""
 _LINE: Final = re.compile(
     r"^Archived by (?P<host>[\w.-]+) \(machine (?P<id>[0-9a-f]{16}), "
-    r"seen (?P<seen>\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)[^\n]*\n?",
+    r"seen (?P<seen>\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)(?:, boot (?P<boot>[0-9a-f]{8}))?[^\n]*\n?",
     re.MULTILINE | re.ASCII,
 )
 
@@ -32,6 +35,7 @@ class Holder:
     id: str
     host: str
     seen: datetime
+    boot: str = ""
 
     @classmethod
     def in_description(cls, text: str) -> "Holder | None":
@@ -42,12 +46,13 @@ class Holder:
             seen = datetime.fromisoformat(found["seen"]).replace(tzinfo=UTC)
         except ValueError:
             return None
-        return cls(found["id"], found["host"], seen)
+        return cls(found["id"], found["host"], seen, found["boot"] or "")
 
     def into_description(self, text: str) -> str:
         """A description that names this one; what else people wrote there stays."""
+        boot = f", boot {self.boot}" if self.boot else ""
         line = (
-            f"Archived by {self.host} (machine {self.id}, seen {self.seen:%Y-%m-%d %H:%M} UTC). "
+            f"Archived by {self.host} (machine {self.id}, seen {self.seen:%Y-%m-%d %H:%M} UTC){boot}. "
             "Take this line out if that machine is gone.\n"
         )
         rest = _LINE.sub("", text).rstrip("\n")
@@ -81,15 +86,36 @@ def hold_folders(operation: Operation, root: RootFolder, name: str) -> tuple[lis
         _refuse_another(operation, folder.description, machine)
     holder, now = Holder.in_description(found[0].description), operation.service.now()
     is_ours = holder is not None and machine.is_called(holder.id)
+    began = _FIRST_LOOK.setdefault(machine, now)
+    if holder is not None and is_ours:
+        _refuse_copy(operation, holder, machine, began)
     if holder is None or not is_ours or abs(now - holder.seen) >= _SEEN_EVERY:
         with suppress(DriveError, OSError):
-            said = Holder(machine.id(), machine.host, now).into_description(found[0].description)
+            said = Holder(machine.id(), machine.host, now, machine.boot).into_description(
+                found[0].description
+            )
             request = operation.service.files.update(
                 fileId=found[0].id, body={"description": said}, fields="id", supportsAllDrives=True
             )
             operation.call(request, dict)
             return ids, None if is_ours else holder
     return ids, None
+
+
+def _refuse_copy(operation: Operation, holder: Holder, machine: ThisMachine, began: datetime) -> None:
+    """Raise if a copy of this machine's disks is alive: it was seen there since this process looks.
+
+    What was seen before may be this machine before a restart, on another host, or before it was restored.
+    """
+    other = holder.boot and machine.boot and holder.boot != machine.boot
+    if other and holder.seen > began and abs(operation.service.now() - holder.seen) < _COPY_IS_GONE:
+        raise HeldByAnother(
+            operation.what,
+            f"{holder.host} archives to that folder with the id of this machine: one of them is a copy of "
+            f"the other. It was seen there last on {holder.seen:%Y-%m-%d %H:%M} UTC.",
+            f"Stop one of the two. If {holder.host} is gone: this one goes on by itself from "
+            f"{holder.seen + _COPY_IS_GONE:%Y-%m-%d %H:%M} UTC on.",
+        )
 
 
 def _refuse_another(operation: Operation, description: str, machine: ThisMachine) -> None:

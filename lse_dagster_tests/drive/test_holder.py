@@ -29,6 +29,7 @@ holders = st.builds(
     st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(
         lambda moment: moment.replace(second=0, microsecond=0)
     ),
+    st.just("") | st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
 )
 
 
@@ -216,3 +217,43 @@ def test_a_folder_that_cannot_be_described_is_archived_to_all_the_same(
         files, gone = drive.hold(held)
 
     assert ([file.name for file in files], gone) == (["a.zip"], None)
+
+
+@pytest.fixture
+def look(
+    settings: DriveSettings, tmp_path: Path, held: str, drive_sandbox: ControlClient
+) -> Callable[[str, float], bool]:
+    """Whether a copy of the first machine's disks that runs under a boot may archive, hours after noon."""
+
+    def at(boot: str, hours: float) -> bool:
+        drive_sandbox.settings(now=(NOON + timedelta(hours=hours)).isoformat())
+        machine = ThisMachine((tmp_path / "first" / ".machine",), boot)
+        with DriveArchive.connect(replace(settings, machine=machine)) as drive:
+            try:
+                drive.hold(held)
+            except HeldByAnother as error:
+                assert "one of them is a copy of the other" in error.why
+                return False
+        return True
+
+    return at
+
+
+def test_of_a_machine_and_its_living_copy_one_goes_on_and_the_other_is_refused_while_that_lives(
+    look: Callable[[str, float], bool],
+) -> None:
+    began = [look("aaaaaaaa", 1), look("bbbbbbbb", 1.1)]
+    renewed = [look("bbbbbbbb", 6.1), look("aaaaaaaa", 6.2), look("bbbbbbbb", 6.3), look("aaaaaaaa", 12)]
+    again = [look("bbbbbbbb", 12.2), look("aaaaaaaa", 12.3)]
+    alone = [look("aaaaaaaa", 19), look("aaaaaaaa", 19.5), look("aaaaaaaa", 26)]
+
+    assert (began, renewed, again) == ([True] * 2, [True, False, True, False], [True, False])
+    assert alone == [False, True, True]
+
+
+def test_a_machine_that_was_restored_restarted_or_put_on_another_host_goes_on_at_once(
+    look: Callable[[str, float], bool],
+) -> None:
+    boots = [f"{number:08x}" for number in range(1, 5)]
+
+    assert all(look(boot, 7 * number + hours) for number, boot in enumerate(boots) for hours in (1, 3, 6.5))
