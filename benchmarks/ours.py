@@ -6,8 +6,8 @@ from benchmarks.job import Job
 from benchmarks.synthetic_day import DAY
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.net.limiter import PUBLISHED_RATES
+from lse_dagster.langsmith.access import LangSmithSettings
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.steps.fetch.day import fetch_day
 
 
@@ -17,7 +17,7 @@ def fetch_and_publish(job: Job, rates: Literal["us", "none"] = "none") -> DayFol
     The server refuses nobody, so by default no client paces itself either.
     """
     store = DayStore(job.path)
-    settings = LangSmithSettings(api_key="benchmark", endpoint=job.url, rates=PUBLISHED_RATES[rates])
+    settings = LangSmithSettings(api_key="benchmark", endpoint=job.url, rates=rates)
     with Transport(settings) as connection:
         fetched = fetch_day(connection, store, job.project, DAY)
         return store.publish(fetched.staged, "superset").day

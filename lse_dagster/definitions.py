@@ -69,7 +69,7 @@ def build_definitions(
     is_watched = settings.schedules == "on" and settings.in_the_way is None
     here = projects_here(settings.data_dir, settings.archives_dir) if is_watched else {}
     projects = archived_projects(settings.projects, settings.in_the_way, here=here)
-    clock = LangSmithClock(settings.langsmith_endpoint, now)
+    clock = LangSmithClock(settings.langsmith.endpoint, now)
     resources = build_resources(settings, progress or Progress(), retries or AT_A_TERMINAL)
     return dg.Definitions.merge(
         *(
@@ -153,30 +153,15 @@ def _watch(
 
 
 def build_resources(settings: Settings, progress: Progress, retries: Retries) -> dict[str, Any]:
-    """The resources as the settings say. The API key goes in by its variable's name, not by its value."""
+    """The resources as the settings say."""
     storage = LocalStorage(
         data_dir=str(settings.data_dir),
         archives_dir=str(settings.archives_dir),
         zip_level=settings.zip_level,
     )
-    drive = DriveResource(
-        folder_url=settings.drive_folder_url,
-        auth_type=settings.drive_auth_type,
-        credentials_path=_text(settings.drive_credentials_path),
-        token_path=_text(settings.drive_token_path),
-        impersonate=settings.drive_impersonate,
-        endpoint=settings.drive_endpoint,
-        memory_dir=_text(settings.drive_memory),
-        machine_files=[str(file) for file in settings.machine_files],
-    )
+    drive = DriveResource.of(settings.drive)
     return {
-        "langsmith": LangSmithResource(
-            api_key=dg.EnvVar("LANGSMITH_API_KEY") if settings.langsmith_api_key else None,
-            endpoint=settings.langsmith_endpoint,
-            workspace_id=settings.langsmith_workspace_id,
-            rates=settings.langsmith_rates,
-            attachment_hosts=list(settings.attachment_hosts),
-        ),
+        "langsmith": LangSmithResource.of(settings.langsmith),
         "drive": drive,
         "storage": storage,
         "progress": progress,
@@ -185,10 +170,6 @@ def build_resources(settings: Settings, progress: Progress, retries: Retries) ->
         "day_zip_io": DayZipIOManager(storage=storage, drive=drive, progress=progress, retries=retries),
         "drive_io": DriveIOManager(storage=storage, drive=drive, progress=progress, retries=retries),
     }
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 defs = build_definitions(Settings.as_far_as_right(os.environ), retries=Retries())

@@ -10,23 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import msgspec
 
 from lse_dagster.calendar.rules import Rule
 from lse_dagster.day.zip.writer import DEFAULT_LEVEL
+from lse_dagster.drive.settings import AuthType, DriveSettings
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.access import DEFAULT_ENDPOINT, without_user
+from lse_dagster.langsmith.access import DEFAULT_ENDPOINT, LangSmithSettings, without_user
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, NotAHost
+from lse_dagster.net.limiter import RatesName
 from lse_dagster.run.times import InvalidDate, parse_date
 
-if TYPE_CHECKING:
-    from lse_dagster.drive.settings import DriveSettings
-    from lse_dagster.langsmith.transport import LangSmithSettings
-
-AuthType = Literal["oauth2", "service_account", "adc"]
-RatesName = Literal["us", "eu", "none"]
 Schedules = Literal["on", "nightly", "off"]
 
 _DEFAULT_START = date(2025, 1, 1)
@@ -53,7 +49,10 @@ class MissingSetting(ArchiveError):
 
 def no_project() -> MissingSetting:
     """LSE_PROJECTS is not set."""
-    next_step = "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project"
+    next_step = (
+        "Put the name of your LangSmith project into .env: LSE_PROJECTS=my-project. "
+        "A command takes it with --project, too."
+    )
     return MissingSetting("LSE_PROJECTS", next_step)
 
 
@@ -73,23 +72,14 @@ class ImpossibleProject(ArchiveError):
 class Settings:
     """Every variable of `.env.example`. Secrets stay out of `repr`."""
 
-    langsmith_api_key: str | None = field(default=None, repr=False)
-    langsmith_endpoint: str = DEFAULT_ENDPOINT
-    langsmith_workspace_id: str | None = None
-    langsmith_rates: RatesName = "us"
-    attachment_hosts: tuple[str, ...] = ()
+    langsmith: LangSmithSettings = field(default_factory=LangSmithSettings)
     projects: tuple[str, ...] = ()
     start_date: date = _DEFAULT_START
     data_dir: Path = Path("data")
     archives_dir: Path = Path("archives")
     dagster_home: Path | None = None
     zip_level: int = DEFAULT_LEVEL
-    drive_folder_url: str | None = None
-    drive_auth_type: AuthType = "service_account"
-    drive_credentials_path: Path | None = None
-    drive_token_path: Path | None = None
-    drive_impersonate: str | None = None
-    drive_endpoint: str | None = None
+    drive: DriveSettings = field(default_factory=DriveSettings)
     schedules: Schedules = "off"
     schedule_hour_utc: int = 3
     reconciliation: Rule = _DEFAULT_RULE
@@ -100,6 +90,13 @@ class Settings:
     owners: tuple[str, ...] = ()
     invalid: tuple[InvalidSetting, ...] = ()
     """What is wrong and was left out."""
+
+    def __post_init__(self) -> None:
+        """What is to be known of Drive lies with the zips, for all who share them, and in Dagster's home."""
+        homes = (self.archives_dir, *([self.dagster_home] if self.dagster_home is not None else []))
+        files = tuple(home / ".machine" for home in homes)
+        drive = replace(self.drive, memory=self.archives_dir / ".drive", machine_files=files)
+        object.__setattr__(self, "drive", drive)
 
     @classmethod
     def as_far_as_right(cls, environment: Mapping[str, str]) -> Self:
@@ -144,25 +141,38 @@ class Settings:
             value = text(name)
             return Path(value).expanduser() if value else None
 
+        def one_of(name: str, words: Any, default: Any) -> Any:
+            """One of the words of a `Literal`; the first is the example."""
+            value = text(name) or default
+            if value not in get_args(words):
+                *others, last = (f"`{word}`" for word in get_args(words))
+                why = f"{value!r} is not {', '.join(others)} or {last}."
+                raise InvalidSetting(name, why, get_args(words)[0])
+            return value
+
         return cls(
-            langsmith_api_key=text("LANGSMITH_API_KEY"),
-            langsmith_endpoint=without_user(text("LANGSMITH_ENDPOINT") or DEFAULT_ENDPOINT),
-            langsmith_workspace_id=text("LANGSMITH_WORKSPACE_ID"),
-            langsmith_rates=_rates(text("LSE_LANGSMITH_RATES")),
-            attachment_hosts=_attachment_hosts(text("LSE_ATTACHMENT_HOSTS")),
+            langsmith=LangSmithSettings(
+                api_key=text("LANGSMITH_API_KEY") or "",
+                endpoint=without_user(text("LANGSMITH_ENDPOINT") or DEFAULT_ENDPOINT),
+                workspace_id=text("LANGSMITH_WORKSPACE_ID"),
+                rates=one_of("LSE_LANGSMITH_RATES", RatesName, "us"),
+                attachment_hosts=_attachment_hosts(text("LSE_ATTACHMENT_HOSTS")),
+            ),
             projects=_projects(text("LSE_PROJECTS")),
             start_date=_start_date(text("LSE_START_DATE")),
             data_dir=path("LSE_DATA_DIR") or Path("data"),
             archives_dir=path("LSE_ARCHIVES_DIR") or Path("archives"),
             dagster_home=path("DAGSTER_HOME"),
-            zip_level=_zip_level(text("LSE_ZIP_LEVEL")),
-            drive_folder_url=text("GOOGLE_DRIVE_FOLDER_URL"),
-            drive_auth_type=_auth_type(text("GOOGLE_DRIVE_AUTH_TYPE")),
-            drive_credentials_path=path("GOOGLE_DRIVE_CREDENTIALS_PATH"),
-            drive_token_path=path("GOOGLE_DRIVE_TOKEN_PATH"),
-            drive_impersonate=text("GOOGLE_DRIVE_IMPERSONATE"),
-            drive_endpoint=text("GOOGLE_DRIVE_ENDPOINT"),
-            schedules=_schedules(text("LSE_SCHEDULES")),
+            zip_level=_whole_number("LSE_ZIP_LEVEL", text("LSE_ZIP_LEVEL"), 1, 9, DEFAULT_LEVEL),
+            drive=DriveSettings(
+                folder_url=text("GOOGLE_DRIVE_FOLDER_URL"),
+                auth_type=one_of("GOOGLE_DRIVE_AUTH_TYPE", AuthType, "service_account"),
+                credentials_path=path("GOOGLE_DRIVE_CREDENTIALS_PATH"),
+                token_path=path("GOOGLE_DRIVE_TOKEN_PATH"),
+                impersonate=text("GOOGLE_DRIVE_IMPERSONATE"),
+                endpoint=text("GOOGLE_DRIVE_ENDPOINT"),
+            ),
+            schedules=one_of("LSE_SCHEDULES", Schedules, "off"),
             schedule_hour_utc=_whole_number("LSE_SCHEDULE_HOUR_UTC", text("LSE_SCHEDULE_HOUR_UTC"), 0, 23, 3),
             reconciliation=_rule(text("LSE_RECONCILE_AFTER_DAYS"), text("LSE_RETENTION_DAYS")),
             keep_local_days=_keep_local_days(text("LSE_KEEP_LOCAL_DAYS")),
@@ -176,47 +186,6 @@ class Settings:
         """The names in `projects` that are left out, and why."""
         whys = {name: why_no_project(name) for name in self.projects}
         return [ImpossibleProject(name, why) for name, why in whys.items() if why]
-
-    @property
-    def drive_memory(self) -> Path:
-        """Where the ids of what was made on Drive are kept: with the zips, for all who share them."""
-        return self.archives_dir / ".drive"
-
-    @property
-    def machine_files(self) -> tuple[Path, ...]:
-        """Where it is kept which machine this is: with the zips, and in Dagster's home."""
-        homes = (self.archives_dir, *([self.dagster_home] if self.dagster_home is not None else []))
-        return tuple(home / ".machine" for home in homes)
-
-    def langsmith(self, *, patience: float, read_timeout: float) -> "LangSmithSettings":
-        """The part that `lse_dagster.langsmith` needs, in seconds of patience; the key may be empty."""
-        from lse_dagster.langsmith.transport import LangSmithSettings  # with it comes requests
-        from lse_dagster.net.limiter import PUBLISHED_RATES
-
-        return LangSmithSettings(
-            api_key=self.langsmith_api_key or "",
-            endpoint=self.langsmith_endpoint,
-            workspace_id=self.langsmith_workspace_id,
-            patience=patience,
-            read_timeout=read_timeout,
-            rates=PUBLISHED_RATES[self.langsmith_rates],
-        )
-
-    def drive(self) -> "DriveSettings":
-        """The part that `lse_dagster.drive` needs; without a folder its URL is empty."""
-        from lse_dagster.drive.settings import DriveSettings  # with it comes Google's client: half a second
-        from lse_dagster.drive.this_machine import ThisMachine
-
-        return DriveSettings(
-            folder_url=self.drive_folder_url or "",
-            auth_type=self.drive_auth_type,
-            credentials_path=self.drive_credentials_path,
-            token_path=self.drive_token_path,
-            impersonate=self.drive_impersonate,
-            memory=self.drive_memory,
-            machine=ThisMachine(self.machine_files),
-            endpoint=self.drive_endpoint,
-        )
 
 
 def why_no_project(name: str) -> str | None:
@@ -260,14 +229,6 @@ def _start_date(value: str | None) -> date:
         raise InvalidSetting("LSE_START_DATE", error.why, "2025-08-01") from None
 
 
-def _zip_level(value: str | None) -> int:
-    if value is None:
-        return DEFAULT_LEVEL
-    if value not in set("123456789"):
-        raise InvalidSetting("LSE_ZIP_LEVEL", f"{value!r} is not a whole number from 1 to 9.", "6")
-    return int(value)
-
-
 def _whole_number(name: str, value: str | None, least: int, most: int, default: int) -> int:
     if value is None:
         return default
@@ -296,15 +257,6 @@ def _rule(after_days: str | None, retention_days: str | None) -> Rule:
     return Rule(after, retention)
 
 
-def _schedules(value: str | None) -> Schedules:
-    match value:
-        case None | "off":
-            return "off"
-        case "on" | "nightly":
-            return value
-    raise InvalidSetting("LSE_SCHEDULES", f"{value!r} is not `on`, `nightly` or `off`.", "on")
-
-
 def _web_address(name: str, value: str | None) -> str | None:
     """An address that may hold a secret: an error does not repeat it."""
     if value is not None and not value.startswith(("http://", "https://")):
@@ -331,22 +283,3 @@ def _attachment_hosts(value: str | None) -> tuple[str, ...]:
         example = "minio,.svc.cluster.local,10.20.0.0/16"
         raise InvalidSetting("LSE_ATTACHMENT_HOSTS", f"{error}.", example) from None
     return entries
-
-
-def _rates(value: str | None) -> RatesName:
-    match value:
-        case None | "us":
-            return "us"
-        case "eu" | "none":
-            return value
-    raise InvalidSetting("LSE_LANGSMITH_RATES", f"{value!r} is not `us`, `eu` or `none`.", "us")
-
-
-def _auth_type(value: str | None) -> AuthType:
-    match value:
-        case None | "service_account":
-            return "service_account"
-        case "oauth2" | "adc":
-            return value
-    why = f"{value!r} is not `service_account`, `oauth2` or `adc`."
-    raise InvalidSetting("GOOGLE_DRIVE_AUTH_TYPE", why, "service_account")

@@ -103,7 +103,7 @@ class World:
     def archived(self, project: str) -> dict[date, set[str]]:
         """The ids of the runs in each day zip on Drive."""
         found: dict[date, set[str]] = {}
-        with DriveArchive.connect(self.daemon.settings.drive()) as drive:
+        with DriveArchive.connect(self.daemon.settings.drive) as drive:
             for day, file in list_copies(drive, project).items():
                 copy = self.daemon.settings.archives_dir / "looked-at.zip"
                 drive.download(file, copy)

@@ -15,8 +15,8 @@ def test_nothing_needs_to_be_set() -> None:
     settings = Settings.from_environment({})
 
     assert settings.projects == ()
-    assert settings.langsmith_api_key is None
-    assert settings.langsmith_endpoint == "https://api.smith.langchain.com"
+    assert settings.langsmith.api_key == ""
+    assert settings.langsmith.endpoint == "https://api.smith.langchain.com"
     assert settings.data_dir == Path("data")
 
 
@@ -73,7 +73,7 @@ def test_values_become_types() -> None:
     assert settings.start_date == date(2025, 8, 1)
     assert settings.data_dir == Path.home() / "data"
     assert settings.zip_level == 9
-    assert settings.drive_auth_type == "oauth2"
+    assert settings.drive.auth_type == "oauth2"
 
 
 def test_every_variable_that_is_wrong_is_told_and_the_others_count() -> None:

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -93,7 +94,7 @@ def langsmith_clock(settings: "Settings") -> "LangSmithClock":
     """LangSmith's clock: asked without a key, in five seconds at most."""
     from lse_dagster.langsmith.clock import LangSmithClock
 
-    return LangSmithClock(settings.langsmith_endpoint, lambda: datetime.now(UTC))
+    return LangSmithClock(settings.langsmith.endpoint, lambda: datetime.now(UTC))
 
 
 _READ_SECONDS = 10.0
@@ -103,4 +104,4 @@ def connect_langsmith(settings: "Settings", *, patience_seconds: float = 10.0) -
     """A connection, to be used as a context manager. Raises `MissingApiKey`."""
     from lse_dagster.langsmith.transport import Transport
 
-    return Transport(settings.langsmith(patience=patience_seconds, read_timeout=_READ_SECONDS))
+    return Transport(replace(settings.langsmith, patience=patience_seconds, read_timeout=_READ_SECONDS))

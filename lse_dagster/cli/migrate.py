@@ -168,8 +168,8 @@ def _places(settings: "Settings") -> "Places":
     from lse_dagster.steps.places import Places
 
     drive = None
-    if settings.drive_folder_url is not None:
-        drive = partial(DriveArchive.connect, settings.drive(), backoff=Backoff(tries=3, patience=20))
+    if settings.drive.folder_url is not None:
+        drive = partial(DriveArchive.connect, settings.drive, backoff=Backoff(tries=3, patience=20))
     return Places(
         DayStore(settings.data_dir), ZipStore(settings.archives_dir), drive, partial(say, error=True)
     )

@@ -8,7 +8,7 @@ by itself (a server that does not answer) is no finding: if it stays, the days a
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -164,7 +164,7 @@ class Installation:
 
     def _langsmith_key(self) -> list[ArchiveError]:
         try:
-            reach = self.settings.langsmith(patience=_PATIENCE, read_timeout=_TIMEOUT)
+            reach = replace(self.settings.langsmith, patience=_PATIENCE, read_timeout=_TIMEOUT)
             with Transport(reach) as transport:
                 look_at_workspace(transport, most=1)
         except ArchiveError as error:
@@ -172,10 +172,10 @@ class Installation:
         return []
 
     def _drive(self) -> list[ArchiveError]:
-        if not self.settings.drive_folder_url:
+        if not self.settings.drive.folder_url:
             return []  # told by the step that needs it
         quickly = Backoff(tries=1, patience=_PATIENCE)
-        status = sign_in_status(self.settings.drive(), backoff=quickly, timeout=_TIMEOUT)
+        status = sign_in_status(self.settings.drive, backoff=quickly, timeout=_TIMEOUT)
         return _lasting(status.problem) if status.problem is not None else []
 
 

@@ -5,10 +5,13 @@ given as `EnvVar`, so that no run, snapshot or page of the UI holds their values
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import dagster as dg
+import msgspec
 from pydantic import Field
 
 from lse_dagster.day.space import FreeBytes, free_bytes
@@ -18,44 +21,58 @@ from lse_dagster.day.zip.writer import DEFAULT_LEVEL
 from lse_dagster.defs.progress import WarningLog as Log
 from lse_dagster.defs.progress import warn_of_retries
 from lse_dagster.drive.archive import TIMEOUT, DriveArchive
-from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.settings import AuthType, DriveSettings
 from lse_dagster.drive.sign_in.credentials import signed_in_account
-from lse_dagster.drive.this_machine import ThisMachine
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.access import LangSmithSettings
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.backoff import Backoff
-from lse_dagster.net.limiter import PUBLISHED_RATES
-from lse_dagster.settings import AuthType, MissingSetting
+from lse_dagster.net.limiter import RatesName
 from lse_dagster.steps.places import Places
 
 _IN_PASSING = Backoff(tries=3, patience=15.0)
 """For a look at Drive without which a step can do."""
 
+_Settings = TypeVar("_Settings")
+
+
+def _config(resource: type[dg.ConfigurableResource[Any]], settings: object) -> dict[str, Any]:
+    """A client's settings in the fields that its resource has for them."""
+    built = msgspec.to_builtins(settings, enc_hook=str)
+    return {name: built[name] for name in resource.model_fields}
+
+
+def _settings(config: dict[str, Any], kind: type[_Settings]) -> _Settings:
+    """A client's settings of those fields."""
+    return msgspec.convert(config, kind, dec_hook=lambda path, text: path(text))
+
 
 class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One LangSmith workspace."""
 
-    api_key: str | None = None
+    api_key: str = ""
     endpoint: str
     workspace_id: str | None = None
-    rates: str = "us"
+    rates: RatesName = "us"
     attachment_hosts: list[str] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, settings: LangSmithSettings) -> Self:
+        """As the settings say; the API key goes in by its variable's name, not by its value."""
+        key = dg.EnvVar("LANGSMITH_API_KEY") if settings.api_key else ""
+        return cls(**_config(cls, settings) | {"api_key": key})
+
+    @property
+    def settings(self) -> LangSmithSettings:
+        """What the resource was made of."""
+        return _settings(dict(self), LangSmithSettings)
 
     def connect(self, log: Log, *, patience_seconds: float) -> Transport:
         """A connection, to be used as a context manager; the log hears why it waits.
 
         Raises `MissingApiKey`.
         """
-        return Transport(
-            LangSmithSettings(
-                api_key=self.api_key or "",
-                endpoint=self.endpoint,
-                workspace_id=self.workspace_id,
-                patience=patience_seconds,
-                rates=PUBLISHED_RATES[self.rates],
-                attachment_hosts=tuple(self.attachment_hosts),
-            ),
-            on_retry=warn_of_retries(log),
-        )
+        settings = replace(self.settings, patience=patience_seconds)
+        return Transport(settings, on_retry=warn_of_retries(log))
 
 
 class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -67,40 +84,30 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     token_path: str | None = None
     impersonate: str | None = None
     endpoint: str | None = None
-    memory_dir: str | None = None
+    memory: str | None = None
     machine_files: list[str] = Field(default_factory=list)
 
+    @classmethod
+    def of(cls, settings: DriveSettings) -> Self:
+        """As the settings say."""
+        return cls(**_config(cls, settings))
+
     @property
-    def machine(self) -> ThisMachine | None:
-        """Who we are for those who look at the folders; None where nothing is to be kept."""
-        return ThisMachine(tuple(map(Path, self.machine_files))) if self.machine_files else None
+    def settings(self) -> DriveSettings:
+        """What the resource was made of."""
+        return _settings(dict(self), DriveSettings)
 
     def connect(self, log: Log, *, backoff: Backoff | None = None, timeout: float = TIMEOUT) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
 
-        Raises `MissingSetting` and Drive's errors.
+        Raises Drive's errors.
         """
-        if self.folder_url is None:
-            raise MissingSetting(
-                "GOOGLE_DRIVE_FOLDER_URL",
-                "Open the folder on Google Drive and put its address into .env: GOOGLE_DRIVE_FOLDER_URL=...",
-            )
-        settings = DriveSettings(
-            folder_url=self.folder_url,
-            auth_type=self.auth_type,
-            credentials_path=Path(self.credentials_path) if self.credentials_path else None,
-            token_path=Path(self.token_path) if self.token_path else None,
-            impersonate=self.impersonate,
-            memory=Path(self.memory_dir) if self.memory_dir else None,
-            machine=self.machine,
-            endpoint=self.endpoint,
-        )
         return DriveArchive.connect(
-            settings,
+            self.settings,
             backoff=backoff,
             timeout=timeout,
             on_retry=warn_of_retries(log),
-            account=signed_in_account(settings, timeout=timeout),
+            sign_in=signed_in_account,
         )
 
     def opener(self, log: Log) -> Callable[[], DriveArchive] | None:

@@ -16,8 +16,7 @@ from lse_dagster.drive.holder import Holder, folders_to_write, hold_folders
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import DriveSettings
-from lse_dagster.drive.sign_in.account import Account
-from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.sign_in.credentials import SignIn, open_account
 from lse_dagster.drive.transfer.download import Downloaded, download
 from lse_dagster.drive.transfer.session import Progress
 from lse_dagster.drive.transfer.upload import MayReplace, Uploaded, upload
@@ -46,9 +45,9 @@ class DriveArchive:
         timeout: float = TIMEOUT,
         creations: RateLimiter | None = None,
         on_retry: OnRetry = without_a_word,
-        account: Account | None = None,
+        sign_in: SignIn = open_account,
     ) -> Self:
-        """Sign in, where no account is given that may be signed in, and look at the configured folder.
+        """Sign in and look at the configured folder.
 
         `timeout`: seconds without a sign of life after which a request has failed; `creations`: the pace of
         new files, by default the one that all archives of this account in the process share.
@@ -58,7 +57,7 @@ class DriveArchive:
         does not answer.
         """
         address = parse_folder_url(settings.folder_url)
-        account = account or open_account(settings, timeout=timeout)
+        account = sign_in(settings, timeout=timeout)
         service = Service(
             account,
             folder=address,

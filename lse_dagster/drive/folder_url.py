@@ -30,11 +30,11 @@ class FolderAddress:
     resource_key: str | None = None
 
 
-def parse_folder_url(text: str) -> FolderAddress:
+def parse_folder_url(text: str | None) -> FolderAddress:
     """The folder that the text names. Raises `FolderUrlInvalid`."""
-    text = text.strip()
+    text = (text or "").strip()
     if not text:
-        raise FolderUrlInvalid(_WHAT, "It is not set.", _NEXT)
+        raise FolderUrlInvalid(_WHAT, "GOOGLE_DRIVE_FOLDER_URL is not set.", _NEXT)
     if _ID.fullmatch(text):
         return FolderAddress(text)
     try:

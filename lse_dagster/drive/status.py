@@ -130,7 +130,7 @@ def name_the_token(settings: DriveSettings, *, timeout: float = _TIMEOUT) -> Dri
     return user
 
 
-def _address(folder_url: str) -> tuple[FolderAddress | None, DriveError | None]:
+def _address(folder_url: str | None) -> tuple[FolderAddress | None, DriveError | None]:
     try:
         return parse_folder_url(folder_url), None
     except DriveError as error:

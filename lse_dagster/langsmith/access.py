@@ -1,12 +1,34 @@
-"""The address of a LangSmith server and the key to it: as people write them, and as they may be shown."""
+"""How to reach a LangSmith server: its address and the key, as people write them and as may be shown."""
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from lse_dagster.langsmith.errors import MissingApiKey, UnusableAddress, UnusableCredential
+from lse_dagster.net.limiter import RatesName
 
 DEFAULT_ENDPOINT: Final = "https://api.smith.langchain.com"
+
+_READ_SECONDS: Final = 120.0
+_LARGEST_ANSWER: Final = 256 << 20
+"""Bytes, decompressed. A page is near 4 MB; one run may have several fields of 25 MB, LangSmith's limit."""
+
+
+@dataclass(frozen=True)
+class LangSmithSettings:
+    """How to reach one LangSmith workspace. `patience` is in seconds of waiting per request."""
+
+    api_key: str = field(default="", repr=False)
+    endpoint: str = DEFAULT_ENDPOINT
+    workspace_id: str | None = None
+    patience: float = 900.0
+    read_timeout: float = _READ_SECONDS
+    largest_answer: int = _LARGEST_ANSWER
+    rates: RatesName = "us"
+    attachment_hosts: tuple[str, ...] = ()
+    """LSE_ATTACHMENT_HOSTS: hosts, besides the endpoint's, whose files may be fetched."""
+
 
 _CLOUD: Final = ".langchain.com"
 _USER: Final = re.compile(r"^(\w[\w+.-]*://)?[^/?#]*@")

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import msgspec
@@ -19,8 +19,8 @@ import requests
 
 from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
 from lse_dagster.langsmith.access import (
-    DEFAULT_ENDPOINT,
     ApiKey,
+    LangSmithSettings,
     base_url,
     expect_usable,
     sendable,
@@ -41,7 +41,7 @@ from lse_dagster.langsmith.refusal import (
     unavailable,
 )
 from lse_dagster.net.backoff import pause
-from lse_dagster.net.limiter import PUBLISHED_RATES, Kind, RateLimiter, RateLimiters, Rates, shared_limiters
+from lse_dagster.net.limiter import Kind, RateLimiter, RateLimiters, shared_limiters
 from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
 from lse_dagster.run.raw_json import expect_utf8
@@ -53,28 +53,10 @@ _MOST_INVALID_ANSWERS = 5
 _INVALID_ANSWERS_BEFORE_SALVAGE = 2
 """A damaged answer comes right the next time."""
 _CONNECT_SECONDS = 10.0
-_READ_SECONDS = 120.0
 _READS_PER_ANSWER = 5
 """Read timeouts that an answer may take in all. Ten minutes are 35 KB/s for a page of 20 MB; a line that is
 slower is asked for a smaller one."""
-_LARGEST_ANSWER = 256 << 20
-"""Bytes, decompressed. A page is near 4 MB; one run may have several fields of 25 MB, LangSmith's limit."""
 _CONNECTIONS = 32
-
-
-@dataclass(frozen=True)
-class LangSmithSettings:
-    """How to reach one LangSmith workspace. `patience` is in seconds of waiting per request."""
-
-    api_key: str = field(repr=False)
-    endpoint: str = DEFAULT_ENDPOINT
-    workspace_id: str | None = None
-    patience: float = 900.0
-    read_timeout: float = _READ_SECONDS
-    largest_answer: int = _LARGEST_ANSWER
-    rates: Rates = PUBLISHED_RATES["us"]
-    attachment_hosts: tuple[str, ...] = ()
-    """LSE_ATTACHMENT_HOSTS: hosts, besides the endpoint's, whose files may be fetched."""
 
 
 @dataclass

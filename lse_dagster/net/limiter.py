@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["v2", "v1", "stats", "other"]
+RatesName = Literal["us", "eu", "none"]
 
 _WINDOW = 10.0
 _MARGIN = 1.05
@@ -34,7 +35,7 @@ class Rates:
         return None if kind == "other" else {"v2": self.v2, "v1": self.v1, "stats": self.stats}[kind]
 
 
-PUBLISHED_RATES: Final = {
+PUBLISHED_RATES: Final[dict[RatesName, Rates]] = {
     "us": Rates(v2=300, v1=10, stats=1),
     "eu": Rates(v2=300, v1=10, stats=20),
     "none": Rates(v2=None, v1=None, stats=None),
@@ -108,16 +109,16 @@ class RateLimiters:
         return self._limiters[kind]
 
 
-_shared: dict[tuple[str, str, Rates], RateLimiters] = {}
+_shared: dict[tuple[str, str, RatesName], RateLimiters] = {}
 _shared_creations: dict[tuple[str | None, str], RateLimiter] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_limiters(endpoint: str, api_key: str, rates: Rates) -> RateLimiters:
+def shared_limiters(endpoint: str, api_key: str, rates: RatesName) -> RateLimiters:
     """The one set of limiters that this process has for an account of LangSmith, made on first use."""
     account = (endpoint, hashlib.sha256(api_key.encode()).hexdigest(), rates)
     with _shared_lock:
-        return _shared.setdefault(account, RateLimiters(rates))
+        return _shared.setdefault(account, RateLimiters(PUBLISHED_RATES[rates]))
 
 
 def shared_creations(endpoint: str | None, account: str) -> RateLimiter:

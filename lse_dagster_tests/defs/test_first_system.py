@@ -28,7 +28,7 @@ def old_zip(archive: DayArchive, run: ARun, tmp_path: Path) -> None:
     file = run_file(run, project=archive.project, session_id=archive.api.project_id)
     path = write_zip_of(tmp_path / "old.zip", dict([file]))
     folder, name = project_path_part(archive.project), day_zip_name(archive.project, DATE)
-    with DriveArchive.connect(Settings.from_environment(os.environ).drive()) as drive:
+    with DriveArchive.connect(Settings.from_environment(os.environ).drive) as drive:
         drive.upload(path, folder=folder, name=name, may_replace=lambda existing: None)
 
 

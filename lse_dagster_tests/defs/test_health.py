@@ -46,12 +46,12 @@ def redeployed(place: Place, **variables: str) -> Daemon:
         "LSE_START_DATE": DAY.isoformat(),
         "LSE_DATA_DIR": str(settings.data_dir),
         "LSE_ARCHIVES_DIR": str(settings.archives_dir),
-        "LANGSMITH_ENDPOINT": settings.langsmith_endpoint,
+        "LANGSMITH_ENDPOINT": settings.langsmith.endpoint,
         "LSE_LANGSMITH_RATES": "none",
-        "LANGSMITH_API_KEY": settings.langsmith_api_key or "",
-        "GOOGLE_DRIVE_FOLDER_URL": settings.drive_folder_url or "",
-        "GOOGLE_DRIVE_CREDENTIALS_PATH": str(settings.drive_credentials_path),
-        "GOOGLE_DRIVE_ENDPOINT": settings.drive_endpoint or "",
+        "LANGSMITH_API_KEY": settings.langsmith.api_key,
+        "GOOGLE_DRIVE_FOLDER_URL": settings.drive.folder_url or "",
+        "GOOGLE_DRIVE_CREDENTIALS_PATH": str(settings.drive.credentials_path),
+        "GOOGLE_DRIVE_ENDPOINT": settings.drive.endpoint or "",
         **variables,
     }
     return Daemon(

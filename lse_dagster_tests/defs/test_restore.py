@@ -101,7 +101,7 @@ def unchanged(zipped: bytes) -> bytes:
 def put_on_drive(archive: DayArchive, sandbox: Sandbox) -> None:
     """Upload the zip as it lies here."""
     path = archive.zips.zip_path(archive.project, DATE)
-    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive()) as drive:
+    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive) as drive:
         drive.upload(
             path, folder=archive.project, name=path.name, may_replace=lambda _: None, session_path=None
         )

@@ -53,8 +53,8 @@ def connect(settings: DriveSettings, tmp_path: Path) -> Connect:
     """The Drive as a machine sees it that keeps its id in files of these names."""
 
     def as_machine(*names: str) -> DriveArchive:
-        machine = ThisMachine(tuple(tmp_path / name / ".machine" for name in names)) if names else None
-        return DriveArchive.connect(replace(settings, machine=machine))
+        files = tuple(tmp_path / name / ".machine" for name in names)
+        return DriveArchive.connect(replace(settings, machine_files=files))
 
     return as_machine
 
@@ -161,8 +161,8 @@ def test_a_machine_that_can_keep_its_id_nowhere_does_without(
     settings: DriveSettings, folder: str, local: Callable[[bytes], Path], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    machine = ThisMachine((tmp_path / "file" / ".machine",))
-    with DriveArchive.connect(replace(settings, machine=machine)) as drive:
+    files = (tmp_path / "file" / ".machine",)
+    with DriveArchive.connect(replace(settings, machine_files=files)) as drive:
         drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
 
         assert drive.hold(folder)[1] is None

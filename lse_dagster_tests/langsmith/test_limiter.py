@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.access import LangSmithSettings
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiter, RateLimiters, Rates, shared_limiters
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
@@ -162,12 +163,11 @@ def test_kinds_of_requests_have_limits_of_their_own() -> None:
 
 
 def test_all_transports_of_a_process_share_the_limits_of_one_account_and_of_no_other() -> None:
-    rates = PUBLISHED_RATES["eu"]
-    limiters = shared_limiters(ENDPOINT, "key", rates)
+    limiters = shared_limiters(ENDPOINT, "key", "eu")
 
-    assert shared_limiters(ENDPOINT, "key", rates) is limiters
-    assert shared_limiters(ENDPOINT, "another key", rates) is not limiters
-    assert shared_limiters("https://eu.langsmith.example", "key", rates) is not limiters
+    assert shared_limiters(ENDPOINT, "key", "eu") is limiters
+    assert shared_limiters(ENDPOINT, "another key", "eu") is not limiters
+    assert shared_limiters("https://eu.langsmith.example", "key", "eu") is not limiters
 
 
 @dataclass
@@ -208,9 +208,7 @@ def really_connect(sandbox: Sandbox) -> Iterator[Callable[[Rates], Transport]]:
     opened: list[Transport] = []
 
     def make(rates: Rates) -> Transport:
-        settings = LangSmithSettings(
-            sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url, rates=rates
-        )
+        settings = LangSmithSettings(sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url)
         opened.append(Transport(settings, limiters=RateLimiters(rates)))
         return opened[-1]
 

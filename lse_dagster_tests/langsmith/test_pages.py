@@ -7,9 +7,10 @@ import pytest
 
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import PageTooLarge, Unavailable
 from lse_dagster.langsmith.pages import PageSize
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.fetch.day import fetch_day

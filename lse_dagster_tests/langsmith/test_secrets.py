@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import MissingApiKey, ProjectNotFound, UnusableAddress, UnusableCredential
 from lse_dagster.langsmith.server import Project, find_project, project_page
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.langsmith.odd_server import OddServer, Question

@@ -3,8 +3,9 @@
 import pytest
 from langsmith import Client
 
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.server import Project, find_project, project_page
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import (
     InvalidAnswer,
     MissingApiKey,
@@ -12,7 +13,7 @@ from lse_dagster.langsmith.errors import (
     Unauthorized,
     Unavailable,
 )
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.worlds.langsmith import Waits

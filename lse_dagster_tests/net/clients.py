@@ -15,8 +15,9 @@ from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.sign_in.login import Consent, read_desktop_client
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.server import look_at_server
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiter, RateLimiters
 from lse_dagster.steps.fetch.attachments import AttachmentDownloads

@@ -1,5 +1,6 @@
 """How long is waited before another try: one rule for LangSmith and for Drive."""
 
+from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 
@@ -36,14 +37,14 @@ def test_langsmith_and_drive_are_waited_for_alike(
     for_long = 1e9
     clock = partial(sum, for_langsmith)
 
-    reach = Settings.from_environment(sandbox.env).langsmith(patience=for_long, read_timeout=9.0)
+    reach = replace(Settings.from_environment(sandbox.env).langsmith, patience=for_long)
     limiters = RateLimiters(PUBLISHED_RATES["none"], clock=clock)
     with Transport(
         reach, limiters=limiters, jitter=lambda: 1.0, sleep=for_langsmith.append, clock=clock
     ) as transport:
         transport.get("/api/v1/info", bytes, params={})
     backoff = Backoff(patience=for_long, sleep=for_drive.append, jitter=lambda: 1.0)
-    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive(), backoff=backoff):
+    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive, backoff=backoff):
         pass
 
     assert for_langsmith == pytest.approx(for_drive, abs=0.1)

@@ -9,8 +9,9 @@ import pytest
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import PassingFault
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import Unavailable
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.backoff import Backoff, ComeBack
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.sandbox.client import ControlClient
@@ -102,7 +103,7 @@ def test_who_has_the_patience_waits_for_it_and_says_so(
 def test_drive_asks_for_longer_than_the_patience(sandbox: Sandbox, drive_sandbox: ControlClient) -> None:
     begin = datetime.now(UTC)
     quickly = Backoff(patience=PATIENCE, sleep=lambda seconds: pytest.fail(f"waited {seconds} s"))
-    settings = Settings.from_environment(sandbox.env).drive()
+    settings = Settings.from_environment(sandbox.env).drive
     drive_sandbox.fault(path="/drive/v3/", status=429, headers={"Retry-After": "45"}, times=100)
 
     with (

@@ -17,13 +17,14 @@ from lse_dagster.drive.errors import ListGoesInCircles
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import QueryGoesInCircles
 from lse_dagster.langsmith.feedback import fetch_feedback
 from lse_dagster.langsmith.pages import PageSize
 from lse_dagster.langsmith.queries import V1Queries, V2Queries
 from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.server import look_at_workspace
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.run.times import DayInterval

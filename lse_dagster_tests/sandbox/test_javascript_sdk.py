@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lse_dagster.day.store import DayStore
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.net.limiter import PUBLISHED_RATES
+from lse_dagster.langsmith.access import LangSmithSettings
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster_tests.worlds.langsmith_api import NOON, LangSmithApi
@@ -97,9 +97,7 @@ def test_what_the_javascript_sdk_traced_is_archived_whole(
 ) -> None:
     ids = trace(sdk, api, mode)
     store = DayStore(tmp_path)
-    settings = LangSmithSettings(
-        str(api.session.headers["x-api-key"]), endpoint=api.url, rates=PUBLISHED_RATES["none"]
-    )
+    settings = LangSmithSettings(str(api.session.headers["x-api-key"]), endpoint=api.url, rates="none")
 
     with Transport(settings) as transport:
         fetched = fetch_day(transport, store, api.project, NOON.date())

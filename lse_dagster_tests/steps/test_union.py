@@ -317,7 +317,7 @@ def read_json(raw: Any) -> dict[str, Any]:
 def test_nothing_that_was_archived_goes_whatever_happens_where(
     sandbox: Sandbox, drive_sandbox: ControlClient
 ) -> None:
-    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive()) as drive:
+    with DriveArchive.connect(Settings.from_environment(sandbox.env).drive) as drive:
         Archive.drive = drive
         run_state_machine_as_test(
             Archive,

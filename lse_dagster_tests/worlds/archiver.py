@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lse_dagster.day.store import DayStore
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.net.limiter import PUBLISHED_RATES
+from lse_dagster.langsmith.access import LangSmithSettings
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster.steps.fetch.progress import FetchProgress
 
@@ -91,7 +91,7 @@ def main(order: Order, api_key: str) -> str:
     if order.largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest_file, resource.RLIM_INFINITY))
-    settings = LangSmithSettings(api_key=api_key, endpoint=order.endpoint, rates=PUBLISHED_RATES["none"])
+    settings = LangSmithSettings(api_key=api_key, endpoint=order.endpoint, rates="none")
     store = DayStore(Path(order.root))
     waiting = [order.waits_after_first_page]
 

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from langsmith import Client
 
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.access import LangSmithSettings
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox

@@ -82,7 +82,7 @@ class Place:
     def on_drive(self, day: date = DAY) -> DayZip:
         """The copy on Drive as it is now."""
         project, copy = self.api.project, Path(self.daemon.settings.archives_dir, "looked-at.zip")
-        with DriveArchive.connect(self.daemon.settings.drive()) as drive:
+        with DriveArchive.connect(self.daemon.settings.drive) as drive:
             found = find_copy(drive, project, day)
             assert found is not None
             drive.download(found, copy)

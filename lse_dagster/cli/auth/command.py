@@ -58,14 +58,14 @@ def login(no_browser: bool, port: int, timeout: int, force: bool) -> None:
 
     settings = load_settings()
     _check_auth_type(settings)
-    client = read_desktop_client(settings.drive_credentials_path, endpoint=settings.drive_endpoint)
-    place = check_place(settings.drive_token_path, next_step=GET_TOKEN)
+    client = read_desktop_client(settings.drive.credentials_path, endpoint=settings.drive.endpoint)
+    place = check_place(settings.drive.token_path, next_step=GET_TOKEN)
     _ask_before_replacing(place, force=force)
     token = _new_token(client, open_browser=not no_browser, port=port, seconds=timeout)
     store_token(place, token)
     console = stdout()
     console.print(f"Stored the token in {place} (mode 0600).", markup=False, soft_wrap=True)
-    user = name_the_token(settings.drive())
+    user = name_the_token(settings.drive)
     console.print(f"Signed in as {user.email} ({user.name}).", markup=False, soft_wrap=True)
     console.print("Next: lse auth status", markup=False)
 
@@ -86,7 +86,7 @@ def status(as_json: bool) -> None:
     from lse_dagster.cli.terminal.errors import StepsFailed
     from lse_dagster.drive.status import sign_in_status
 
-    found = sign_in_status(load_settings().drive())
+    found = sign_in_status(load_settings().drive)
     if as_json:
         print_json(found)
     else:
@@ -100,10 +100,10 @@ def status(as_json: bool) -> None:
 def _check_auth_type(settings: "Settings") -> None:
     from lse_dagster.drive.errors import SignInFailed
 
-    if settings.drive_auth_type != "oauth2":
+    if settings.drive.auth_type != "oauth2":
         raise SignInFailed(
             "Signing in with `lse auth login`",
-            f"GOOGLE_DRIVE_AUTH_TYPE is {settings.drive_auth_type}, so a token would not be used.",
+            f"GOOGLE_DRIVE_AUTH_TYPE is {settings.drive.auth_type}, so a token would not be used.",
             "set GOOGLE_DRIVE_AUTH_TYPE=oauth2 in .env; what is used now, `lse auth status` shows",
         )
 

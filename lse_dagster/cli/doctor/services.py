@@ -24,7 +24,7 @@ def check_server(settings: "Settings") -> list[Finding]:
     from lse_dagster.langsmith.access import base_url
     from lse_dagster.langsmith.server import look_at_server
 
-    endpoint = base_url(settings.langsmith_endpoint)
+    endpoint = base_url(settings.langsmith.endpoint)
     try:
         server = look_at_server(endpoint)
     except ArchiveError as error:
@@ -93,7 +93,7 @@ def check_drive(settings: "Settings") -> list[Finding]:
     from lse_dagster.net.backoff import Backoff
 
     quickly = Backoff(tries=1, patience=_PATIENCE)
-    status = sign_in_status(settings.drive(), backoff=quickly, timeout=_DRIVE_TIMEOUT)
+    status = sign_in_status(settings.drive, backoff=quickly, timeout=_DRIVE_TIMEOUT)
     findings = [
         warning(file.variable, f"{file.path} can be read by others.", f"chmod 600 {file.path}")
         for file in status.files
@@ -106,7 +106,7 @@ def check_drive(settings: "Settings") -> list[Finding]:
         findings.append(good("Drive folder", _describe(status.folder, free)))
     if status.problem is not None:
         findings.append(problem("Drive uploads", status.problem.why, status.problem.next_step))
-    elif settings.drive_folder_url:
+    elif settings.drive.folder_url:
         findings += _other_machines(settings, quickly)
     return findings
 
@@ -120,7 +120,7 @@ def _other_machines(settings: "Settings", quickly: "Backoff") -> list[Finding]:
     impossible = {one.name for one in settings.impossible_projects()}
     found = []
     try:
-        with DriveArchive.connect(settings.drive(), backoff=quickly, timeout=_DRIVE_TIMEOUT) as drive:
+        with DriveArchive.connect(settings.drive, backoff=quickly, timeout=_DRIVE_TIMEOUT) as drive:
             for project in settings.projects:
                 if project not in impossible:
                     try:

@@ -168,7 +168,7 @@ def _ask_credentials(answers: _Answers, kind: str) -> None:
         from lse_dagster.drive.sign_in.credentials import open_account
         from lse_dagster.drive.sign_in.login import read_desktop_client
 
-        settings = answers.settings(GOOGLE_DRIVE_CREDENTIALS_PATH=value).drive()
+        settings = answers.settings(GOOGLE_DRIVE_CREDENTIALS_PATH=value).drive
         if kind == "oauth2":
             read_desktop_client(settings.credentials_path, endpoint=settings.endpoint)
         else:
@@ -196,7 +196,7 @@ def _ask_folder(answers: _Answers) -> None:
 
 
 def _has_token(answers: _Answers) -> bool:
-    path = answers.settings().drive_token_path
+    path = answers.settings().drive.token_path
     return path is not None and path.exists()
 
 
@@ -206,7 +206,7 @@ def _drive_works(answers: _Answers) -> bool:
     from lse_dagster.net.backoff import Backoff
 
     quickly = Backoff(tries=2, patience=_SECONDS)
-    status = sign_in_status(answers.settings().drive(), backoff=quickly, timeout=_SECONDS)
+    status = sign_in_status(answers.settings().drive, backoff=quickly, timeout=_SECONDS)
     if status.problem is not None:
         _say_why_not(status.problem)
         return False

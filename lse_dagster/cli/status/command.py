@@ -101,7 +101,7 @@ def _with_totals(seen: "Seen", settings: "Settings", project: str, days: Sequenc
     from lse_dagster.cli.terminal.console import stderr
     from lse_dagster.errors import ArchiveError
 
-    if settings.langsmith_rates == "us" and len(days) > 1:
+    if settings.langsmith.rates == "us" and len(days) > 1:
         minutes = len(days) * _SECONDS_PER_TOTAL / 60
         stderr().print(f"One total in ten seconds: about {minutes:,.0f} min for {len(days)} days.")
     with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:

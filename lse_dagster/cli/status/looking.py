@@ -81,14 +81,14 @@ def look_at_days(
 
 def drive_copies(settings: "Settings", projects: Iterable[str]) -> dict[str, dict[date, DriveCopy]]:
     """The day zips of each project on Drive; none without GOOGLE_DRIVE_FOLDER_URL. Raises Drive's errors."""
-    if settings.drive_folder_url is None:
+    if settings.drive.folder_url is None:
         return {project: {} for project in projects}
     from lse_dagster.drive.archive import DriveArchive
     from lse_dagster.net.backoff import Backoff
     from lse_dagster.steps.drive_copy import described_copies
 
     quickly = Backoff(tries=3, patience=20)
-    with DriveArchive.connect(settings.drive(), backoff=quickly, timeout=30) as drive:
+    with DriveArchive.connect(settings.drive, backoff=quickly, timeout=30) as drive:
         return {project: described_copies(drive, project) for project in projects}
 
 

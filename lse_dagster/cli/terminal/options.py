@@ -92,12 +92,9 @@ def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settin
     """
     if name is None:
         if not settings.projects:
-            from lse_dagster.settings import MissingSetting
+            from lse_dagster.settings import no_project
 
-            raise MissingSetting(
-                "LSE_PROJECTS",
-                "Name a project with --project, or put LSE_PROJECTS=my-project into .env.",
-            )
+            raise no_project()
         name = settings.projects[0]
     if name not in settings.projects:
         settings = dataclasses.replace(settings, projects=(*settings.projects, name))

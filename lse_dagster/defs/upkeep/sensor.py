@@ -55,7 +55,7 @@ def reconciliation_sensor(
             tell(wrong_clock)
         if (former := former_owner(context.instance, project)) is not None:
             context.log.warning(f"Its assets were those of {former} before: LSE_PROJECTS was changed.")
-        _remember_machine(context.instance, reconciliation.drive.machine)
+        _remember_machine(context.instance, reconciliation.drive.settings.machine)
         records = Records(context.instance, project)
         copies = copies_on_drive(reconciliation.drive, project.name, context.log, tell)
         return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()

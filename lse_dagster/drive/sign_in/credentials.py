@@ -7,7 +7,7 @@ import logging
 import threading
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import google.auth
 import google.auth.exceptions
@@ -38,6 +38,14 @@ _GET_DEFAULTS = (
     f"{_TYPE} to service_account or oauth2"
 )
 
+
+class SignIn(Protocol):
+    """From the settings to the account that they describe."""
+
+    def __call__(self, settings: DriveSettings, *, timeout: float) -> Account:
+        """As `open_account`."""
+
+
 _signed_in: dict[tuple[DriveSettings, bytes, float], Account] = {}
 _SIGNING_IN: Final = threading.Lock()
 
@@ -54,7 +62,7 @@ def signed_in_account(settings: DriveSettings, *, timeout: float) -> Account:
         key = sha256(settings.credentials_path.read_bytes()).digest()
     except OSError:
         return open_account(settings, timeout=timeout)  # which says what is the matter
-    which = (replace(settings, folder_url="", memory=None), key, timeout)
+    which = (replace(settings, folder_url=None, memory=None), key, timeout)
     with _SIGNING_IN:
         if which not in _signed_in:
             _signed_in[which] = open_account(settings, timeout=timeout)

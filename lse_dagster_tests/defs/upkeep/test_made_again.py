@@ -42,7 +42,7 @@ def folder_of(place: Place, project_id: str, day: date = DAY) -> DayFolder:
 def copies(place: Place, day: date = DAY) -> dict[str, set[str]]:
     """The runs of each copy on Drive, by its name."""
     found = {}
-    with DriveArchive.connect(place.daemon.settings.drive()) as drive:
+    with DriveArchive.connect(place.daemon.settings.drive) as drive:
         for file in drive.list(project_path_part(place.api.project)):
             if str(day) in file.name and "damaged" not in file.name:
                 path = Path(place.daemon.settings.archives_dir, "looked-at.zip")
@@ -179,7 +179,7 @@ def test_an_old_copy_that_says_no_id_is_looked_into(place: Place) -> None:
     first = place.api.add_run(at(1, 12))
     place.daemon.run_until(at(2, 6))
     zipped = place.daemon.zips.load(place.api.project, DAY)
-    with DriveArchive.connect(place.daemon.settings.drive()) as drive:
+    with DriveArchive.connect(place.daemon.settings.drive) as drive:
         copy = find_copy(drive, place.api.project, DAY)
         assert copy is not None
         drive.set_aside(copy)

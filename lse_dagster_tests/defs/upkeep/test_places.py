@@ -21,7 +21,7 @@ def replace_the_disk(place: Place) -> None:
 
 
 def remove_from_drive(place: Place) -> None:
-    with DriveArchive.connect(place.daemon.settings.drive()) as drive:
+    with DriveArchive.connect(place.daemon.settings.drive) as drive:
         found = find_copy(drive, place.api.project, DAY)
         assert found is not None
         drive.set_aside(found)

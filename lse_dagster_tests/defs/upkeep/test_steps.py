@@ -89,7 +89,7 @@ def test_a_day_that_could_not_be_uploaded_is_not_fetched_again(place: Place) -> 
 
     assert set(place.steps()) == {"2025-08-01/upload"}
     assert place.requests("/runs/query") == 0
-    with DriveArchive.connect(place.daemon.settings.drive()) as drive:
+    with DriveArchive.connect(place.daemon.settings.drive) as drive:
         assert set(list_copies(drive, place.api.project)) == {DAY}
 
 

@@ -34,7 +34,7 @@ def error_of(daemon: Daemon) -> str:
 
 
 def days_on_drive(place: Place) -> list[date]:
-    with DriveArchive.connect(place.daemon.settings.drive()) as drive:
+    with DriveArchive.connect(place.daemon.settings.drive) as drive:
         return sorted(list_copies(drive, place.api.project))
 
 

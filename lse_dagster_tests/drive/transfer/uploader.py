@@ -40,7 +40,7 @@ def order(
         folder=folder,
         name="a.zip",
         session=str(session),
-        folder_url=settings.folder_url,
+        folder_url=str(settings.folder_url),
         credentials=str(settings.credentials_path),
         endpoint=str(settings.endpoint),
         killed_at=killed_at,

@@ -9,10 +9,10 @@ import pytest
 
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.store import DayStore
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import IncompleteDay, ProjectNotFound, QueryGoesInCircles, Unauthorized
 from lse_dagster.langsmith.fields import V2_SELECTS
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
-from lse_dagster.net.limiter import PUBLISHED_RATES
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.fetch.day import fetch_day
@@ -115,7 +115,7 @@ def test_a_final_error_ends_the_waiting_of_all_workers(
     langsmith_sandbox.fault(path=QUERY, status=503, headers={"Retry-After": "600"}, times=3)
     langsmith_sandbox.fault(path=QUERY, status=401)
     settings = LangSmithSettings(
-        sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url, rates=PUBLISHED_RATES["none"]
+        sandbox.env["LANGSMITH_API_KEY"], endpoint=sandbox.langsmith_url, rates="none"
     )
 
     with Transport(settings) as transport:  # one that really waits

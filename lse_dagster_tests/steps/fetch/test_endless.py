@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import QueryGoesInCircles, Unavailable
 from lse_dagster.langsmith.pages import PageSize
 from lse_dagster.langsmith.queries import V1Queries, V2Queries
 from lse_dagster.langsmith.scope import started_in
-from lse_dagster.langsmith.transport import LangSmithSettings, Transport
+from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
