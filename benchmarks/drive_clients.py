@@ -80,7 +80,7 @@ def ours(job: DriveJob) -> Callable[[], None]:
                     path,
                     folder=EMPTY_FOLDER,
                     name=NAME,
-                    may_replace=lambda existing: None,
+                    replacing=drive.find(EMPTY_FOLDER, NAME),
                     session_path=path.with_name(f".{path.name}.upload"),
                 )
                 if (done.action, done.bytes_sent) != ("created", job.size):

@@ -4,7 +4,7 @@ Each method is one `Operation`. An archive may be used from many threads; it kee
 connections, the access token and the ids of what it has made (`known_ids.py`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -16,10 +16,11 @@ from lse_dagster.drive.holder import Holder, folders_to_write, hold_folders
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import DriveSettings
-from lse_dagster.drive.sign_in.credentials import SignIn, open_account
+from lse_dagster.drive.sign_in.account import Account
+from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.transfer.download import Downloaded, download
 from lse_dagster.drive.transfer.session import Progress
-from lse_dagster.drive.transfer.upload import MayReplace, Uploaded, upload
+from lse_dagster.drive.transfer.upload import Uploaded, upload
 from lse_dagster.drive.twins import only_file
 from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.net.backoff import Backoff
@@ -45,7 +46,7 @@ class DriveArchive:
         timeout: float = TIMEOUT,
         creations: RateLimiter | None = None,
         on_retry: OnRetry = without_a_word,
-        sign_in: SignIn = open_account,
+        sign_in: Callable[..., Account] = open_account,
     ) -> Self:
         """Sign in and look at the configured folder.
 
@@ -131,7 +132,7 @@ class DriveArchive:
         *,
         folder: str,
         name: str,
-        may_replace: MayReplace,
+        replacing: DriveFile | None = None,
         sha256: str | None = None,
         properties: Mapping[str, str] = _NO_PROPERTIES,
         session_path: Path | None = None,
@@ -139,9 +140,9 @@ class DriveArchive:
     ) -> Uploaded:
         """Put the local file into the folder under this name, and see that Drive stored exactly its bytes.
 
-        Makes the folder if needed. If the name is there with other content, `may_replace(existing)` is
-        called, which raises to refuse; else the same Drive file gets the new content, and keeps the old as a
-        revision (30 days). `on_progress(bytes_done, bytes_in_all)`.
+        Makes the folder if needed. `replacing` is the file with other content that `find` gave: it gets the
+        new content, and keeps the old as a revision (30 days). Any other one there is left alone.
+        `on_progress(bytes_done, bytes_in_all)`.
 
         `sha256`: the hash of the content that was meant; before a byte leaves, another one is refused as
         `LocalFileChanged`. `properties` are kept with the file as its `app_properties`.
@@ -151,11 +152,10 @@ class DriveArchive:
         of two calls with one place at once the second is refused. Without it a stopped upload starts again.
 
         Raises `HeldByAnother`, `TwinFiles`, `UploadCorrupted` (a new bad file is in the trash by then; of an
-        old file the revision before is named), `FileTrashed`, `FileMoved`, `FileReplaced` (another writer's
-        content was replaced at the same moment; its revision is named), `UploadInProgress`,
-        `LocalFileChanged`, `LocalFileUnreadable`, `NoStorage`, `PermissionMissing`, `FolderFull`,
-        `DailyLimitReached`; a
-        `PassingFault` when all tries failed; and what `may_replace` raises.
+        old file the revision before is named), `FileTrashed`, `FileMoved`, `FileReplaced` (what is there is
+        not `replacing`; or another writer's content was replaced at the same moment: its revision is named),
+        `UploadInProgress`, `LocalFileChanged`, `LocalFileUnreadable`, `NoStorage`, `PermissionMissing`,
+        `FolderFull`, `DailyLimitReached`; a `PassingFault` when all tries failed.
         """
         return upload(
             Operation(self._service, f'Uploading {name} to the Drive folder "{folder}"'),
@@ -163,7 +163,7 @@ class DriveArchive:
             path,
             folder=folder,
             name=name,
-            may_replace=may_replace,
+            replacing=replacing,
             sha256=sha256,
             properties=properties,
             session_path=session_path,

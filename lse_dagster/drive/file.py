@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +16,8 @@ FIELDS = (
 )
 """What every call asks for. `sha256Checksum` comes "if available", `headRevisionId` perhaps not to one
 who may only read (users of Google's client report so of revisions); the rest every binary file has."""
+
+_md5 = partial(hashlib.md5, usedforsecurity=False)
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -43,6 +47,18 @@ class DriveFile:
     def age_order(self) -> tuple[datetime, str]:
         """The fixed rule between twins: the oldest wins, then the smaller id."""
         return (self.created_time, self.id)
+
+    @property
+    def state(self) -> tuple[str, str, str]:
+        """What tells one content of one file from all others."""
+        return (self.id, self.head_revision_id, self.md5)
+
+    def holds(self, path: Path, sha256: str) -> bool:
+        """Whether a local file of this sha256 has the same content. Raises `OSError`."""
+        if self.sha256 is not None:
+            return self.sha256 == sha256
+        with path.open("rb") as local:
+            return self.md5 == hashlib.file_digest(local, _md5).hexdigest()
 
 
 class FileDescription(msgspec.Struct, frozen=True, rename="camel"):

@@ -186,21 +186,28 @@ def upload_copy(
     project, day = zipped.project, zipped.date
     proved = prove_zip(zipped.path, project=project, day=day, recorded=recorded)
     remove_abandoned(zipped.path.parent, SCRATCH)
-    hashed = id_hash(zipped.summary.project_id)
-    send = partial(
-        drive.upload,
-        zipped.path,
-        folder=project_path_part(project),
-        may_replace=_policy(drive, zipped, overwrite, free),
-        sha256=proved,
-        properties={PROVED: proved, **({PROJECT: hashed} if hashed else {})},
-        session_path=session_path(zipped.path),
-        on_progress=on_progress,
-    )
+    folder, hashed = project_path_part(project), id_hash(zipped.summary.project_id)
+
+    def put(name: str) -> Uploaded:
+        there = drive.find(folder, name)
+        if there is not None and not there.holds(zipped.path, proved):
+            drive.expect_ours(folder)
+            _expect_replaceable(drive, zipped, there, overwrite, free)
+        return drive.upload(
+            zipped.path,
+            folder=folder,
+            name=name,
+            replacing=there,
+            sha256=proved,
+            properties={PROVED: proved, **({PROJECT: hashed} if hashed else {})},
+            session_path=session_path(zipped.path),
+            on_progress=on_progress,
+        )
+
     try:
-        return send(name=day_zip_name(project, day))
+        return put(day_zip_name(project, day))
     except OtherProject:
-        return send(name=day_zip_name(project, day, hashed))
+        return put(day_zip_name(project, day, hashed))
 
 
 def session_path(zip_path: Path) -> Path:
@@ -273,29 +280,26 @@ def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: Prog
     return RestoredDay(staged, found.tally, foreign)
 
 
-def _policy(
-    drive: DriveArchive, zipped: DayZip, overwrite: Overwrite, free: FreeBytes
-) -> Callable[[DriveFile], None]:
+def _expect_replaceable(
+    drive: DriveArchive, zipped: DayZip, there: DriveFile, overwrite: Overwrite, free: FreeBytes
+) -> None:
+    """Raises `OtherProject`, `OverwriteRefused`, `HoldsMore`, `UnreadableCopy`, `NoRoom`, `DiskError`."""
     what = f"Copying the day {zipped.date} of {zipped.project!r} to Drive"
+    where = there.web_view_link
 
-    def may_replace(existing: DriveFile) -> None:
-        where = existing.web_view_link
+    @contextmanager
+    def old_day() -> Iterator[OldDay]:
+        expect_room(zipped.path.parent, there.size, what, free)
+        with scratch_folder(zipped.path.parent, SCRATCH) as folder:
+            copy = folder / "drive.zip"
+            drive.download(there, copy)
+            with open_old_zip(copy, project=zipped.project, day=zipped.date, where=where) as old:
+                yield old
 
-        @contextmanager
-        def there() -> Iterator[OldDay]:
-            expect_room(zipped.path.parent, existing.size, what, free)
-            with scratch_folder(zipped.path.parent, SCRATCH) as folder:
-                copy = folder / "drive.zip"
-                drive.download(existing, copy)
-                with open_old_zip(copy, project=zipped.project, day=zipped.date, where=where) as old:
-                    yield old
-
-        id_there = existing.app_properties.get(PROJECT, "")
-        try:
-            decide(zipped, there(), overwrite, what=what, where=where, id_there=id_there)
-        except UnreadableDay as error:
-            raise UnreadableCopy(error, existing) from error
-        except OSError as error:
-            raise DiskError(what, error) from error
-
-    return may_replace
+    id_there = there.app_properties.get(PROJECT, "")
+    try:
+        decide(zipped, old_day(), overwrite, what=what, where=where, id_there=id_there)
+    except UnreadableDay as error:
+        raise UnreadableCopy(error, there) from error
+    except OSError as error:
+        raise DiskError(what, error) from error

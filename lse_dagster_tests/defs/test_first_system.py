@@ -29,7 +29,7 @@ def old_zip(archive: DayArchive, run: ARun, tmp_path: Path) -> None:
     path = write_zip_of(tmp_path / "old.zip", dict([file]))
     folder, name = project_path_part(archive.project), day_zip_name(archive.project, DATE)
     with DriveArchive.connect(Settings.from_environment(os.environ).drive) as drive:
-        drive.upload(path, folder=folder, name=name, may_replace=lambda existing: None)
+        drive.upload(path, folder=folder, name=name)
 
 
 def ingest(archive: DayArchive, run: ARun) -> None:

@@ -116,7 +116,7 @@ def test_what_the_first_system_kept_beside_a_run_is_not_lost_by_an_upload(archiv
     path = write_zip_of(archive.folder / "old.zip", dict([file]))
     folder, name = project_path_part(archive.project), day_zip_name(archive.project, DATE)
     with DriveArchive.connect(Settings.from_environment(os.environ).drive) as drive:
-        drive.upload(path, folder=folder, name=name, may_replace=lambda existing: None)
+        drive.upload(path, folder=folder, name=name)
     archive.api.add_run(run.start, id=run.id, trace_id=run.trace_id, dotted_order=run.dotted_order)
     without_drive(archive)
     assert archive.materialize(["drive_archive"]).success

@@ -102,9 +102,8 @@ def put_on_drive(archive: DayArchive, sandbox: Sandbox) -> None:
     """Upload the zip as it lies here."""
     path = archive.zips.zip_path(archive.project, DATE)
     with DriveArchive.connect(Settings.from_environment(sandbox.env).drive) as drive:
-        drive.upload(
-            path, folder=archive.project, name=path.name, may_replace=lambda _: None, session_path=None
-        )
+        there = drive.find(archive.project, path.name)
+        drive.upload(path, folder=archive.project, name=path.name, replacing=there)
 
 
 @pytest.mark.parametrize("spoil", [cut_in_the_middle, of_another_summary, with_a_hostile_name, unchanged])

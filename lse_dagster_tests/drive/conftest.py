@@ -17,8 +17,8 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import MediaIoBaseUpload
 
 from lse_dagster.drive.archive import DriveArchive
-from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.settings import DriveSettings
+from lse_dagster.drive.transfer.upload import Uploaded
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.net.limiter import RateLimiter
 from lse_dagster.sandbox.client import ControlClient, FaultFields
@@ -212,13 +212,9 @@ def some_bytes(size: int) -> bytes:
     return os.urandom(size)
 
 
-def anything(existing: DriveFile) -> None:
-    """The policy that allows every replacement."""
-
-
-def nothing(existing: DriveFile) -> None:
-    """The policy of a test in which nothing may be asked."""
-    raise AssertionError(f"asked whether {existing.id} may be replaced")
+def put(drive: DriveArchive, path: Path, *, folder: str, name: str, **more: Any) -> Uploaded:
+    """Upload a file, whatever is there."""
+    return drive.upload(path, folder=folder, name=name, replacing=drive.find(folder, name), **more)
 
 
 def elsewhere(settings: DriveSettings, folder_url: str) -> DriveSettings:

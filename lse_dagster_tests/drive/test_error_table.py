@@ -31,7 +31,7 @@ from lse_dagster.drive.errors import (
 )
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Waits, Where, anything, nothing, rate_body, some_bytes
+from lse_dagster_tests.drive.conftest import Person, Waits, Where, put, rate_body, some_bytes
 
 Local = Callable[[bytes], Path]
 ALWAYS = 1000
@@ -110,7 +110,7 @@ def test_each_refusal_becomes_its_error(
     )
 
     with pytest.raises(DriveError) as caught:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     error = caught.value
     assert type(error) is row.error
@@ -130,7 +130,7 @@ def test_a_lost_session_passes(
     drive_sandbox.fault(**PLACES["content"], status=status, times=ALWAYS)
 
     with pytest.raises(UploadSessionLost) as caught:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert caught.value.transient
     assert waits.seconds
@@ -142,7 +142,7 @@ def test_an_answer_that_is_not_drives_own_still_gives_an_error(
     drive_sandbox.fault(**PLACES["metadata"], status=403, body="<html>a proxy says no</html>")
 
     with pytest.raises(PermissionMissing, match="Drive answered 403"):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
 
 def test_a_token_of_an_app_in_testing_is_explained(
@@ -160,15 +160,19 @@ def test_a_token_of_an_app_in_testing_is_explained(
 def test_a_file_that_is_trashed_while_it_is_replaced_is_no_success(
     drive: DriveArchive, person: Person, folder: str, local: Local
 ) -> None:
-    drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    old = drive.upload(local(b"old"), folder=folder, name="a.zip").file
 
     with pytest.raises(FileTrashed) as caught:
-        drive.upload(
-            local(b"new"), folder=folder, name="a.zip", may_replace=lambda file: person.trash(file.id)
+        put(
+            drive,
+            local(some_bytes(3 * 1024 * 1024)),
+            folder=folder,
+            name="a.zip",
+            on_progress=lambda done, total: person.trash(old.id),
         )
 
     assert caught.value.transient
-    again = drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=nothing)
+    again = drive.upload(local(b"new"), folder=folder, name="a.zip")
     assert (again.action, again.file.is_trashed) == ("created", False)
 
 
@@ -185,8 +189,8 @@ def test_a_folder_that_is_trashed_while_a_file_is_made_is_no_success(
             person.trash(parent)
 
     with pytest.raises(FileTrashed, match="trash"):
-        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, on_progress=trash)
+        drive.upload(path, folder=folder, name="a.zip", on_progress=trash)
 
-    again = drive.upload(path, folder=folder, name="a.zip", may_replace=anything)
+    again = put(drive, path, folder=folder, name="a.zip")
     assert [file["id"] for file in person.live_in(root_id, folder)] != [parent]
     assert drive.find(folder, "a.zip") == again.file

@@ -21,7 +21,7 @@ from lse_dagster.drive.folder import quoted
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.transfer.upload import Uploaded
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Waits, elsewhere, nothing
+from lse_dagster_tests.drive.conftest import Person, Waits, elsewhere
 
 Local = Callable[[bytes], Path]
 
@@ -47,8 +47,8 @@ def test_looking_makes_no_folder(drive: DriveArchive, person: Person, root_id: s
 def test_a_folder_is_made_once(
     drive: DriveArchive, person: Person, root_id: str, folder: str, local: Local
 ) -> None:
-    drive.upload(local(b"1"), folder=folder, name="1.zip", may_replace=nothing)
-    drive.upload(local(b"2"), folder=folder, name="2.zip", may_replace=nothing)
+    drive.upload(local(b"1"), folder=folder, name="1.zip")
+    drive.upload(local(b"2"), folder=folder, name="2.zip")
 
     assert len(person.live_in(root_id, folder)) == 1
     assert sorted(file.name for file in drive.list(folder)) == ["1.zip", "2.zip"]
@@ -60,7 +60,7 @@ def test_a_folder_in_the_trash_is_not_used_again(
     trashed = person.make_folder(folder, root_id)
     person.trash(trashed)
 
-    drive.upload(local(b"1"), folder=folder, name="1.zip", may_replace=nothing)
+    drive.upload(local(b"1"), folder=folder, name="1.zip")
 
     (made,) = person.live_in(root_id, folder)
     assert made["id"] != trashed
@@ -73,7 +73,7 @@ def test_any_name_is_found_again_exactly(drive: DriveArchive, tmp_path: Path, fo
     path.write_bytes(b"content")
     folder = f"{folder}{uuid4()}"
 
-    uploaded = drive.upload(path, folder=folder, name=name, may_replace=nothing)
+    uploaded = drive.upload(path, folder=folder, name=name)
 
     assert drive.find(folder, name) == uploaded.file
     assert [file.name for file in drive.list(folder)] == [name]
@@ -87,9 +87,9 @@ def test_backslashes_are_escaped_before_quotes() -> None:
 def test_names_that_differ_in_case_are_different_names(
     drive: DriveArchive, folder: str, local: Local
 ) -> None:
-    drive.upload(local(b"small"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"small"), folder=folder, name="a.zip")
 
-    other = drive.upload(local(b"large"), folder=folder, name="A.ZIP", may_replace=nothing)
+    other = drive.upload(local(b"large"), folder=folder, name="A.ZIP")
 
     assert other.action == "created"
     assert drive.find(folder, "A.zip") is None
@@ -101,9 +101,9 @@ def test_names_that_differ_in_case_are_different_names(
 def test_a_file_of_the_same_name_in_another_folder_is_another_file(
     drive: DriveArchive, folder: str, local: Local
 ) -> None:
-    drive.upload(local(b"here"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"here"), folder=folder, name="a.zip")
 
-    there = drive.upload(local(b"there"), folder=f"{folder}-2", name="a.zip", may_replace=nothing)
+    there = drive.upload(local(b"there"), folder=f"{folder}-2", name="a.zip")
 
     assert there.action == "created"
 
@@ -143,7 +143,7 @@ def test_two_live_files_of_one_name_are_named_and_never_chosen_between(
     with pytest.raises(TwinFiles) as when_found:
         drive.find(folder, "a.zip")
     with pytest.raises(TwinFiles) as when_uploaded:
-        drive.upload(local(b"three"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"three"), folder=folder, name="a.zip")
 
     assert all(twin in str(when_found.value) for twin in twins)
     assert all(twin in str(when_uploaded.value) for twin in twins)
@@ -157,7 +157,7 @@ def test_files_in_twin_folders_are_all_seen_and_new_ones_go_to_the_oldest(
     person.make_file("a.zip", older, b"a")
     in_younger = person.make_file("b.zip", younger, b"b")
 
-    uploaded = drive.upload(local(b"c"), folder=folder, name="c.zip", may_replace=nothing)
+    uploaded = drive.upload(local(b"c"), folder=folder, name="c.zip")
 
     assert sorted(file.name for file in drive.list(folder)) == ["a.zip", "b.zip", "c.zip"]
     found = drive.find(folder, "b.zip")
@@ -187,7 +187,7 @@ def test_writers_at_the_same_moment_leave_one_file_or_a_loud_error(
         with DriveArchive.connect(settings, backoff=waits.backoff()) as drive:
             barrier.wait()
             try:
-                results.append(drive.upload(path, folder=folder, name="a.zip", may_replace=nothing))
+                results.append(drive.upload(path, folder=folder, name="a.zip"))
             except Exception as error:
                 results.append(error)
 
@@ -238,7 +238,7 @@ def test_the_root_of_a_shared_drive_is_a_folder_too(
     settings: DriveSettings, env: dict[str, str], person: Person, folder: str, local: Local
 ) -> None:
     with DriveArchive.connect(elsewhere(settings, env["SANDBOX_SHARED_DRIVE_ID"])) as drive:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
         assert [file.name for file in drive.list(folder)] == ["a.zip"]
         assert drive.folder_link()

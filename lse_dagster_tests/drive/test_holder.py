@@ -17,7 +17,7 @@ from lse_dagster.drive.holder import SILENT, Holder
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.this_machine import ThisMachine
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, nothing
+from lse_dagster_tests.drive.conftest import Person
 
 NOON = datetime(2025, 8, 29, 12, tzinfo=UTC)
 Connect = Callable[[str], DriveArchive]
@@ -64,7 +64,7 @@ def held(connect: Connect, folder: str, local: Callable[[bytes], Path], drive_sa
     """A folder with a file, to which the first machine archived last at noon."""
     drive_sandbox.settings(now=NOON.isoformat())
     with connect("first") as drive:
-        drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"1"), folder=folder, name="a.zip")
         assert drive.hold(folder)[1] is None
     return folder
 
@@ -87,7 +87,7 @@ def test_another_machine_may_read_and_writes_only_once_the_first_was_silent_for_
         with outcome if refused else nullcontext():
             drive.expect_ours(held)
         with outcome if refused else nullcontext():
-            drive.upload(local(b"2"), folder=held, name="b.zip", may_replace=nothing)
+            drive.upload(local(b"2"), folder=held, name="b.zip")
         assert drive.find(held, "a.zip") is not None
         assert {file.name for file in drive.list(held)} == {"a.zip"} | (set() if refused else {"b.zip"})
 
@@ -124,8 +124,8 @@ def test_two_machines_that_begin_at_once_leave_one_of_them(
     connect: Connect, folder: str, local: Callable[[bytes], Path]
 ) -> None:
     with connect("first") as first, connect("second") as second:
-        first.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
-        second.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        first.upload(local(b"1"), folder=folder, name="a.zip")
+        second.upload(local(b"1"), folder=folder, name="a.zip")
         second.hold(folder)
 
         with pytest.raises(HeldByAnother):
@@ -149,7 +149,7 @@ def test_an_account_that_may_not_describe_the_folder_does_without(
     connect: Connect, folder: str, local: Callable[[bytes], Path], drive_sandbox: ControlClient
 ) -> None:
     with connect("first") as drive:
-        drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"1"), folder=folder, name="a.zip")
         drive_sandbox.fault(method="PATCH", path="/files/", status=403, times=9)
 
         files, gone = drive.hold(folder)
@@ -163,7 +163,7 @@ def test_a_machine_that_can_keep_its_id_nowhere_does_without(
     (tmp_path / "file").write_bytes(b"")
     files = (tmp_path / "file" / ".machine",)
     with DriveArchive.connect(replace(settings, machine_files=files)) as drive:
-        drive.upload(local(b"1"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"1"), folder=folder, name="a.zip")
 
         assert drive.hold(folder)[1] is None
 

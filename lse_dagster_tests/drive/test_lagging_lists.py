@@ -11,7 +11,7 @@ from lse_dagster.drive.errors import FileMissing, TwinFiles
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.net.limiter import RateLimiter
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Waits, anything, nothing
+from lse_dagster_tests.drive.conftest import Person, Waits, put
 
 Local = Callable[[bytes], Path]
 LONG = 50
@@ -36,7 +36,7 @@ def test_what_was_made_is_found_in_the_next_process_though_lists_lag(
 ) -> None:
     drive_sandbox.settings(list_lag=LONG)
     with process() as first:
-        made = first.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing).file
+        made = first.upload(local(b"content"), folder=folder, name="a.zip").file
 
     with process() as second:
         assert second.find(folder, "a.zip") == made
@@ -54,12 +54,12 @@ def test_what_was_made_is_not_made_again_though_lists_lag(
 ) -> None:
     drive_sandbox.settings(list_lag=LONG)
     with process() as first:
-        made = first.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing).file
+        made = first.upload(local(b"old"), folder=folder, name="a.zip").file
 
     with process() as second:
-        same = second.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
-        other = second.upload(local(b"new"), folder=folder, name="a.zip", may_replace=anything)
-        next_day = second.upload(local(b"next"), folder=folder, name="b.zip", may_replace=nothing)
+        same = second.upload(local(b"old"), folder=folder, name="a.zip")
+        other = put(second, local(b"new"), folder=folder, name="a.zip")
+        next_day = second.upload(local(b"next"), folder=folder, name="b.zip")
 
     assert (same.action, other.action, next_day.action) == ("unchanged", "updated", "created")
     assert {same.file.id, other.file.id} == {made.id}
@@ -75,7 +75,7 @@ def test_what_a_person_removed_or_renamed_is_not_believed_to_be_there(
 ) -> None:
     with process() as first:
         trashed, renamed, deleted = (
-            first.upload(local(name.encode()), folder=folder, name=name, may_replace=nothing).file
+            first.upload(local(name.encode()), folder=folder, name=name).file
             for name in ("trashed.zip", "renamed.zip", "deleted.zip")
         )
     person.trash(trashed.id)
@@ -92,11 +92,11 @@ def test_a_folder_that_a_person_removed_is_made_again(
     process: Callable[[], DriveArchive], person: Person, root_id: str, folder: str, local: Local
 ) -> None:
     with process() as first:
-        made = first.upload(local(b"1"), folder=folder, name="1.zip", may_replace=nothing).file
+        made = first.upload(local(b"1"), folder=folder, name="1.zip").file
     person.trash(made.parents[0])
 
     with process() as second:
-        again = second.upload(local(b"1"), folder=folder, name="1.zip", may_replace=nothing)
+        again = second.upload(local(b"1"), folder=folder, name="1.zip")
 
     assert again.action == "created"
     assert [found["id"] for found in person.live_in(root_id, folder)] == list(again.file.parents)
@@ -110,7 +110,7 @@ def test_a_memory_that_is_damaged_costs_nothing_but_the_hint(
     if damage == "a file in its place":
         memory.write_bytes(b"")
     with process() as first:
-        made = first.upload(local(b"1"), folder=folder, name="1.zip", may_replace=nothing).file
+        made = first.upload(local(b"1"), folder=folder, name="1.zip").file
     for path in filter(Path.is_file, memory.rglob("*")):
         path.write_bytes(path.read_bytes()[:10]) if damage == "cut" else path.unlink()
 
@@ -133,10 +133,10 @@ def test_what_was_made_a_moment_ago_and_is_not_found_is_asked_for_again(
     drive_sandbox.settings(not_found=misses, list_lag=LONG)
 
     with process() as first:
-        made = first.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+        made = first.upload(local(b"old"), folder=folder, name="a.zip")
     with process() as second:
         found = second.find(folder, "a.zip")
-        updated = second.upload(local(b"new"), folder=folder, name="a.zip", may_replace=anything)
+        updated = put(second, local(b"new"), folder=folder, name="a.zip")
 
     assert made.action == "created"
     assert found == made.file
@@ -160,7 +160,7 @@ def test_what_stays_missing_is_told_after_a_few_seconds(
     local: Local,
     request_path: str,
 ) -> None:
-    drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"old"), folder=folder, name="a.zip")
     body = {"error": {"code": 404, "errors": [{"reason": "notFound"}], "message": "File not found: 1AbC."}}
     drive_sandbox.fault(path=request_path, status=404, body=body, times=LONG)
     waits.seconds.clear()
@@ -170,7 +170,7 @@ def test_what_stays_missing_is_told_after_a_few_seconds(
         assert drive.find(folder, "a.zip") is None
     else:
         with pytest.raises(FileMissing, match="still there"):
-            drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=anything)
+            put(drive, local(b"new"), folder=folder, name="a.zip")
 
     assert 1 <= sum(waits.seconds) <= 7
 
@@ -197,7 +197,7 @@ def test_twins_of_the_same_content_are_settled_by_the_next_upload_and_read_as_on
     made = [person.make_file("a.zip", parent, b"content") for parent in parents]
 
     found = drive.find(folder, "a.zip")
-    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert found is not None
     assert found.id == uploaded.file.id
@@ -213,7 +213,7 @@ def test_twins_of_the_same_content_are_settled_before_new_content_takes_their_pl
     parent = person.make_folder(folder, root_id)
     made = [person.make_file("a.zip", parent, b"old") for _ in range(2)]
 
-    uploaded = drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=anything)
+    uploaded = put(drive, local(b"new"), folder=folder, name="a.zip")
 
     assert uploaded.action == "updated"
     assert {uploaded.file.id, *uploaded.twins_removed} == set(made)
@@ -228,7 +228,7 @@ def test_a_twin_that_may_not_be_removed_stays_and_stops_nobody(
         person.make_file("a.zip", parent, b"content")
     drive_sandbox.settings(service_account_role="writer")
 
-    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert (uploaded.action, uploaded.twins_removed) == ("unchanged", ())
     assert len(person.live_in(parent)) == 2
@@ -242,6 +242,6 @@ def test_twins_of_different_content_stay_a_question_and_nothing_is_removed(
         person.make_file("a.zip", parent, content)
 
     with pytest.raises(TwinFiles):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=anything)
+        put(drive, local(b"content"), folder=folder, name="a.zip")
 
     assert len(person.live_in(parent)) == 3

@@ -10,7 +10,7 @@ from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.net.limiter import CREATIONS, RateLimiter, shared_creations
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Waits, Where, nothing, rate_body
+from lse_dagster_tests.drive.conftest import Waits, Where, rate_body
 
 START: Where = {"method": "POST", "path": r"/upload/.*uploadType=resumable"}
 
@@ -28,7 +28,7 @@ def test_new_files_come_at_drives_pace_over_all_archives_of_an_account(
     ):
         for number in range(4):
             for drive in (one, other):
-                drive.upload(path, folder=folder, name=f"{number}{id(drive)}", may_replace=nothing)
+                drive.upload(path, folder=folder, name=f"{number}{id(drive)}")
 
     # A folder and eight files; three may come at once, the others a little more than half a second apart.
     assert slept == [pytest.approx(0.525)] * 6
@@ -47,7 +47,7 @@ def test_a_refusal_slows_down_what_follows(
     with DriveArchive.connect(settings, backoff=at_once, creations=limiter) as drive:
         drive_sandbox.fault(**START, status=403, body=rate_body("userRateLimitExceeded"))
         for number in range(3):
-            drive.upload(path, folder=folder, name=f"{number}", may_replace=nothing)
+            drive.upload(path, folder=folder, name=f"{number}")
 
     slept = [wait for wait in waits.seconds if wait]
     assert len(slept) == 2

@@ -14,7 +14,7 @@ from lse_dagster.drive.errors import DriveError, DriveUnavailable
 from lse_dagster.drive.file import FIELDS
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient, FaultFields
-from lse_dagster_tests.drive.conftest import Person, Waits, Where, merged, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, Waits, Where, merged, some_bytes
 from lse_dagster_tests.drive.transfer.stopped import SEND, SIZE, TAKEN, Stopped, expect_whole
 
 START: Where = {"method": "POST", "path": r"/upload/.*uploadType=resumable"}
@@ -89,9 +89,7 @@ def test_the_access_token_goes_to_no_other_server(
     drive_sandbox.fault(**START, status=200, headers={"Location": f"{address}/?upload_id=1"}, times=100)
 
     with pytest.raises(DriveUnavailable, match="no upload session of this server"):
-        drive.upload(
-            local(b"content"), folder=folder, name="a.zip", may_replace=nothing, session_path=session
-        )
+        drive.upload(local(b"content"), folder=folder, name="a.zip", session_path=session)
 
     assert heard == []
     assert not session.exists()
@@ -108,7 +106,7 @@ def test_an_address_of_a_session_that_leads_nowhere_is_asked_for_again(
 ) -> None:
     drive_sandbox.fault(**START, status=200, headers={"Location": location})
 
-    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == b"content"
 
@@ -186,7 +184,7 @@ def test_a_file_whose_checksum_is_not_known_yet_is_not_made_a_second_time(
     drive_sandbox.fault(**FILES, status=200, body={"files": [described]})
 
     with pytest.raises(DriveUnavailable, match=made):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     drive_sandbox.clear()
     assert [file.id for file in drive.list(folder)] == [made]
@@ -195,11 +193,11 @@ def test_a_file_whose_checksum_is_not_known_yet_is_not_made_a_second_time(
 def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(
     drive: DriveArchive, drive_sandbox: ControlClient, folder: str, local: Callable[[bytes], Path]
 ) -> None:
-    made = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing).file
+    made = drive.upload(local(b"content"), folder=folder, name="a.zip").file
     drive_sandbox.fault(**FILES, status=200, body={"error": {"code": 500}}, times=2)
 
     with pytest.raises(DriveUnavailable, match="no list of files"):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     drive_sandbox.clear()
     assert list(drive.list(folder)) == [made]
@@ -212,7 +210,7 @@ def test_a_checksum_in_capitals_is_the_same_checksum(
     local: Callable[[bytes], Path],
     tmp_path: Path,
 ) -> None:
-    made = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing).file
+    made = drive.upload(local(b"content"), folder=folder, name="a.zip").file
     drive_sandbox.fault(
         method="GET",
         path=rf"/files/{made.id}\?(?!.*alt=media)",

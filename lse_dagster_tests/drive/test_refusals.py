@@ -18,7 +18,7 @@ from lse_dagster.drive.errors import (
 )
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Waits, Where, elsewhere, nothing, rate_body
+from lse_dagster_tests.drive.conftest import Waits, Where, elsewhere, rate_body
 
 Local = Callable[[bytes], Path]
 
@@ -39,7 +39,7 @@ def test_a_rate_limit_in_the_form_of_a_403_passes(
 ) -> None:
     drive_sandbox.fault(**where, status=403, body=rate_body(reason))
 
-    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert uploaded.retries == 1
 
@@ -72,7 +72,7 @@ def test_other_403s_are_final_and_say_what_to_do(
     drive_sandbox.fault(**where, status=403, body=rate_body(reason))
 
     with pytest.raises(error) as caught:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert waits.seconds == []
     assert reason in caught.value.why
@@ -90,7 +90,7 @@ def test_a_service_account_without_storage_is_told_of_shared_drives(
         DriveArchive.connect(in_my_drive, backoff=waits.backoff()) as drive,
         pytest.raises(NoStorage) as caught,
     ):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert "shared drive" in caught.value.next_step
     assert waits.seconds == []
@@ -102,7 +102,7 @@ def test_a_full_drive_is_told_so(
     drive_sandbox.settings(quota_full=True)
 
     with DriveArchive.connect(oauth_settings) as drive, pytest.raises(NoStorage, match="free some storage"):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
 
 def test_a_reader_is_told_to_become_an_editor(
@@ -111,7 +111,7 @@ def test_a_reader_is_told_to_become_an_editor(
     drive_sandbox.settings(service_account_role="reader")
 
     with pytest.raises(PermissionMissing, match="Content manager"):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
 
 @pytest.mark.parametrize("where", [START, SEND, LIST])
@@ -126,7 +126,7 @@ def test_a_401_after_a_fresh_token_is_final(
     drive_sandbox.fault(**where, status=401, body=rate_body("authError", 401), times=100)
 
     with pytest.raises(CredentialsRejected):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert waits.seconds == []
     assert len(drive_sandbox.requests()) < 15

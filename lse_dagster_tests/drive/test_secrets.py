@@ -17,7 +17,7 @@ from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.login import Consent, read_desktop_client
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.drive.conftest import Waits, nothing, rate_body
+from lse_dagster_tests.drive.conftest import Waits, rate_body
 
 SEND: FaultFields = {"method": "PUT", "path": r"/upload/.*upload_id="}
 LOOKS_SECRET = re.compile(
@@ -106,7 +106,7 @@ def test_no_failure_shows_a_secret(
 
 def use(settings: DriveSettings, waits: Waits, path: Path, folder: str) -> None:
     with DriveArchive.connect(settings, backoff=waits.backoff(tries=3), timeout=0.2) as drive:
-        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(path, folder=folder, name="a.zip")
 
 
 def test_a_good_day_logs_no_secret(
@@ -120,7 +120,7 @@ def test_a_good_day_logs_no_secret(
     caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes turns it down
 
     with DriveArchive.connect(settings) as drive:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert "/drive/v3/files" in logged(caplog)
     assert_clean(logged(caplog), secrets)

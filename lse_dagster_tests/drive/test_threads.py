@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, some_bytes
 
 
 def test_threads_share_an_archive_and_one_renewal_of_the_token(
@@ -17,11 +17,11 @@ def test_threads_share_an_archive_and_one_renewal_of_the_token(
     tmp_path: Path,
 ) -> None:
     contents = {f"{number}.zip": some_bytes(300_000 + number) for number in range(12)}
-    drive.upload(local(b"first"), folder=folder, name="first.zip", may_replace=nothing)
+    drive.upload(local(b"first"), folder=folder, name="first.zip")
     drive_sandbox.settings(expire_tokens=True)
 
     def there_and_back(name: str) -> bytes:
-        uploaded = drive.upload(local(contents[name]), folder=folder, name=name, may_replace=nothing)
+        uploaded = drive.upload(local(contents[name]), folder=folder, name=name)
         return drive.download(uploaded.file, tmp_path / "down" / name).path.read_bytes()
 
     with ThreadPoolExecutor(4) as pool:
@@ -43,7 +43,7 @@ def test_threads_that_need_a_new_folder_make_one_though_lists_lag_behind(
     paths = [local(some_bytes(100)) for _ in range(8)]
 
     def there(number: int) -> str:
-        return drive.upload(paths[number], folder=folder, name=f"{number}", may_replace=nothing).file.id
+        return drive.upload(paths[number], folder=folder, name=f"{number}").file.id
 
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(there, range(8)))

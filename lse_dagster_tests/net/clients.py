@@ -148,7 +148,7 @@ def _upload(drive: DriveArchive, world: World) -> DriveFile:
     local = world.folder / f"{uuid4()}.zip"
     local.write_bytes(b"some bytes")
     folder = f"project-{uuid4()}"
-    return drive.upload(local, folder=folder, name="day.zip", may_replace=lambda existing: None).file
+    return drive.upload(local, folder=folder, name="day.zip").file
 
 
 @dataclass(frozen=True)

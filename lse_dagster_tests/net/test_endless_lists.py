@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import ListGoesInCircles
-from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.access import LangSmithSettings
@@ -31,7 +30,7 @@ from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.recount import count_again
-from lse_dagster_tests.drive.conftest import anything
+from lse_dagster_tests.drive.conftest import put
 from lse_dagster_tests.langsmith.odd_server import Question, running_odd_server
 from lse_dagster_tests.steps.fetch.planned import DAY
 
@@ -98,7 +97,7 @@ def test_a_list_of_langsmith_that_never_ends_is_left(listing: str, kind: str) ->
 
 
 def in_folder(drive: DriveArchive, folder: str, path: Path) -> None:
-    drive.upload(path, folder=folder, name="a.zip", may_replace=anything)
+    put(drive, path, folder=folder, name="a.zip")
 
 
 DRIVE_LISTS: dict[str, Callable[[DriveArchive, str, Path], object]] = {
@@ -117,7 +116,7 @@ def test_a_list_of_drive_that_never_ends_is_left(
     folder, path = f"project-{uuid4()}", tmp_path / "a.zip"
     path.write_bytes(b"content")
     with DriveArchive.connect(drive_settings(sandbox)) as drive:
-        made = drive.upload(path, folder=folder, name="a.zip", may_replace=anything).file
+        made = put(drive, path, folder=folder, name="a.zip").file
         # The first list is of folders, the second of files: one whole answer lets the second be reached.
         if skip:
             page = {"files": [{"id": made.parents[0], "name": folder, "createdTime": "2026-01-01T00:00:00Z"}]}
@@ -139,15 +138,15 @@ def test_a_list_of_revisions_that_never_ends_is_left(
     folder, path = f"project-{uuid4()}", tmp_path / "a.zip"
     path.write_bytes(b"content")
     with DriveArchive.connect(drive_settings(sandbox)) as drive:
-        drive.upload(path, folder=folder, name="a.zip", may_replace=anything)
+        put(drive, path, folder=folder, name="a.zip")
         path.write_bytes(b"other")
 
-        def never_end(existing: DriveFile) -> None:
+        def never_end(done: int, in_all: int) -> None:
             """Only what follows is odd: the lists before have come to their ends."""
             drive_sandbox.settings(odd_pages=kind)
 
         with pytest.raises(ListGoesInCircles) as left:
-            drive.upload(path, folder=folder, name="a.zip", may_replace=never_end)
+            put(drive, path, folder=folder, name="a.zip", on_progress=never_end)
 
     assert_told(left.value)
     assert any("/revisions" in request.path for request in drive_sandbox.requests())

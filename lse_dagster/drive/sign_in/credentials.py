@@ -7,7 +7,7 @@ import logging
 import threading
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import google.auth
 import google.auth.exceptions
@@ -37,13 +37,6 @@ _GET_DEFAULTS = (
     f"run {DEFAULT_LOGIN}, or set GOOGLE_APPLICATION_CREDENTIALS to a service account's key, or set "
     f"{_TYPE} to service_account or oauth2"
 )
-
-
-class SignIn(Protocol):
-    """From the settings to the account that they describe."""
-
-    def __call__(self, settings: DriveSettings, *, timeout: float) -> Account:
-        """As `open_account`."""
 
 
 _signed_in: dict[tuple[DriveSettings, bytes, float], Account] = {}

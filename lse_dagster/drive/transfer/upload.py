@@ -5,7 +5,7 @@ travel is `session.py`'s matter, how an upload goes on in a new process `kept_se
 """
 
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from lse_dagster.drive.errors import (
     AlreadyExists,
     DriveError,
     DriveUnavailable,
+    FileReplaced,
     LocalFileChanged,
     UploadCorrupted,
 )
@@ -35,9 +36,6 @@ from lse_dagster.drive.transfer.local_file import LocalFile
 from lse_dagster.drive.transfer.meanwhile import refuse_elsewhere, refuse_unseen
 from lse_dagster.drive.transfer.session import Progress, Target, UploadSession
 from lse_dagster.drive.twins import keep_one, look, twin_files
-
-MayReplace = Callable[[DriveFile], None]
-"""Called with the file that has other content; raises to refuse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,7 @@ def upload(
     *,
     folder: str,
     name: str,
-    may_replace: MayReplace,
+    replacing: DriveFile | None,
     sha256: str | None,
     properties: Mapping[str, str],
     session_path: Path | None,
@@ -92,7 +90,7 @@ def upload(
             kept.forget()
             file, action = existing, "unchanged"
         else:
-            may_replace(existing)
+            _expect_decided_on(operation, existing, replacing)
             file, action = _update(sending, existing, folder_ids), "updated"
         file = _with_properties(operation, file, properties)
         for parent in file.parents:
@@ -105,6 +103,17 @@ def upload(
         requests=operation.requests,
         retries=operation.retries,
     )
+
+
+def _expect_decided_on(operation: Operation, existing: DriveFile, replacing: DriveFile | None) -> None:
+    """Raises `FileReplaced` unless it is what the caller has decided to replace, and as it was then."""
+    if replacing is None or existing.state != replacing.state:
+        raise FileReplaced(
+            operation.what,
+            f"The file {existing.id} came there, or got other content, after it was decided what to replace: "
+            f"{existing.web_view_link}",
+            "run the same step again: it looks at what is there now",
+        )
 
 
 class _Sending:

@@ -187,7 +187,6 @@ def test_an_old_copy_that_says_no_id_is_looked_into(place: Place) -> None:
             zipped.path,
             folder=project_path_part(place.api.project),
             name=copy.name,
-            may_replace=lambda _: None,
             properties={PROVED: zipped.sha256()},
         )
     make_again(place)

@@ -9,7 +9,7 @@ from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveUnavailable
 from lse_dagster.drive.transfer.upload import Uploaded
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Where, anything
+from lse_dagster_tests.drive.conftest import Person, Where, put
 
 MIB = 1024 * 1024
 SIZE = 6 * MIB + 17
@@ -37,9 +37,7 @@ class Stopped:
 
     def go_on(self, *, drive: DriveArchive | None = None, name: str = "a.zip") -> Uploaded:
         """What the next process does."""
-        return (drive or self._drive).upload(
-            self.path, folder=self.folder, name=name, may_replace=anything, session_path=self.session
-        )
+        return put(drive or self._drive, self.path, folder=self.folder, name=name, session_path=self.session)
 
     def kept(self) -> dict[str, object]:
         content: dict[str, object] = json.loads(self.session.read_bytes())

@@ -18,7 +18,7 @@ from lse_dagster.drive.errors import (
 )
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Where, anything, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, Where, put, some_bytes
 
 MEDIA: Where = {"method": "GET", "path": r"/drive/v3/files/.*alt=media"}
 SIZE = 5 * 1024 * 1024 + 3
@@ -31,7 +31,7 @@ def content() -> bytes:
 
 @pytest.fixture
 def stored(drive: DriveArchive, folder: str, local: Callable[[bytes], Path], content: bytes) -> DriveFile:
-    return drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing).file
+    return drive.upload(local(content), folder=folder, name="a.zip").file
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_went_up_comes_down(
 def test_an_empty_file_comes_down(
     drive: DriveArchive, folder: str, local: Callable[[bytes], Path], target: Path
 ) -> None:
-    stored = drive.upload(local(b""), folder=folder, name="a.zip", may_replace=nothing).file
+    stored = drive.upload(local(b""), folder=folder, name="a.zip").file
 
     drive.download(stored, target)
 
@@ -312,7 +312,7 @@ def test_a_description_that_never_was_true_is_refused(
 def test_a_replaced_file_comes_down_once_it_is_listed_again(
     drive: DriveArchive, stored: DriveFile, folder: str, local: Callable[[bytes], Path], target: Path
 ) -> None:
-    drive.upload(local(b"other"), folder=folder, name=stored.name, may_replace=anything)
+    put(drive, local(b"other"), folder=folder, name=stored.name)
     (listed,) = drive.list(folder)
 
     drive.download(listed, target)

@@ -9,9 +9,8 @@ import pytest
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import LocalFileChanged
-from lse_dagster.drive.file import DriveFile
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, anything, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, put, some_bytes
 from lse_dagster_tests.drive.transfer.stopped import SIZE, Stopped
 
 Local = Callable[[bytes], Path]
@@ -40,7 +39,7 @@ def test_a_file_that_was_replaced_after_the_proof_is_not_sent(
     path.write_bytes(b"other!")
 
     with pytest.raises(LocalFileChanged):
-        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, sha256=proved)
+        drive.upload(path, folder=folder, name="a.zip", sha256=proved)
 
     assert list(drive.list(folder)) == []
     assert not any("/upload/" in request.path for request in drive_sandbox.requests())
@@ -58,15 +57,14 @@ def test_a_byte_that_flips_while_the_old_copy_is_compared_does_not_arrive(
     omit_sha256: bool,
 ) -> None:
     drive_sandbox.settings(omit_sha256=omit_sha256)
-    old = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing).file
+    old = drive.upload(local(b"old"), folder=folder, name="a.zip").file
     path = local(some_bytes(SIZE))
     proved = sha256_of(path)
 
-    def compare(existing: DriveFile) -> None:
-        rot(path, at)
+    rot(path, at)
 
     with pytest.raises(LocalFileChanged):
-        drive.upload(path, folder=folder, name="a.zip", may_replace=compare, sha256=proved)
+        drive.upload(path, folder=folder, name="a.zip", replacing=old, sha256=proved)
 
     assert drive.find(folder, "a.zip") == old
     assert person.content(old.id) == b"old"
@@ -83,11 +81,11 @@ def test_a_session_that_was_stopped_does_not_go_on_with_other_bytes(
     stopped.stop()  # what Drive has so far may be of the damaged file
     rot(stopped.path, at)
 
-    uploaded = drive.upload(
+    uploaded = put(
+        drive,
         stopped.path,
         folder=folder,
         name="a.zip",
-        may_replace=anything,
         sha256=proved,
         session_path=stopped.session,
     )
@@ -102,13 +100,9 @@ def test_properties_are_kept_with_the_file_and_found_again(
     path = local(b"content")
     if before != "nothing":
         old = path if before == "the same content" else local(b"old")
-        drive.upload(
-            old, folder=folder, name="a.zip", may_replace=nothing, properties={"kept": "x", "key": "0"}
-        )
+        drive.upload(old, folder=folder, name="a.zip", properties={"kept": "x", "key": "0"})
 
-    uploaded = drive.upload(
-        path, folder=folder, name="a.zip", may_replace=anything, properties={"key": "value"}
-    )
+    uploaded = put(drive, path, folder=folder, name="a.zip", properties={"key": "value"})
 
     kept = {"kept": "x"} if before != "nothing" else {}
     assert uploaded.file.app_properties == {**kept, "key": "value"}

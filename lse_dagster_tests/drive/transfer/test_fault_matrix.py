@@ -14,7 +14,7 @@ from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.sandbox.client import ControlClient, FaultFields
-from lse_dagster_tests.drive.conftest import CHUNK, Person, anything, merged, rate_body
+from lse_dagster_tests.drive.conftest import CHUNK, Person, merged, put, rate_body
 
 SIZE = 2 * CHUNK + 333
 SEEDS = int(os.environ.get("LSE_DRIVE_FAULT_SEEDS", "24"))
@@ -77,11 +77,11 @@ class Upload:
     def run(self) -> bool:
         """Whether it was done; anything but that and a typed error is a failure of the test."""
         try:
-            self._drive.upload(
+            put(
+                self._drive,
                 self._path,
                 folder=self._folder,
                 name="a.zip",
-                may_replace=anything,
                 session_path=self._session,
             )
         except DriveError:
@@ -122,7 +122,7 @@ def test_an_upload_with_any_fault_at_any_step(
     times: int,
 ) -> None:
     if old is not None:
-        drive.upload(local(old), folder=folder, name="a.zip", may_replace=anything)
+        put(drive, local(old), folder=folder, name="a.zip")
     upload = Upload(drive, person, folder, local(new))
     if step == "offset":
         drive_sandbox.fault(**merged(SEND, {"drop_request_after": CHUNK + 7}))
@@ -191,7 +191,7 @@ def download(
     new: bytes,
     tmp_path: Path,
 ) -> Iterator[Download]:
-    file = drive.upload(local(new), folder=folder, name="a.zip", may_replace=anything).file
+    file = put(drive, local(new), folder=folder, name="a.zip").file
     yield Download(drive, file, tmp_path / "down" / "a.zip")
 
 

@@ -11,7 +11,7 @@ import pytest
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError, DriveUnavailable, PermissionMissing, UploadInProgress
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import CHUNK, Person, nothing, rate_body, some_bytes
+from lse_dagster_tests.drive.conftest import CHUNK, Person, rate_body, some_bytes
 from lse_dagster_tests.drive.transfer.stopped import SEND, SIZE, TAKEN, Stopped, expect_whole
 
 
@@ -43,7 +43,6 @@ def test_progress_begins_where_the_upload_was_stopped(stopped: Stopped, drive: D
         stopped.path,
         folder=stopped.folder,
         name="a.zip",
-        may_replace=nothing,
         session_path=stopped.session,
         on_progress=lambda done, total: seen.append((done, total)),
     )
@@ -77,7 +76,7 @@ def test_a_replacement_goes_on_too_and_adds_one_revision(
     folder: str,
     local: Callable[[bytes], Path],
 ) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    first = drive.upload(local(b"old"), folder=folder, name="a.zip")
     started = Stopped(drive, drive_sandbox, folder, local(some_bytes(SIZE)))
     started.stop()
 
@@ -116,7 +115,7 @@ def test_an_upload_that_had_ended_unheard_and_is_not_listed_yet_makes_no_twin(
     folder: str,
     local: Callable[[bytes], Path],
 ) -> None:
-    drive.upload(local(b"other"), folder=folder, name="b.zip", may_replace=nothing)
+    drive.upload(local(b"other"), folder=folder, name="b.zip")
     started = Stopped(drive, drive_sandbox, folder, local(some_bytes(SIZE)))
     drive_sandbox.settings(list_lag=2)
     drive_sandbox.fault(**SEND, drop_after=-1)
@@ -165,7 +164,7 @@ def test_an_upload_in_one_go_leaves_nothing_kept(
     path = local(some_bytes(CHUNK))
     session = path.with_name(".session")
     for _ in range(2):
-        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, session_path=session)
+        drive.upload(path, folder=folder, name="a.zip", session_path=session)
 
         assert not session.exists()
 
@@ -186,9 +185,7 @@ def test_a_place_that_cannot_be_written_costs_the_resumption_only(
 ) -> None:
     path = local(b"content")
 
-    uploaded = drive.upload(
-        path, folder=folder, name="a.zip", may_replace=nothing, session_path=path / "no folder" / "session"
-    )
+    uploaded = drive.upload(path, folder=folder, name="a.zip", session_path=path / "no folder" / "session")
 
     assert uploaded.action == "created"
     assert "cannot be kept" in caplog.text
@@ -201,6 +198,6 @@ def test_a_link_in_place_of_the_session_is_not_followed(
     session = path.with_name(".session")
     session.symlink_to(victim)
 
-    drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, session_path=session)
+    drive.upload(path, folder=folder, name="a.zip", session_path=session)
 
     assert victim.read_bytes() == b"precious"

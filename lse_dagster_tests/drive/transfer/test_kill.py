@@ -12,7 +12,7 @@ from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient, FaultFields
 from lse_dagster.sandbox.request_log import RequestEntry
-from lse_dagster_tests.drive.conftest import CHUNK, Person, anything, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import CHUNK, Person, put, some_bytes
 from lse_dagster_tests.drive.transfer.uploader import Uploader, order
 
 MIB = 1024 * 1024
@@ -42,7 +42,7 @@ def test_an_upload_that_is_killed_while_sending_goes_on_in_another_process(
     path = local(content)
     session = path.with_name(".session")
     if old is not None:
-        drive.upload(local(old), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(old), folder=folder, name="a.zip")
     drive_sandbox.clear()
     killed_at = random.Random(seed).randrange(4 * MIB, SIZE)
 
@@ -99,7 +99,7 @@ def test_an_upload_that_is_killed_at_any_request_ends_as_one_right_file(
         while drive_sandbox.faults():
             time.sleep(0.005)
         assert killed.kill()
-    uploaded = drive.upload(path, folder=folder, name="a.zip", may_replace=anything, session_path=session)
+    uploaded = put(drive, path, folder=folder, name="a.zip", session_path=session)
 
     assert list(drive.list(folder)) == [uploaded.file]
     assert person.content(uploaded.file.id) == content == path.read_bytes()

@@ -7,8 +7,7 @@ import pytest
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import FileMoved, FileReplaced
-from lse_dagster.drive.file import DriveFile
-from lse_dagster_tests.drive.conftest import Person, anything, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, put, some_bytes
 
 Change = Callable[[Person, str, str], None]
 
@@ -33,7 +32,7 @@ def test_a_file_that_is_renamed_or_moved_while_it_is_replaced_is_an_error_and_ma
     local: Callable[[bytes], Path],
     change: Change,
 ) -> None:
-    old = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing).file
+    old = drive.upload(local(b"old"), folder=folder, name="a.zip").file
     other = person.make_folder(f"{folder} elsewhere", root_id)
     path = local(some_bytes(3 * 1024 * 1024))
     changed: list[int] = []
@@ -44,10 +43,10 @@ def test_a_file_that_is_renamed_or_moved_while_it_is_replaced_is_an_error_and_ma
             change(person, old.id, other)
 
     with pytest.raises(FileMoved, match="renamed or moved") as caught:
-        drive.upload(path, folder=folder, name="a.zip", may_replace=anything, on_progress=once)
+        put(drive, path, folder=folder, name="a.zip", on_progress=once)
 
     assert caught.value.transient
-    again = drive.upload(path, folder=folder, name="a.zip", may_replace=nothing)
+    again = drive.upload(path, folder=folder, name="a.zip")
     assert again.action == "created"
     assert drive.find(folder, "a.zip") == again.file
     assert person.content(again.file.id) == path.read_bytes()
@@ -56,18 +55,39 @@ def test_a_file_that_is_renamed_or_moved_while_it_is_replaced_is_an_error_and_ma
 def test_another_writers_content_that_was_replaced_unseen_is_named(
     drive: DriveArchive, person: Person, folder: str, local: Callable[[bytes], Path]
 ) -> None:
-    old = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing).file
-    path = local(b"ours")
+    old = drive.upload(local(b"old"), folder=folder, name="a.zip").file
+    path = local(some_bytes(3 * 1024 * 1024))
     theirs: list[str] = []
 
-    def replace(existing: DriveFile) -> None:
-        person.replace(old.id, b"theirs")
-        theirs.append(person.get(old.id)["headRevisionId"])
+    def replace(done: int, in_all: int) -> None:
+        if not theirs:
+            person.replace(old.id, b"theirs")
+            theirs.append(person.get(old.id)["headRevisionId"])
 
     with pytest.raises(FileReplaced) as caught:
-        drive.upload(path, folder=folder, name="a.zip", may_replace=replace)
+        put(drive, path, folder=folder, name="a.zip", on_progress=replace)
 
     assert theirs[0] in caught.value.why
     assert old.head_revision_id not in caught.value.why
-    assert person.content(old.id) == b"ours"
-    assert drive.upload(path, folder=folder, name="a.zip", may_replace=nothing).action == "unchanged"
+    assert person.content(old.id) == path.read_bytes()
+    assert drive.upload(path, folder=folder, name="a.zip").action == "unchanged"
+
+
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_what_came_there_after_it_was_decided_what_to_replace_is_left_alone(
+    drive: DriveArchive, person: Person, folder: str, local: Callable[[bytes], Path], before: bytes | None
+) -> None:
+    if before is not None:
+        drive.upload(local(before), folder=folder, name="a.zip")
+    decided_on = drive.find(folder, "a.zip")
+    if decided_on is None:
+        theirs = drive.upload(local(b"theirs"), folder=folder, name="a.zip").file.id
+    else:
+        theirs = decided_on.id
+        person.replace(theirs, b"theirs")
+
+    with pytest.raises(FileReplaced, match=theirs):
+        drive.upload(local(b"ours"), folder=folder, name="a.zip", replacing=decided_on)
+
+    assert person.content(theirs) == b"theirs"
+    assert [file.id for file in drive.list(folder)] == [theirs]

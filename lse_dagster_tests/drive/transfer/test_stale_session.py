@@ -12,7 +12,7 @@ import pytest
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, Waits, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, Waits, some_bytes
 from lse_dagster_tests.drive.transfer.stopped import SIZE, Stopped, expect_whole
 
 WEEK = 7 * 24 * 3600
@@ -119,7 +119,7 @@ def test_another_account_begins_anew(
 def test_content_that_came_to_drive_meanwhile_is_replaced_anew(
     stopped: Stopped, drive: DriveArchive, person: Person, local: Callable[[bytes], Path]
 ) -> None:
-    drive.upload(local(b"somebody else's"), folder=stopped.folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"somebody else's"), folder=stopped.folder, name="a.zip")
 
     uploaded = stopped.go_on()
 

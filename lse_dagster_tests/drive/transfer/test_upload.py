@@ -8,10 +8,9 @@ import pytest
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import LocalFileChanged, LocalFileUnreadable, UploadCorrupted
-from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import Person, anything, nothing, some_bytes
+from lse_dagster_tests.drive.conftest import Person, put, some_bytes
 
 Local = Callable[[bytes], Path]
 
@@ -22,7 +21,7 @@ def test_a_file_of_any_size_arrives_whole(
 ) -> None:
     content = some_bytes(size)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert (uploaded.action, uploaded.bytes_sent, uploaded.retries) == ("created", size, 0)
     assert person.content(uploaded.file.id) == content
@@ -37,16 +36,16 @@ def test_a_person_with_a_stored_token_uploads_to_their_own_drive(
     oauth_settings: DriveSettings, person: Person, folder: str, local: Local
 ) -> None:
     with DriveArchive.connect(oauth_settings) as drive:
-        uploaded = drive.upload(local(b"mine"), folder=folder, name="a.zip", may_replace=nothing)
+        uploaded = drive.upload(local(b"mine"), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == b"mine"
 
 
 def test_the_same_content_is_sent_once(drive: DriveArchive, folder: str, local: Local) -> None:
     content = some_bytes(1000)
-    first = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    first = drive.upload(local(content), folder=folder, name="a.zip")
 
-    second = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    second = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert (second.action, second.bytes_sent) == ("unchanged", 0)
     assert second.file == first.file
@@ -55,40 +54,23 @@ def test_the_same_content_is_sent_once(drive: DriveArchive, folder: str, local: 
 def test_other_content_replaces_the_same_file_and_keeps_the_old_as_a_revision(
     drive: DriveArchive, person: Person, folder: str, local: Local
 ) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
-    asked: list[DriveFile] = []
+    first = drive.upload(local(b"old"), folder=folder, name="a.zip")
 
-    second = drive.upload(local(b"new content"), folder=folder, name="a.zip", may_replace=asked.append)
+    second = drive.upload(local(b"new content"), folder=folder, name="a.zip", replacing=first.file)
 
     assert second.action == "updated"
-    assert asked == [first.file]
     assert second.file.id == first.file.id
     assert person.content(first.file.id) == b"new content"
     assert person.revisions_of(first.file.id) == [first.file.head_revision_id, second.file.head_revision_id]
 
 
-def test_a_refused_replacement_changes_nothing(
-    drive: DriveArchive, person: Person, folder: str, local: Local
-) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
-
-    def refuse(existing: DriveFile) -> None:
-        raise PermissionError(existing.id)
-
-    with pytest.raises(PermissionError, match=first.file.id):
-        drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=refuse)
-
-    assert person.content(first.file.id) == b"old"
-    assert drive.find(folder, "a.zip") == first.file
-
-
 def test_a_file_in_the_trash_is_no_file(
     drive: DriveArchive, person: Person, folder: str, local: Local
 ) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    first = drive.upload(local(b"old"), folder=folder, name="a.zip")
     person.trash(first.file.id)
 
-    second = drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=nothing)
+    second = drive.upload(local(b"new"), folder=folder, name="a.zip")
 
     assert second.action == "created"
     assert second.file.id != first.file.id
@@ -101,11 +83,11 @@ def test_a_copy_that_drive_stored_wrongly_is_removed(
     drive_sandbox.settings(corrupt_uploads=1)
 
     with pytest.raises(UploadCorrupted, match="moved to the trash") as caught:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert caught.value.transient
     assert list(drive.list(folder)) == []
-    again = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    again = drive.upload(local(b"content"), folder=folder, name="a.zip")
     assert person.content(again.file.id) == b"content"
 
 
@@ -115,7 +97,7 @@ def test_a_bad_copy_that_may_not_be_removed_is_named(
     drive_sandbox.settings(corrupt_uploads=1, service_account_role="writer")
 
     with pytest.raises(UploadCorrupted, match="must be removed by hand") as caught:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     (left,) = drive.list(folder)
     assert left.id in caught.value.why
@@ -124,11 +106,11 @@ def test_a_bad_copy_that_may_not_be_removed_is_named(
 def test_a_replacement_that_drive_stored_wrongly_names_the_intact_revision(
     drive: DriveArchive, person: Person, drive_sandbox: ControlClient, folder: str, local: Local
 ) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    first = drive.upload(local(b"old"), folder=folder, name="a.zip")
     drive_sandbox.settings(corrupt_uploads=1)
 
     with pytest.raises(UploadCorrupted) as caught:
-        drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=anything)
+        put(drive, local(b"new"), folder=folder, name="a.zip")
 
     assert first.file.head_revision_id in caught.value.why
     assert first.file.head_revision_id in person.revisions_of(first.file.id)
@@ -139,8 +121,8 @@ def test_md5_decides_where_drive_gives_no_sha256(
 ) -> None:
     drive_sandbox.settings(omit_sha256=True)
 
-    first = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
-    second = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    first = drive.upload(local(b"content"), folder=folder, name="a.zip")
+    second = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert first.file.sha256 is None
     assert second.action == "unchanged"
@@ -156,7 +138,7 @@ def test_a_local_file_that_grows_meanwhile_is_an_error_and_leaves_nothing(
             file.write(b"more")
 
     with pytest.raises(LocalFileChanged):
-        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, on_progress=grow)
+        drive.upload(path, folder=folder, name="a.zip", on_progress=grow)
 
     assert list(drive.list(folder)) == []
 
@@ -171,14 +153,14 @@ def test_a_local_file_that_shrinks_meanwhile_is_an_error_and_leaves_nothing(
             file.truncate(1024)
 
     with pytest.raises(LocalFileChanged):
-        drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, on_progress=shrink)
+        drive.upload(path, folder=folder, name="a.zip", on_progress=shrink)
 
     assert list(drive.list(folder)) == []
 
 
 def test_a_missing_local_file_is_named(drive: DriveArchive, folder: str, tmp_path: Path) -> None:
     with pytest.raises(LocalFileUnreadable, match=r"no-such\.zip"):
-        drive.upload(tmp_path / "no-such.zip", folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(tmp_path / "no-such.zip", folder=folder, name="a.zip")
 
 
 def test_progress_ends_at_the_size(drive: DriveArchive, folder: str, local: Local) -> None:
@@ -189,7 +171,6 @@ def test_progress_ends_at_the_size(drive: DriveArchive, folder: str, local: Loca
         local(some_bytes(size)),
         folder=folder,
         name="a.zip",
-        may_replace=nothing,
         on_progress=lambda done, total: seen.append((done, total)),
     )
 
@@ -199,7 +180,7 @@ def test_progress_ends_at_the_size(drive: DriveArchive, folder: str, local: Loca
 def test_every_request_reaches_shared_drives_and_the_content_goes_in_one_request(
     drive: DriveArchive, drive_sandbox: ControlClient, folder: str, local: Local
 ) -> None:
-    drive.upload(local(some_bytes(5 * 1024 * 1024)), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(some_bytes(5 * 1024 * 1024)), folder=folder, name="a.zip")
 
     requests = drive_sandbox.requests()
     about_files = [r for r in requests if "/files" in r.path and "generateIds" not in r.path]

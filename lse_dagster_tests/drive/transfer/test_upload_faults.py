@@ -11,21 +11,12 @@ import pytest
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import (
     DriveUnavailable,
-    FileMissing,
     RateLimited,
     UploadSessionLost,
 )
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.drive.conftest import (
-    CHUNK,
-    Person,
-    Waits,
-    Where,
-    anything,
-    nothing,
-    some_bytes,
-)
+from lse_dagster_tests.drive.conftest import CHUNK, Person, Waits, Where, put, some_bytes
 
 Local = Callable[[bytes], Path]
 
@@ -42,7 +33,7 @@ def test_a_session_that_does_not_start_is_started_again(
     content = some_bytes(1000)
     drive_sandbox.fault(**START, status=status, times=2)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert uploaded.retries == 2
     assert person.content(uploaded.file.id) == content
@@ -54,7 +45,7 @@ def test_a_dropped_connection_goes_on_where_the_server_stands(
     content = some_bytes(SIZE)
     drive_sandbox.fault(**SEND, drop_request_after=3 * 1024 * 1024 + 100)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == content
     ranges = [r.headers.get("content-range") for r in drive_sandbox.requests() if r.method == "PUT"]
@@ -71,7 +62,7 @@ def test_a_server_that_kept_less_than_was_sent_gets_the_rest_again(
     drive_sandbox.settings(kept_after_drop=2 * 1024 * 1024)
     drive_sandbox.fault(**SEND, drop_request_after=3 * 1024 * 1024)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == content
     ranges = [r.headers.get("content-range") for r in drive_sandbox.requests() if r.method == "PUT"]
@@ -84,7 +75,7 @@ def test_a_server_that_kept_nothing_gets_everything_again(
     content = some_bytes(SIZE)
     drive_sandbox.fault(**SEND, status=503)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == content
     assert uploaded.bytes_sent == 2 * SIZE
@@ -98,7 +89,7 @@ def test_faults_on_the_question_for_the_offset_are_only_faults(
     drive_sandbox.fault(**SEND, status=503, times=2)
     drive_sandbox.fault(**SEND, drop_after=-1)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == content
     assert uploaded.retries == 4
@@ -118,7 +109,7 @@ def test_a_session_that_drive_forgot_is_begun_anew(
             killed.append(done)
             drive_sandbox.settings(kill_sessions=status)
 
-    uploaded = drive.upload(path, folder=folder, name="a.zip", may_replace=nothing, on_progress=kill)
+    uploaded = drive.upload(path, folder=folder, name="a.zip", on_progress=kill)
 
     assert person.content(uploaded.file.id) == content
     assert sum(r.method == "POST" and "upload" in r.path for r in drive_sandbox.requests()) == 2
@@ -131,7 +122,7 @@ def test_a_lost_last_answer_is_asked_for_and_makes_no_twin(
     content = some_bytes(SIZE)
     drive_sandbox.fault(**SEND, drop_after=-1)
 
-    uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert uploaded.bytes_sent == SIZE
     assert person.content(uploaded.file.id) == content
@@ -144,7 +135,7 @@ def test_a_lost_last_answer_and_a_lost_session_find_the_file_by_its_id(
     drive_sandbox.fault(**SEND, drop_after=-1)
     drive_sandbox.fault(**SEND, status=410)
 
-    uploaded = drive.upload(local(some_bytes(SIZE)), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(some_bytes(SIZE)), folder=folder, name="a.zip")
 
     assert uploaded.bytes_sent == SIZE
     assert list(drive.list(folder)) == [uploaded.file]
@@ -155,7 +146,7 @@ def test_a_cut_last_answer_is_looked_up(
 ) -> None:
     drive_sandbox.fault(**SEND, truncate=20)
 
-    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert drive.find(folder, "a.zip") == uploaded.file
 
@@ -163,30 +154,25 @@ def test_a_cut_last_answer_is_looked_up(
 def test_a_lost_last_answer_of_a_replacement_adds_one_revision_only(
     drive: DriveArchive, person: Person, drive_sandbox: ControlClient, folder: str, local: Local
 ) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    first = drive.upload(local(b"old"), folder=folder, name="a.zip")
     drive_sandbox.fault(**SEND, drop_after=-1)
 
-    second = drive.upload(local(b"new"), folder=folder, name="a.zip", may_replace=anything)
+    second = put(drive, local(b"new"), folder=folder, name="a.zip")
 
     assert person.content(second.file.id) == b"new"
     assert len(person.revisions_of(first.file.id)) == 2
 
 
-def test_a_file_that_vanishes_before_its_replacement_is_an_error(
+def test_a_file_that_vanishes_before_its_replacement_is_made_anew(
     drive: DriveArchive, person: Person, folder: str, local: Local
 ) -> None:
-    first = drive.upload(local(b"old"), folder=folder, name="a.zip", may_replace=nothing)
+    old = drive.upload(local(b"old"), folder=folder, name="a.zip").file
+    person.files.delete(fileId=old.id, supportsAllDrives=True).execute()
 
-    with pytest.raises(FileMissing):
-        drive.upload(
-            local(b"new"),
-            folder=folder,
-            name="a.zip",
-            may_replace=lambda file: person.files.delete(fileId=file.id, supportsAllDrives=True).execute(),
-        )
+    new = drive.upload(local(b"new"), folder=folder, name="a.zip", replacing=old)
 
-    assert drive.find(folder, "a.zip") is None
-    assert first.file.id
+    assert new.action == "created"
+    assert drive.find(folder, "a.zip") == new.file
 
 
 def test_a_lost_answer_to_making_a_folder_makes_no_twin(
@@ -194,7 +180,7 @@ def test_a_lost_answer_to_making_a_folder_makes_no_twin(
 ) -> None:
     drive_sandbox.fault(method="POST", path=r"^/drive/v3/files$", drop_after=-1, times=2)
 
-    drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert len(person.live_in(root_id, folder)) == 1
 
@@ -204,7 +190,7 @@ def test_the_servers_wish_to_wait_is_granted(
 ) -> None:
     drive_sandbox.fault(**START, status=429, headers={"Retry-After": "17"})
 
-    drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert waits.seconds == [17.0]
 
@@ -215,7 +201,7 @@ def test_a_date_to_wait_for_is_understood(
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=400), usegmt=True)
     drive_sandbox.fault(**START, status=503, headers={"Retry-After": until})
 
-    drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert 300 < sum(waits.seconds) <= 400
 
@@ -231,7 +217,7 @@ def test_a_wish_that_is_no_time_is_as_good_as_none(
 ) -> None:
     drive_sandbox.fault(**START, status=503, headers={"Retry-After": header})
 
-    drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert waits.seconds == [0.25]
 
@@ -242,7 +228,7 @@ def test_a_wish_beyond_patience_ends_it_at_once(
     drive_sandbox.fault(**START, status=429, headers={"Retry-After": "86400"}, times=100)
 
     with pytest.raises(RateLimited):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert waits.seconds == []
 
@@ -253,7 +239,7 @@ def test_waits_double_up_to_a_limit_and_end(
     drive_sandbox.fault(**START, status=503, times=100)
 
     with pytest.raises(DriveUnavailable) as caught:
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert waits.seconds == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
     assert caught.value.transient
@@ -266,7 +252,7 @@ def test_sessions_that_are_lost_again_and_again_end_it(
     drive_sandbox.fault(**SEND, status=status, times=100)
 
     with pytest.raises(UploadSessionLost):
-        drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        drive.upload(local(b"content"), folder=folder, name="a.zip")
 
 
 def test_progress_gives_new_patience(
@@ -283,7 +269,7 @@ def test_progress_gives_new_patience(
         drive_sandbox.fault(**SEND, skip=1, drop_request_after=CHUNK + 1)
 
     with DriveArchive.connect(settings, backoff=waits.backoff(tries=2)) as drive:
-        uploaded = drive.upload(local(content), folder=folder, name="a.zip", may_replace=nothing)
+        uploaded = drive.upload(local(content), folder=folder, name="a.zip")
 
     assert person.content(uploaded.file.id) == content
     assert uploaded.retries >= 5
@@ -301,9 +287,7 @@ def test_a_token_that_ends_in_mid_upload_is_renewed_and_the_upload_goes_on(
             expired.append(done)
             drive_sandbox.settings(expire_tokens=True)
 
-    uploaded = drive.upload(
-        local(content), folder=folder, name="a.zip", may_replace=nothing, on_progress=expire
-    )
+    uploaded = drive.upload(local(content), folder=folder, name="a.zip", on_progress=expire)
 
     assert person.content(uploaded.file.id) == content
     assert sum(r.path == "/token" for r in drive_sandbox.requests()) == 1
@@ -325,7 +309,7 @@ def test_a_silent_server_is_a_fault_after_the_timeout(
     with DriveArchive.connect(settings, backoff=waits.backoff(), timeout=1.0) as drive:
         drive_sandbox.fault(**START, delay=3.0)
         drive_sandbox.fault(**LIST, delay=3.0)
-        uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+        uploaded = drive.upload(local(b"content"), folder=folder, name="a.zip")
 
     assert uploaded.retries == 2
 
@@ -333,7 +317,7 @@ def test_a_silent_server_is_a_fault_after_the_timeout(
 def test_a_cut_answer_to_a_list_is_asked_for_again(
     drive: DriveArchive, drive_sandbox: ControlClient, folder: str, local: Local
 ) -> None:
-    drive.upload(local(b"content"), folder=folder, name="a.zip", may_replace=nothing)
+    drive.upload(local(b"content"), folder=folder, name="a.zip")
     drive_sandbox.fault(**LIST, truncate=30)
     drive_sandbox.fault(**LIST, drop_after=30)
 

@@ -100,9 +100,9 @@ def main() -> None:
         with DriveArchive.connect(settings) as drive:
             uploaded = drive.upload(
                 Path(given.path),
+                replacing=drive.find(given.folder, given.name),
                 folder=given.folder,
                 name=given.name,
-                may_replace=lambda existing: None,
                 session_path=Path(given.session),
                 on_progress=kill_at,
             )
