@@ -19,8 +19,8 @@ from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.account import Account
 from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.transfer.download import Downloaded, download
-from lse_dagster.drive.transfer.session import Progress
 from lse_dagster.drive.transfer.upload import Uploaded, upload
+from lse_dagster.drive.transfer.upload_session import OnProgress
 from lse_dagster.drive.twins import only_file
 from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.net.backoff import Backoff
@@ -136,7 +136,7 @@ class DriveArchive:
         sha256: str | None = None,
         properties: Mapping[str, str] = _NO_PROPERTIES,
         session_path: Path | None = None,
-        on_progress: Progress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Uploaded:
         """Put the local file into the folder under this name, and see that Drive stored exactly its bytes.
 
@@ -179,7 +179,7 @@ class DriveArchive:
         stem, dot, suffix = file.name.rpartition(".")
         return rename(operation, file.id, f"{stem}.damaged{dot}{suffix}")
 
-    def download(self, file: DriveFile, to: Path, *, on_progress: Progress | None = None) -> Downloaded:
+    def download(self, file: DriveFile, to: Path, *, on_progress: OnProgress | None = None) -> Downloaded:
         """Fetch exactly the content that `file` describes and put it at `to` in one step, over what is there.
 
         Makes the directory of `to` if needed. Not flushed: after a loss of power the file may be broken.

@@ -28,7 +28,7 @@ from lse_dagster.drive.errors import (
     RequestRefused,
     ScopeMissing,
 )
-from lse_dagster.drive.sign_in.rejection import DEFAULT_LOGIN
+from lse_dagster.drive.sign_in.token_refusal import DEFAULT_LOGIN
 from lse_dagster.net.backoff import retry_after
 
 _LONGEST_WORDS = 200

@@ -25,8 +25,8 @@ from lse_dagster.day.zip.verify import extract_zip
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile
 from lse_dagster.drive.holder import Holder
-from lse_dagster.drive.transfer.session import Progress
 from lse_dagster.drive.transfer.upload import Uploaded
+from lse_dagster.drive.transfer.upload_session import OnProgress
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.tally import Tally
 from lse_dagster.steps.examination.reading import examine_day
@@ -171,7 +171,7 @@ def upload_copy(
     *,
     recorded: str | None = None,
     free: FreeBytes = free_bytes,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Uploaded:
     """Put the zip on Drive, verified. The same content is not sent twice.
 
@@ -224,8 +224,8 @@ def stage_from_drive(
     copy: DriveFile | None = None,
     overwrite: Overwrite = "superset",
     free: FreeBytes = free_bytes,
-    on_download: Progress | None = None,
-    on_extract: Progress | None = None,
+    on_download: OnProgress | None = None,
+    on_extract: OnProgress | None = None,
 ) -> RestoredDay:
     """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
 
@@ -253,7 +253,7 @@ def stage_from_drive(
         return staged
 
 
-def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: Progress | None) -> RestoredDay:
+def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: OnProgress | None) -> RestoredDay:
     path, project, day = staging.download_path, staging.project, staging.date
     try:
         with ZipDirectory(path) as archive:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from lse_dagster.day.overwrite.policy import HoldsMore, Overwrite
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.drive.archive import DriveArchive
-from lse_dagster.drive.transfer.session import Progress
 from lse_dagster.drive.transfer.upload import Uploaded
+from lse_dagster.drive.transfer.upload_session import OnProgress
 from lse_dagster.steps.drive_copy import UnreadableCopy, upload_copy
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import unite
@@ -29,7 +29,7 @@ def upload_day(
     overwrite: Overwrite,
     *,
     recorded: str | None = None,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Sent:
     """Put the day's zip on Drive, verified; `recorded` is the sha256 of one that is proved.
 

@@ -14,8 +14,8 @@ import google.auth.transport
 import google.auth.transport.requests
 
 from lse_dagster.drive.errors import CertificateRefused, CredentialsInvalid, DriveError, DriveUnavailable
-from lse_dagster.drive.sign_in.rejection import Explain
 from lse_dagster.drive.sign_in.token_endpoint import expect_token_endpoint
+from lse_dagster.drive.sign_in.token_refusal import Explain
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.session import Session
 
@@ -122,8 +122,8 @@ class Account:
                 f"The token endpoint answered {status} and points elsewhere, where no secret is sent.",
                 "check `token_uri` in the file of the credentials, and whether a proxy answers for Google",
             )
-        # google-auth would wait and try again by itself, but all waiting is done in `retry.py`; and an answer
-        # that was cut short it would take for a token. (GET is for the metadata server, which tells more.)
+        # google-auth would wait and try again by itself, but all waiting is done in `operation.py`; and
+        # an answer that was cut short it would take for a token. (GET is for the metadata server.)
         cut = arguments.get("method") == "POST" and status == 200 and not _holds_token(response.data)
         if status == 429 or status >= 500 or cut:
             raise google.auth.exceptions.TransportError(  # type: ignore[no-untyped-call]

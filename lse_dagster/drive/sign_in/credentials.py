@@ -17,15 +17,15 @@ from lse_dagster.drive.errors import CredentialsInvalid, CredentialsMissing
 from lse_dagster.drive.refusal import shortened
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.account import Account
-from lse_dagster.drive.sign_in.rejection import (
+from lse_dagster.drive.sign_in.stored_token import StoredToken
+from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, KINDS, kind_of, read_secret_file
+from lse_dagster.drive.sign_in.token_refusal import (
     DEFAULT_LOGIN,
     SCOPE,
     default_credentials_rejected,
     service_account_rejected,
     stored_token_rejected,
 )
-from lse_dagster.drive.sign_in.stored_token import StoredToken
-from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, KINDS, kind_of, read_secret_file
 
 _TYPE = "GOOGLE_DRIVE_AUTH_TYPE"
 _SUBJECT = "GOOGLE_DRIVE_IMPERSONATE"

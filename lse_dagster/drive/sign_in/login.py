@@ -28,9 +28,9 @@ from lse_dagster.drive.errors import (
     ScopeMissing,
     SignInFailed,
 )
-from lse_dagster.drive.sign_in.rejection import SCOPE
 from lse_dagster.drive.sign_in.token_endpoint import expect_token_endpoint
 from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, KINDS, kind_of, read_secret_file
+from lse_dagster.drive.sign_in.token_refusal import SCOPE
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.session import Session
 

@@ -14,7 +14,6 @@ import google.oauth2.credentials
 from lse_dagster.drive.errors import CredentialsInvalid, DriveError, ScopeMissing
 from lse_dagster.drive.refusal import CONSENT_AGAIN
 from lse_dagster.drive.sign_in.login import GOOGLE_TOKEN_URI, read_client
-from lse_dagster.drive.sign_in.rejection import SCOPE
 from lse_dagster.drive.sign_in.token_file import (
     KEY_VARIABLE,
     KINDS,
@@ -25,6 +24,7 @@ from lse_dagster.drive.sign_in.token_file import (
     warn_not_kept,
     write_back,
 )
+from lse_dagster.drive.sign_in.token_refusal import SCOPE
 
 GET_TOKEN = f"set {TOKEN_VARIABLE} to where the token is to be kept, and run `lse auth login`"
 

@@ -19,7 +19,7 @@ from lse_dagster.drive.errors import DownloadCorrupted, DownloadInProgress, File
 from lse_dagster.drive.file import Content, DriveFile, Hasher, told_by
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.transfer.local_file import PIECE, InUse, exclusive_file
-from lse_dagster.drive.transfer.session import Progress
+from lse_dagster.drive.transfer.upload_session import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,9 @@ class Downloaded:
     retries: int
 
 
-def download(operation: Operation, file: DriveFile, to: Path, *, on_progress: Progress | None) -> Downloaded:
+def download(
+    operation: Operation, file: DriveFile, to: Path, *, on_progress: OnProgress | None
+) -> Downloaded:
     """Bring the file from Drive to `to`; see `DriveArchive.download`."""
     part = to.with_name(f".{to.name}.part")
     try:
@@ -94,7 +96,7 @@ class _Stream:
         file: DriveFile,
         out: BinaryIO,
         pool: ThreadPoolExecutor,
-        on_progress: Progress | None,
+        on_progress: OnProgress | None,
     ) -> None:
         self.received = 0
         self._operation = operation

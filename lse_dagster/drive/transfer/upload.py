@@ -1,7 +1,7 @@
 """A verified upload: counted as done only when Drive's size and checksum equal the local ones.
 
 Decides between create, update and nothing to do; settles twins; cleans up what came out wrong. How the bytes
-travel is `session.py`'s matter, how an upload goes on in a new process `kept_session.py`'s.
+travel is `upload_session.py`'s matter, how an upload goes on in a new process `kept_session.py`'s.
 """
 
 import mimetypes
@@ -16,7 +16,6 @@ from lse_dagster.drive.errors import (
     AlreadyExists,
     DriveError,
     DriveUnavailable,
-    FileReplaced,
     LocalFileChanged,
     UploadCorrupted,
 )
@@ -31,10 +30,10 @@ from lse_dagster.drive.folder import (
 )
 from lse_dagster.drive.holder import folders_to_write
 from lse_dagster.drive.operation import Operation
+from lse_dagster.drive.transfer.conflict import refuse_elsewhere, refuse_undecided, refuse_unseen
 from lse_dagster.drive.transfer.kept_session import KeptSession, SessionFile, SessionKey, session_file
 from lse_dagster.drive.transfer.local_file import LocalFile
-from lse_dagster.drive.transfer.meanwhile import refuse_elsewhere, refuse_unseen
-from lse_dagster.drive.transfer.session import Progress, Target, UploadSession
+from lse_dagster.drive.transfer.upload_session import OnProgress, Target, UploadSession
 from lse_dagster.drive.twins import keep_one, look, twin_files
 
 
@@ -68,7 +67,7 @@ def upload(
     sha256: str | None,
     properties: Mapping[str, str],
     session_path: Path | None,
-    on_progress: Progress | None,
+    on_progress: OnProgress | None,
 ) -> Uploaded:
     """Bring the file to Drive; see `DriveArchive.upload`."""
     with (
@@ -90,7 +89,7 @@ def upload(
             kept.forget()
             file, action = existing, "unchanged"
         else:
-            _expect_decided_on(operation, existing, replacing)
+            refuse_undecided(operation, existing, replacing)
             file, action = _update(sending, existing, folder_ids), "updated"
         file = _with_properties(operation, file, properties)
         for parent in file.parents:
@@ -105,17 +104,6 @@ def upload(
     )
 
 
-def _expect_decided_on(operation: Operation, existing: DriveFile, replacing: DriveFile | None) -> None:
-    """Raises `FileReplaced` unless it is what the caller has decided to replace, and as it was then."""
-    if replacing is None or existing.state != replacing.state:
-        raise FileReplaced(
-            operation.what,
-            f"The file {existing.id} came there, or got other content, after it was decided what to replace: "
-            f"{existing.web_view_link}",
-            "run the same step again: it looks at what is there now",
-        )
-
-
 class _Sending:
     """What creating and updating share: one session that may have begun earlier, and its end."""
 
@@ -125,7 +113,7 @@ class _Sending:
         local: LocalFile,
         kept: SessionFile,
         properties: Mapping[str, str],
-        on_progress: Progress | None,
+        on_progress: OnProgress | None,
     ) -> None:
         self.operation = operation
         self.local = local

@@ -14,7 +14,7 @@ from gcp_storage_emulator.server import create_server  # type: ignore[import-unt
 
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.transfer.local_file import LocalFile
-from lse_dagster.drive.transfer.session import Progress, Target, UploadSession
+from lse_dagster.drive.transfer.upload_session import OnProgress, Target, UploadSession
 from lse_dagster_tests.drive.conftest import some_bytes
 from lse_dagster_tests.drive.foreign import operation_on
 
@@ -45,7 +45,7 @@ class Upload:
         self._endpoint = endpoint
         self._path = path
 
-    def send(self, *, address: str | None = None, on_progress: Progress | None = None) -> dict[str, Any]:
+    def send(self, *, address: str | None = None, on_progress: OnProgress | None = None) -> dict[str, Any]:
         """Bring it to its end, from a kept address if there is one."""
         query = urlencode({"uploadType": "resumable", "name": self._path.name})
         target = Target(

@@ -19,7 +19,7 @@ from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.transfer.local_file import LocalFile
 from lse_dagster.net.session import origin, unlogged
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, about once per MiB; what is done can go back after a fault."""
 
 _GOOGLE = ".googleapis.com"
@@ -55,7 +55,7 @@ class UploadSession:
         local: LocalFile,
         target: Target,
         *,
-        on_progress: Progress | None = None,
+        on_progress: OnProgress | None = None,
         address: str | None = None,
         on_address: Callable[[str | None], None] = lambda address: None,
     ) -> None:

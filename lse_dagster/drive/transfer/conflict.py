@@ -1,7 +1,7 @@
-"""What others did to a file while it was uploaded: told, never passed over as a success.
+"""What others did to a file while it was compared or uploaded: told, never passed over as a success.
 
-Drive knows no conditional update, so all of this shows only afterwards. Old contents stay as revisions for 30
-days.
+Drive knows no conditional update, so what happens after the last look shows only afterwards. Old contents
+stay as revisions for 30 days.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,17 @@ class _Revision(msgspec.Struct, frozen=True, rename="camel"):
 class _Page(msgspec.Struct, frozen=True, rename="camel"):
     revisions: list[_Revision] = []
     next_page_token: str | None = None
+
+
+def refuse_undecided(operation: Operation, existing: DriveFile, replacing: DriveFile | None) -> None:
+    """Nothing is sent over a file that is not, as it is now, the one that was decided on."""
+    if replacing is None or existing.state != replacing.state:
+        raise FileReplaced(
+            operation.what,
+            f"The file {existing.id} came there, or got other content, after it was decided what to replace: "
+            f"{existing.web_view_link}",
+            "run the same step again: it looks at what is there now",
+        )
 
 
 def refuse_elsewhere(operation: Operation, file: DriveFile, name: str, folder_ids: list[str]) -> None:
