@@ -76,7 +76,7 @@ def test_a_copy_that_is_compared_or_restored_is_opened_once(
     new = publish(DayStore(tmp_path / "new"), [root(at("12:00:00")).raw()], project=PROJECT).day
     zipped = make_zip(ZipStore(tmp_path / "new zips"), new, "superset").zip
     with connect(sandbox) as drive:
-        drive.upload(path, folder=PROJECT, name=path.name)
+        drive.upload(path, folder=PROJECT, name=path.name, replacing=drive.find(PROJECT, path.name))
         with reading("download.zip", 1):
             stage_from_drive(drive, DayStore(tmp_path / "restored"), PROJECT, DAY).staged.staging.discard()
         with reading("drive.zip", 1), suppress(HoldsMore):

@@ -79,7 +79,7 @@ def put(places: Places, place: str, day: DayFolder) -> None:
     if place == "copy":
         assert places.drive is not None
         with places.drive() as drive:
-            drive.upload(path, folder=PROJECT, name=path.name)
+            drive.upload(path, folder=PROJECT, name=path.name, replacing=drive.find(PROJECT, path.name))
         path.unlink()
 
 
