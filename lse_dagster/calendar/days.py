@@ -150,7 +150,7 @@ class CalendarDay:
             yield Need.FETCH, "runs are missing"
         if self.pending and not self.is_settled:
             yield Need.FETCH, "runs were unfinished"
-        if local.has_folder and zipped is None and self.on_drive is None:
+        if local.summary is not None and zipped is None and self.on_drive is None:
             yield Need.ZIP, "no zip"
         if zipped is not None and not zipped.whole:
             yield (Need.ZIP if local.has_folder else lost), "the zip is cut off"

@@ -51,7 +51,7 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     from lse_dagster.cli.environment import load_settings
     from lse_dagster.cli.running.instance import open_instance
     from lse_dagster.cli.running.runner import DayRunner
-    from lse_dagster.cli.status.looking import look_at_days
+    from lse_dagster.cli.status.survey import look_at_days
     from lse_dagster.cli.terminal.options import choose_project
     from lse_dagster.defs.running.living_runs import end_killed_runs
 

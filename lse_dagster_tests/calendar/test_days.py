@@ -1,5 +1,6 @@
 """The calendar: what a day needs first, and days in a row taken together."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings, gaps
 from lse_dagster.calendar.inventory import LocalDay, LocalZip
 from lse_dagster.calendar.rules import KnownDay, Need, Rule, needs
+from lse_dagster.day.identity import id_hash
 from lse_dagster.day.summary import Counts, SummaryHead, Unverified
 
 DAY = date(2025, 8, 29)
@@ -214,3 +216,58 @@ def test_every_day_that_needs_something_is_in_exactly_one_gap(kinds: list[str]) 
         before.need is not after.need or (after.first - before.last).days > 1
         for before, after in pairwise(closed)
     )
+
+
+OLD, NEW = "id-of-the-old-one", "id-of-the-new-one"
+
+
+def zip_only(project_id: str, *others: LocalDay, size: int = 100) -> LocalDay:
+    return LocalDay(DAY, zip=a_zip(size=size), said_id=project_id, others=others)
+
+
+def copies(*sizes: tuple[str, int]) -> DriveCopy:
+    """On Drive, the latest first."""
+    latest, *others = [DriveCopy(size, "https://drive.example/x", id_hash(of)) for of, size in sizes]
+    return replace(latest, others=tuple(others))
+
+
+@pytest.mark.parametrize(
+    ("local", "on_drive", "expected"),
+    [
+        (zip_only(NEW, zip_only(OLD)), copies((NEW, 100), (OLD, 100)), [(NEW, None), (OLD, None)]),
+        (zip_only(NEW, zip_only(OLD)), copies((OLD, 100), (NEW, 100)), [(NEW, None), (OLD, None)]),
+        (zip_only(NEW, zip_only(OLD)), copies((NEW, 100)), [(NEW, None), (OLD, Need.UPLOAD)]),
+        (zip_only(NEW, zip_only(OLD)), copies(("", 100)), [(NEW, None), (OLD, Need.UPLOAD)]),
+        (
+            zip_only(NEW, zip_only(OLD, size=9)),
+            copies((NEW, 100), (OLD, 8)),
+            [(NEW, None), (OLD, Need.UPLOAD)],
+        ),
+        (zip_only(OLD), copies((NEW, 100), (OLD, 100)), [(OLD, None), (id_hash(NEW), None)]),
+        (zip_only("", size=8), copies((NEW, 100), (OLD, 8)), [(id_hash(OLD), None), (id_hash(NEW), None)]),
+        (None, copies((NEW, 100), (OLD, 8)), [(id_hash(NEW), None), (id_hash(OLD), None)]),
+        (
+            zip_only(NEW, LocalDay(DAY, broken=True, said_id=id_hash(OLD))),
+            copies((NEW, 100), (OLD, 8)),
+            [(NEW, None), (id_hash(OLD), Need.RESTORE)],
+        ),
+        (
+            zip_only(NEW, LocalDay(DAY, broken=True, said_id=OLD)),
+            copies((NEW, 100)),
+            [(NEW, None), (OLD, None)],
+        ),
+    ],
+)
+def test_of_two_projects_of_one_name_each_has_its_copy_and_nothing_is_fetched_of_the_old_one(
+    local: LocalDay | None, on_drive: DriveCopy, expected: list[tuple[str, Need | None]]
+) -> None:
+    here = {DAY: local} if local is not None else {}
+    found = Findings(here, NOW, Rule(), on_drive={DAY: on_drive})
+
+    each = found.each_day(DAY)
+
+    assert [(one.project_id, one.gap and one.gap[0]) for one in each] == expected
+    assert [one.is_beside for one in each] == [False, True]
+    assert [(gap.need, gap.project_id) for gap in gaps(each)] == [
+        (need, project_id) for project_id, need in expected[1:] if need is not None
+    ]

@@ -81,4 +81,9 @@ def test_each_holds_what_was_fetched_of_it_and_nothing_of_another(
         seen = local_days(days.root, zips.root, PROJECT)[DAY]
         assert plain.summary == latest.summary
         assert seen.summary is not None
-        assert (seen.summary.project_id, seen.zip_is_of_folder) == (latest.summary.project_id, True)
+        assert seen.summary.project_id == latest.summary.project_id
+        each = [seen, *seen.others]
+        assert {one.project_id for one in each} == held.keys()
+        for one in each:
+            own = zips.zip_path(PROJECT, DAY, one.project_id)
+            assert (one.zip is not None and one.zip.path, one.zip_is_of_folder) == (own, True)

@@ -1,4 +1,4 @@
-"""The commands of `lse archive`: options in, a `Session` run. What is slow is imported when it is needed."""
+"""The commands of `lse archive`: options in, an `Invocation` run. What is slow is imported when needed."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -19,8 +19,8 @@ from lse_dagster.cli.terminal.options import (
 
 if TYPE_CHECKING:
     from lse_dagster.cli.archive.display import OutputForm
+    from lse_dagster.cli.archive.invocation import Invocation
     from lse_dagster.cli.archive.plan import Copies
-    from lse_dagster.cli.archive.session import Session
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -68,8 +68,8 @@ def archive(
         return
     if dates is None:
         raise click.UsageError("Missing option '--date': a day, `yesterday`, or a range A..B.")
-    session = _session(project, force, as_json, quiet, several=len(dates) > 1)
-    session.run(session.planner.archive(list(dates), session.copies_if_reachable()))
+    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1)
+    invocation.run(invocation.planner.archive(list(dates), invocation.copies_if_reachable()))
 
 
 def _shared_options(command: _Command) -> _Command:
@@ -88,8 +88,8 @@ def fetch(dates: DateRange, project: str | None, force: bool, as_json: bool, qui
 
     Example: lse archive fetch --date 2025-08-29 --project my-project
     """
-    session = _session(project, force, as_json, quiet, several=len(dates) > 1)
-    session.run(session.planner.fetch(list(dates)))
+    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1)
+    invocation.run(invocation.planner.fetch(list(dates)))
 
 
 @archive.command("zip")
@@ -107,8 +107,8 @@ def zip_days(
 
     Example: lse archive zip --date 2025-08-29 --output-dir ./archives
     """
-    session = _session(project, force, as_json, quiet, several=len(dates) > 1, archives_dir=output_dir)
-    session.run(session.planner.zip(list(dates)))
+    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1, archives_dir=output_dir)
+    invocation.run(invocation.planner.zip(list(dates)))
 
 
 @archive.command()
@@ -121,8 +121,8 @@ def upload(dates: DateRange, project: str | None, force: bool, as_json: bool, qu
 
     Example: lse archive upload --date 2025-08-29
     """
-    session = _session(project, force, as_json, quiet, several=len(dates) > 1)
-    session.run(session.planner.upload(list(dates), session.copies()))
+    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1)
+    invocation.run(invocation.planner.upload(list(dates), invocation.copies()))
 
 
 @archive.command()
@@ -162,14 +162,14 @@ def restore(
         if end_date < start_date:
             raise click.UsageError(f"--end-date {end_date} is before --start-date {start_date}.")
         dates = DateRange(start_date, end_date)
-    session = _session(project, force, as_json, quiet, several=dates is None or len(dates) > 1)
-    copies = session.copies(project_id)
-    days = list(dates) if dates else _days_on_drive(session, copies, start_date, end_date)
-    session.run(session.planner.restore(days, copies, project_id))
+    invocation = _invocation(project, force, as_json, quiet, several=dates is None or len(dates) > 1)
+    copies = invocation.copies(project_id)
+    days = list(dates) if dates else _days_on_drive(invocation, copies, start_date, end_date)
+    invocation.run(invocation.planner.restore(days, copies, project_id))
 
 
 def _days_on_drive(
-    session: "Session", copies: "Copies", first: date | None, last: date | None
+    invocation: "Invocation", copies: "Copies", first: date | None, last: date | None
 ) -> Sequence[date]:
     from lse_dagster.cli.archive.plan import NothingOnDrive
 
@@ -177,11 +177,11 @@ def _days_on_drive(
         day for day in sorted(copies) if (first is None or day >= first) and (last is None or day <= last)
     ]
     if not days:
-        raise NothingOnDrive(session.project)
+        raise NothingOnDrive(invocation.project)
     return days
 
 
-def _session(
+def _invocation(
     project: str | None,
     force: bool,
     as_json: bool,
@@ -189,10 +189,10 @@ def _session(
     *,
     several: bool,
     archives_dir: Path | None = None,
-) -> "Session":
-    from lse_dagster.cli.archive.session import Session
+) -> "Invocation":
+    from lse_dagster.cli.archive.invocation import Invocation
 
     if as_json and quiet:
         raise click.UsageError("Give --json or --quiet, not both.")
     form: OutputForm = "json" if as_json else "quiet" if quiet else "human"
-    return Session.open(project, force=force, form=form, several=several, archives_dir=archives_dir)
+    return Invocation.open(project, force=force, form=form, several=several, archives_dir=archives_dir)

@@ -137,7 +137,7 @@ class Planner:
         return self._unless_all_declined(plans, days)
 
     def restore(self, days: Sequence[date], copies: Copies, project_id: str = "") -> list[DayPlan]:
-        """Ask about every local day that its copy on Drive would replace. `project_id` as in `Session`."""
+        """Ask about every local day that its copy on Drive would replace. `project_id` as in `Invocation`."""
         plans = []
         for day in self._partitions(days):
             (local, unasked), copy = self._local_day(day, project_id), copies.get(day)

@@ -11,7 +11,7 @@ from lse_dagster.cli.terminal.console import say
 from lse_dagster.cli.terminal.options import project_option
 
 if TYPE_CHECKING:
-    from lse_dagster.cli.status.looking import Seen
+    from lse_dagster.cli.status.survey import Survey
     from lse_dagster.settings import Settings
 
 _SECONDS_PER_TOTAL = 10.5
@@ -64,9 +64,9 @@ def status(
     Exit codes: 0 shown, 1 something could not be looked at, or this machine's clock is wrong.
     """
     from lse_dagster.cli.environment import load_settings
-    from lse_dagster.cli.status.looking import look_everywhere, look_here
     from lse_dagster.cli.status.overview import month_of, overview_of
     from lse_dagster.cli.status.report import StatusReport, print_status, status_document
+    from lse_dagster.cli.status.survey import look_everywhere, look_here
     from lse_dagster.cli.terminal.errors import StepsFailed
     from lse_dagster.cli.terminal.options import choose_project
 
@@ -75,29 +75,29 @@ def status(
     look = look_here if local_only else look_everywhere
     impossible = settings.impossible_projects()
     others = [one for one in settings.projects if one not in {name, *(each.name for each in impossible)}]
-    seen = look(settings, [name, *others])
-    seen = dataclasses.replace(seen, problems=(*impossible, *seen.problems))
+    survey = look(settings, [name, *others])
+    survey = dataclasses.replace(survey, problems=(*impossible, *survey.problems))
     wanted = None if month is None else month.date()
-    shown = month_of(name, seen.projects[name], wanted)
+    shown = month_of(name, survey.projects[name], wanted)
     if ask_langsmith:
-        seen = _with_totals(seen, settings, name, [day.day for day in shown.days])
-        shown = month_of(name, seen.projects[name], wanted)
-    overviews = [overview_of(one, found) for one, found in seen.projects.items()]
+        survey = _with_totals(survey, settings, name, [day.day for day in shown.days])
+        shown = month_of(name, survey.projects[name], wanted)
+    overviews = [overview_of(one, found) for one, found in survey.projects.items()]
     default = next(iter(configured.projects), None)
-    report = StatusReport(name, default, shown, overviews, seen.problems)
+    report = StatusReport(name, default, shown, overviews, survey.problems)
     if as_json:
         say(status_document(report))
     else:
         print_status(report)
-    if seen.problems:
+    if survey.problems:
         raise StepsFailed
 
 
-def _with_totals(seen: "Seen", settings: "Settings", project: str, days: Sequence[date]) -> "Seen":
+def _with_totals(survey: "Survey", settings: "Settings", project: str, days: Sequence[date]) -> "Survey":
     """What was seen, with LangSmith's totals of these days; or with the reason why not."""
     from rich.progress import Progress
 
-    from lse_dagster.cli.status.looking import langsmith_totals
+    from lse_dagster.cli.status.survey import langsmith_totals
     from lse_dagster.cli.terminal.console import stderr
     from lse_dagster.errors import ArchiveError
 
@@ -109,6 +109,6 @@ def _with_totals(seen: "Seen", settings: "Settings", project: str, days: Sequenc
         try:
             totals = langsmith_totals(settings, project, days, lambda: progress.advance(task))
         except ArchiveError as error:
-            return dataclasses.replace(seen, problems=(*seen.problems, error))
-    counted = dataclasses.replace(seen.projects[project], totals=totals)
-    return dataclasses.replace(seen, projects={**seen.projects, project: counted})
+            return dataclasses.replace(survey, problems=(*survey.problems, error))
+    counted = dataclasses.replace(survey.projects[project], totals=totals)
+    return dataclasses.replace(survey, projects={**survey.projects, project: counted})

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Survey:
     """What was seen of several projects, by name, and what could not be looked at."""
 
     projects: Mapping[str, Findings]
     problems: tuple[ArchiveError, ...] = ()
 
 
-def look_here(settings: "Settings", projects: Sequence[str]) -> Seen:
+def look_here(settings: "Settings", projects: Sequence[str]) -> Survey:
     """At this disk only, and by this machine's clock."""
-    return Seen({name: _findings(settings, name) for name in projects})
+    return Survey({name: _findings(settings, name) for name in projects})
 
 
 def _findings(settings: "Settings", project: str) -> Findings:
@@ -36,7 +36,7 @@ def _findings(settings: "Settings", project: str) -> Findings:
     return Findings(here, utc_now(), settings.reconciliation)
 
 
-def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
+def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Survey:
     """At this disk, at Drive with one list for each project, and at Dagster's check results.
 
     By LangSmith's clock while it can be asked. That this machine's is wrong is a problem, too.
@@ -56,7 +56,7 @@ def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Seen:
         checks = _check_results(settings, {name: found.local for name, found in here.projects.items()})
     except ArchiveError as error:
         problems.append(error)
-    return Seen(
+    return Survey(
         {
             name: replace(found, now=now, on_drive=on_drive.get(name), checks=checks.get(name))
             for name, found in here.projects.items()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Session:
+class Invocation:
     """What one command works with."""
 
     settings: "Settings"
