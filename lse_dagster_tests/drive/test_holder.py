@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -219,6 +219,17 @@ def test_a_folder_that_cannot_be_described_is_archived_to_all_the_same(
     assert ([file.name for file in files], gone) == (["a.zip"], None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Booted(DriveSettings):
+    """Those of a machine that runs under this boot."""
+
+    boot: str = ""
+
+    @property
+    def machine(self) -> ThisMachine:
+        return ThisMachine(self.machine_files, self.boot)
+
+
 @pytest.fixture
 def look(
     settings: DriveSettings, tmp_path: Path, held: str, drive_sandbox: ControlClient
@@ -227,8 +238,9 @@ def look(
 
     def at(boot: str, hours: float) -> bool:
         drive_sandbox.settings(now=(NOON + timedelta(hours=hours)).isoformat())
-        machine = ThisMachine((tmp_path / "first" / ".machine",), boot)
-        with DriveArchive.connect(replace(settings, machine=machine)) as drive:
+        given = {field.name: getattr(settings, field.name) for field in fields(settings)}
+        given["machine_files"] = (tmp_path / "first" / ".machine",)
+        with DriveArchive.connect(Booted(**given, boot=boot)) as drive:
             try:
                 drive.hold(held)
             except HeldByAnother as error:
