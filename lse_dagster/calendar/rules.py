@@ -14,9 +14,6 @@ from lse_dagster.day.summary import SummaryHead
 from lse_dagster.day.whole import begins_to_forget, latest_date
 from lse_dagster.run.times import DayInterval, parse_time
 
-_QUICK_ATTEMPTS: Final = 4
-_SHORTEST_PAUSE: Final = timedelta(minutes=10)
-"""As often as the sensor looks."""
 _EARLY_WARNING: Final = timedelta(days=2)
 _ARRIVES_FOR: Final = timedelta(hours=24)
 """How long after a day's end LangSmith still takes runs that started in it (documentation, November 2026)."""
@@ -177,18 +174,6 @@ def is_settled(day: date, known: KnownDay | None, rule: Rule, now: datetime) -> 
         return False
     known = known.as_of(now)
     return not (is_due(day, known, rule, now) or known.lacks_runs or known.has_changed)
-
-
-def pause_after(attempts: int, left: timedelta | None = None) -> timedelta:
-    """How long to wait before a step is tried again. Four tries in a day; what failed then may be final.
-
-    `left`: until LangSmith begins to forget the day, when the step was tried last. Never more than half of it
-    passes without a try, so the last ones lie shortly before the end. None where LangSmith is not asked.
-    """
-    pause = timedelta(hours=6) if attempts < _QUICK_ATTEMPTS else timedelta(days=1)
-    if left is None or left <= timedelta(0):
-        return pause
-    return min(pause, max(left / 2, _SHORTEST_PAUSE))
 
 
 Danger = Literal["expires in two days", "expires in a day", "expired", "lacks attachments", "never compared"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.calendar.rules import KnownDay, Need, Rule, dangers, is_due, is_settled, needs, pause_after
+from lse_dagster.calendar.rules import KnownDay, Need, Rule, dangers, is_due, is_settled, needs
 
 DAY = date(2025, 8, 1)
 START = datetime(2025, 8, 1, tzinfo=UTC)
@@ -162,29 +162,6 @@ def test_days_that_were_lost_since_somebody_looked_last_are_watched_too() -> Non
     assert RULE.watched_days(after(days=100), first=DAY, since=after(days=900)) == RULE.watched_days(
         after(days=100), first=DAY
     )
-
-
-def test_steps_that_keep_failing_are_tried_less_often() -> None:
-    assert [pause_after(attempts) for attempts in (1, 4)] == [timedelta(hours=6), timedelta(days=1)]
-
-
-@given(st.integers(1, 30), st.timedeltas(timedelta(minutes=1), timedelta(days=14)))
-def test_the_nearer_the_end_the_shorter_the_pause(attempts: int, left: timedelta) -> None:
-    pause = pause_after(attempts, left)
-
-    assert pause <= pause_after(attempts)
-    assert pause <= max(left / 2, timedelta(minutes=10))
-    assert pause >= timedelta(minutes=10)
-
-
-@given(st.timedeltas(timedelta(hours=1), timedelta(days=3)))
-def test_a_last_attempt_lies_shortly_before_the_end(left: timedelta) -> None:
-    attempts = 1
-    while (pause := pause_after(attempts, left)) < left:
-        left, attempts = left - pause, attempts + 1
-
-    assert left <= timedelta(minutes=10)
-    assert attempts <= 20
 
 
 moments = st.timedeltas(timedelta(0), timedelta(days=30)).map(lambda passed: START + passed)

@@ -4,7 +4,7 @@ What a day needs is decided in `calendar.rules`, by what `calendar.evidence` kno
 `dangers`. A danger that many days share is told once, with the whole list.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
@@ -12,10 +12,11 @@ from typing import Annotated, Final
 import dagster as dg
 import msgspec
 
+from lse_dagster.calendar.attempts import Step, steps_to_try
 from lse_dagster.calendar.days import DriveCopy
 from lse_dagster.calendar.evidence import Evidence, in_turn, unsafe_days
 from lse_dagster.calendar.inventory import local_days
-from lse_dagster.calendar.rules import Danger, KnownDay, Need, Rule, dangers, needs, pause_after
+from lse_dagster.calendar.rules import Danger, KnownDay, Need, Rule, dangers, needs
 from lse_dagster.calendar.scope import Scope
 from lse_dagster.defs.check_table import ATTACHMENTS
 from lse_dagster.defs.progress import WarningLog as Log
@@ -33,7 +34,7 @@ from lse_dagster.steps.drive_copy import hold_copies
 
 _AFTER_THE_SCHEDULE: Final = timedelta(hours=1)
 _FAILS_STILL: Final = timedelta(days=2)
-"""Since it was tried last; more than the longest pause."""
+"""Since it was tried last."""
 _QUICKLY: Final = Backoff(tries=2, patience=5)
 _DRIVE_TIMEOUT: Final = 15.0
 """Seconds. A tick that takes a minute is given up by Dagster."""
@@ -143,17 +144,23 @@ class Look:
     def result(self) -> dg.SensorResult:
         """The runs to start: the next step of each day, or the news that it is about to be lost."""
         busy = self._records.busy_days(self._now)
+        known = {day: self._evidence.known(day) for day in self._days}
+        seen = (one.as_of(self._now).seen_at for one in known.values() if one is not None)
+        going = steps_to_try(
+            self._steps(known, busy),
+            self._rule,
+            now=self._now,
+            worked_at=max(filter(None, seen), default=None),
+        )
         in_danger: dict[date, KnownDay | None] = {}
-        requests: list[dg.RunRequest] = []
         for day in self._days:
-            known = self._evidence.known(day)
-            tried, request = self._next_request(day, known) if day not in busy else (False, None)
-            if request is not None:
-                requests.append(request)
             is_at_work = day in busy and abs(self._now - busy[day]) < _AT_WORK
-            waits = is_at_work or (request is not None and not tried)  # that may be all that is needed
+            waits = is_at_work or (
+                day in going and not self._is_failing(going[day])
+            )  # maybe all that is needed
             if not waits and day not in self._left_out:
-                in_danger[day] = known
+                in_danger[day] = known[day]
+        requests = [self._request(step) for _, step in sorted(going.items())]
         requests += [*self._alarms(in_danger), *self._changes_of_settings()]
         return dg.SensorResult(run_requests=requests, cursor=self._cursor())
 
@@ -162,39 +169,32 @@ class Look:
         looked = self._this if self._evidence.on_drive is not None else self._last
         return msgspec.json.encode(looked).decode() if looked is not None else None
 
-    def _next_request(self, day: date, known: KnownDay | None) -> tuple[bool, dg.RunRequest | None]:
-        """The first step that was not tried lately: one that keeps failing does not hold up the others.
+    def _steps(self, known: Mapping[date, KnownDay | None], busy: Container[date]) -> list[Step]:
+        """What the days need, in the order in which to try it: what fails does not hold up the rest."""
+        wanted = [(day, need) for day, one in known.items() for need in self._needs(day, one)]
+        names = {(day, need): step_name(self._project, day, need.value) for day, need in wanted}
+        tried = self._records.requests(names.values(), now=self._now)
+        return [Step(*step, tried[name], step[0] in busy) for step, name in names.items()]
 
-        And whether it failed lately.
-        """
+    def _needs(self, day: date, known: KnownDay | None) -> Sequence[Need]:
         wanted = needs(day, known, self._rule, now=self._now, missing_after=self._missing_after)
         if day < self._reconciliation.first:  # what is here is not lost, and LangSmith is asked no more
-            wanted = tuple(need for need in wanted if need is Need.UPLOAD)
-        before = {
-            need: self._records.requests(step_name(self._project, day, need.value), now=self._now)
-            for need in wanted
-        }
-        asked = ((self._is_failing(before[need]), self._request(day, need, before[need])) for need in wanted)
-        return next(((tried, request) for tried, request in asked if request is not None), (False, None))
+            return [need for need in wanted if need is Need.UPLOAD]
+        return wanted
 
-    def _is_failing(self, before: Sequence[datetime]) -> bool:
-        """Whether a step that is needed was tried lately, by when it was."""
-        return bool(before) and before[-1] > self._now - _FAILS_STILL
+    def _is_failing(self, step: Step) -> bool:
+        """Whether a step that is needed was tried lately."""
+        return step.tried_at > self._now - _FAILS_STILL
 
-    def _request(self, day: date, need: Need, before: Sequence[datetime]) -> dg.RunRequest | None:
-        project = self._project
-        step = step_name(project, day, need.value)
-        if before:
-            left = self._rule.expires(day) - before[-1] if need is not Need.UPLOAD else None
-            if self._now < before[-1] + pause_after(len(before), left):
-                return None
+    def _request(self, step: Step) -> dg.RunRequest:
+        project, name = self._project, step_name(self._project, step.day, step.need.value)
         return dg.RunRequest(
             # Not numbered: how many there were is forgotten when somebody deletes runs.
-            run_key=f"{step}/{iso_z(self._now)}",
-            job_name=project.job_name("reconcile" if need is Need.COUNT else "archive"),
-            partition_key=day.isoformat(),
-            asset_selection=self._assets_to_upload(day) if need is Need.UPLOAD else None,
-            tags=request_tags(step, self._now),
+            run_key=f"{name}/{iso_z(self._now)}",
+            job_name=project.job_name("reconcile" if step.need is Need.COUNT else "archive"),
+            partition_key=step.day.isoformat(),
+            asset_selection=self._assets_to_upload(step.day) if step.need is Need.UPLOAD else None,
+            tags=request_tags(name, self._now),
         )
 
     def _assets_to_upload(self, day: date) -> list[dg.AssetKey]:

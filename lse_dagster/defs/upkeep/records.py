@@ -3,7 +3,7 @@
 The reconciliation remembers nothing itself; what was done, and when, is read here. Nothing is judged here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -137,14 +137,17 @@ class Records:
             told |= {one: max(at, told.get(one, at)) for one in of}
         return told
 
-    def requests(self, step: str, *, now: datetime) -> list[datetime]:
-        """When runs were requested for a step of a day, by what `request_tags` wrote down.
+    def requests(self, steps: Collection[str], *, now: datetime) -> dict[str, list[datetime]]:
+        """When runs were requested for these steps of days, by what `request_tags` wrote down; in order.
 
         One that is dated later than now was asked for by a wrong clock, and may have been for nothing.
         """
-        runs = self._instance.get_runs(dg.RunsFilter(tags={_STEP: step}))
-        times = (_requested_at(run) for run in runs if _was_asked_for_by(run, now))
-        return sorted(filter(None, times))
+        found: dict[str, list[datetime]] = {step: [] for step in steps}
+        for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*steps]})) if steps else ():
+            at = _requested_at(run)
+            if at is not None and _was_asked_for_by(run, now):
+                found[run.tags[_STEP]].append(at)
+        return {step: sorted(times) for step, times in found.items()}
 
     def latest_result(
         self, asset: str, check: str, day: date, here: Mapping[date, LocalDay] = _NOTHING, run_id: str = ""
