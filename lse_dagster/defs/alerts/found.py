@@ -24,7 +24,7 @@ _WILL_RETRY = "dagster/will_retry"
 _FAILED = frozenset({AssetCheckExecutionRecordStatus.FAILED})
 _RUNS_AT_ONCE: Final = 100
 _TRIED_FOR: Final = timedelta(days=3)
-"""Longer than any pause between attempts."""
+"""Longer than any pause between the attempts of a project."""
 _CHECK_KEPT: Final = timedelta(days=30)
 """A check that failed is made again only when somebody does something about its day."""
 _OF_A_RUN: Final = {

@@ -39,7 +39,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     project: str | None
     day: str | None
     until: datetime
-    """If it does not fail again until then it is no longer tried, or no longer looked at."""
+    """If nothing of its subject fails again until then it is no longer tried, or no longer looked at."""
 
     @property
     def key(self) -> tuple[str, str | None]:
@@ -108,6 +108,11 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
             has_news=True,
         )
 
+    def given_up(self, now: datetime) -> "Cause":
+        """Nobody tries some of it any more. Of a project that fails one day is tried for all of them."""
+        tried = {item.subject for item in self.items if now < item.until}
+        return self.without(lambda item: item.subject not in tried, works=False)
+
     def told(self, now: datetime) -> "Cause":
         """People know all of it."""
         if self.items:
@@ -171,13 +176,13 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def passed(self, now: datetime) -> "Ledger":
         """Time has passed: what was not tried again for long is given up; what is long over is forgotten."""
-        kept = self._ended(lambda item: item.until <= now, works=False)
+        kept = {key: cause.given_up(now) for key, cause in self.causes.items()}
         causes = {
             key: cause
-            for key, cause in kept.causes.items()
+            for key, cause in kept.items()
             if not (cause.is_quiet and is_past(cause.told_at, now, A_DAY))
         }
-        return replace(kept, causes=causes)
+        return replace(self, causes=causes)
 
     def due(self, now: datetime) -> Telling | None:
         """The message to send next."""

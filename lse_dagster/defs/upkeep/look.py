@@ -155,9 +155,8 @@ class Look:
         in_danger: dict[date, KnownDay | None] = {}
         for day in self._days:
             is_at_work = day in busy and abs(self._now - busy[day]) < _AT_WORK
-            waits = is_at_work or (
-                day in going and not self._is_failing(going[day])
-            )  # maybe all that is needed
+            is_tried_anew = day in going and going[day].tried_at <= self._now - _FAILS_STILL
+            waits = is_at_work or is_tried_anew  # that may be all that is needed
             if not waits and day not in self._left_out:
                 in_danger[day] = known[day]
         requests = [self._request(step) for _, step in sorted(going.items())]
@@ -181,10 +180,6 @@ class Look:
         if day < self._reconciliation.first:  # what is here is not lost, and LangSmith is asked no more
             return [need for need in wanted if need is Need.UPLOAD]
         return wanted
-
-    def _is_failing(self, step: Step) -> bool:
-        """Whether a step that is needed was tried lately."""
-        return step.tried_at > self._now - _FAILS_STILL
 
     def _request(self, step: Step) -> dg.RunRequest:
         project, name = self._project, step_name(self._project, step.day, step.need.value)

@@ -289,3 +289,19 @@ def test_days_are_listed_as_ranges_and_not_without_end(days: list[str], text: st
     listed = places([danger(day) for day in days])
 
     assert listed == text if text is not None else listed.endswith("2025-01-23; and 30 more")
+
+
+def test_days_for_which_another_one_of_their_project_is_tried_are_not_given_up() -> None:
+    told = Told()
+    waiting, tried = DAYS[:2]
+    told.ledger = told.ledger.failed(failure(CAUSES[0], "raw_runs", waiting, told.now), told.now)
+    for _ in range(6):
+        told.now += timedelta(days=1)
+        told.ledger = told.ledger.failed(failure(CAUSES[0], "raw_runs", tried, told.now), told.now)
+        told.tick()
+    for day in (waiting, tried):
+        told.ledger = told.ledger.worked(["raw_runs"], day, told.now)
+    told.tick()
+
+    assert told.kinds() == ["begun", *["digest"] * 5, "ended"]
+    assert "2 days caught up: a 2025-08-01 to 2025-08-02" in message_of(told.taken[-1][1]).text

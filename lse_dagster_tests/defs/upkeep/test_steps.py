@@ -154,3 +154,18 @@ def test_nothing_is_remembered_outside_dagster(place: Place) -> None:
 
     assert steps.count("2025-08-01/fetch") == 1
     assert again.executed == []
+
+
+def test_a_project_that_langsmith_refuses_asks_for_all_its_days_at_once_until_it_works(place: Place) -> None:
+    place.langsmith.fault(path="/sessions$", status=403, times=100_000)
+    place.skip_to(at(6))
+    place.daemon.run_until(at(6, 12), every=timedelta(hours=2))
+    refused = place.steps()
+    place.langsmith.clear_faults()
+
+    place.daemon.run_until(at(6, 20), every=timedelta(hours=2))
+
+    # Nobody knew at first. Then one every six hours; the nightly day had the schedule's try, and is next.
+    assert refused == [f"2025-08-0{day}/fetch" for day in (1, 2, 3, 4, 5, 1)]
+    assert sorted(place.steps()[6:]) == [f"2025-08-0{day}/fetch" for day in (1, 2, 3, 4, 5)]
+    assert all(place.daemon.days.load(place.api.project, DAY.replace(day=day)) for day in range(1, 6))
