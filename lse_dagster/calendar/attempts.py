@@ -73,15 +73,17 @@ def steps_to_try(
 
 
 def _probe(asking: Sequence[Step], free: Sequence[Step], rule: Rule, now: datetime) -> Step | None:
-    """The one that asks: the nearest to its end, else the one that waited longest.
+    """The one that asks: the nearest to its end if that comes before two more turns, else who waited longest.
 
     So a last attempt lies shortly before the end, and a day that always fails keeps no other from its turn.
     """
     asked_at = max(step.tried_at for step in asking)
 
-    def turn(step: Step) -> tuple[datetime, datetime, date]:
-        left = rule.expires(step.day) - asked_at
-        return asked_at + pause_after(1, left), step.tried_at, step.day
+    def is_open(step: Step) -> bool:
+        return now >= asked_at + pause_after(1, rule.expires(step.day) - asked_at)
 
-    open_ones = [step for step in free if step.asks_langsmith and turn(step)[0] <= now]
-    return min(open_ones, key=turn, default=None)
+    def turn(step: Step) -> tuple[datetime, date]:
+        is_urgent = rule.expires(step.day) - now <= 2 * pause_after(1)
+        return (_NEVER if is_urgent else step.tried_at), step.day
+
+    return min((step for step in free if step.asks_langsmith and is_open(step)), key=turn, default=None)

@@ -8,6 +8,7 @@ what the next one may not (a clock that was wrong for a minute, a folder that wa
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 import dagster as dg
@@ -154,12 +155,14 @@ def _failing_ticks(
         return
     states = [one for one in instance.all_instigator_state() if one.instigator_name in watchers]
     running = {state.selector_id: state for state in states if state.is_running}
-    # Two: one may have begun only now. Asked for by their status, it raises (Dagster 1.13.27).
-    last = instance.get_batch_ticks(list(running), limit=2) if running else {}
+    # One may have begun only now, one be of a wrong clock. Asked for by status, it raises (Dagster 1.13.27).
+    last = instance.get_batch_ticks(list(running), limit=3) if running else {}
     for key, ticks in last.items():
         ended = (one for one in ticks if one.status is not TickStatus.STARTED)
-        # One that is dated later than now was of a wrong clock, and would fail until that time has come.
-        tick = next((one for one in ended if one.timestamp <= latest_date(now).timestamp()), None)
+        # One that is dated later than now was of a wrong clock, and would fail until that time has come; then
+        # its id tells that it is long over.
+        dated = (one for one in ended if one.timestamp <= latest_date(now).timestamp())
+        tick = max(dated, key=attrgetter("tick_id"), default=None)
         if tick is None or tick.status is not TickStatus.FAILURE:
             continue
         is_sensor = running[key].instigator_type is InstigatorType.SENSOR

@@ -74,6 +74,18 @@ def test_a_clock_that_was_wrong_for_a_single_look_is_told_with_its_end_and_no_mo
     assert ["The machine's clock is right again." in text for text in receiver.texts] == [False, True]
 
 
+def test_a_tick_of_a_wrong_clock_is_not_told_when_the_time_that_it_is_dated_has_come(
+    place: Place, receiver: Receiver
+) -> None:
+    place.daemon.run_until(at(2, 6))
+    look_with_a_clock_that_is(timedelta(hours=20, minutes=1), place)
+
+    place.daemon.run_until(at(3, 2), every=timedelta(hours=4))
+
+    assert errors(place)
+    assert not [text for text in receiver.texts if "The sensor `health_sensor` fails" in text]
+
+
 def test_sensors_that_dagster_keeps_waiting_after_a_wrong_clock_are_told(place: Place) -> None:
     """It waits until the time of their last look has come (1.13)."""
     look_with_a_clock_that_is(20 * DAYS, place)
