@@ -28,6 +28,7 @@ from lse_dagster.day.overwrite.policy import (
     may_replace,
     standing,
 )
+from lse_dagster.day.space import expect_room
 from lse_dagster.day.staging import DecidedDay, StagedDay, Staging
 from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
@@ -94,10 +95,12 @@ def take_as_it_is(
 def unite(places: Places, project: str, day: date, project_id: str) -> Published:
     """Make the day of all that the places hold of it the day folder. What is the latest is the day.
 
-    Raises `BrokenDay` when it can be read whole nowhere, `DayIsBusy`, `DiskError`.
+    Raises `BrokenDay` when it can be read whole nowhere, `DayIsBusy`, `NoRoom`, `DiskError`.
     """
     with places.days.stage(project, day, keeps=lambda _: True) as staging:
         with places.old_days(project, day, project_id) as olds:
+            needed = max((old.summary.bytes for old in olds.all), default=0)
+            expect_room(places.days.root, needed, f"Bringing together {day} of {project!r}", places.free)
             base = _newest(staging, olds)
             if base is None:
                 why = "; ".join(f"{old.where}: {old.damaged[0]}" for old in olds.all if old.damaged)

@@ -18,10 +18,12 @@ from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.drive_copy import stage_from_drive, upload_copy
+from lse_dagster.steps.places import Places
+from lse_dagster.steps.union import unite
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.attached import stage_with
 from lse_dagster_tests.worlds.runs import at, root
-from lse_dagster_tests.worlds.staged import DAY, PROJECT
+from lse_dagster_tests.worlds.staged import DAY, PROJECT, PROJECT_ID
 
 RUN, LATER = root(at("10:00:00")), root(at("11:00:00"))
 FILES = {"noise": os.urandom(50_000), "text": b"a" * 50_000}
@@ -50,6 +52,15 @@ class World:
 
     def needed_to_compare(self) -> int:
         return self.copy_bytes
+
+    def unite(self, free: FreeBytes) -> None:
+        """The zip holds more than the folder."""
+        zips = ZipStore(self.folder / "fuller zips")
+        places = Places(DayStore(self.folder / "data"), zips, None, lambda _: None, free)
+        unite(places, PROJECT, DAY, PROJECT_ID)
+
+    def needed_to_unite(self) -> int:
+        return self.fuller.summary.bytes
 
     def restore(self, free: FreeBytes) -> None:
         staged = stage_from_drive(self.drive, DayStore(self.folder / "new"), PROJECT, DAY, free=free).staged
@@ -82,7 +93,7 @@ def world(
         yield World(tmp_path, day, made, copy.file.size, drive)
 
 
-@pytest.mark.parametrize("write", ["zip", "compare", "restore"])
+@pytest.mark.parametrize("write", ["zip", "compare", "unite", "restore"])
 def test_what_would_not_fit_is_refused_before_it_is_there_and_what_fits_is_written(
     world: World, write: str
 ) -> None:
@@ -100,6 +111,6 @@ def test_what_would_not_fit_is_refused_before_it_is_there_and_what_fits_is_writt
 
     after = sorted(world.folder.glob("**/*.json")), sorted(world.folder.glob("**/*zip*"))
     assert after == before
-    assert set(looked_at) == {world.folder / ("fuller zips" if write == "compare" else "new")}
+    assert set(looked_at) == {world.folder / {"compare": "fuller zips", "unite": "data"}.get(write, "new")}
     assert "free_disk" in refused.value.next_step
     step(lambda _: KEPT_FREE + needed)
