@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from lse_dagster.day.names import SUMMARY, is_day_file_name
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.run_names import is_day_file_name
 
 _TOLD: Final = 3
 

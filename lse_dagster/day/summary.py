@@ -13,12 +13,11 @@ import msgspec
 
 from lse_dagster.day.errors import REPAIR
 from lse_dagster.day.file_table import FileTable, split_summary
-from lse_dagster.day.names import (
-    SUMMARY,
+from lse_dagster.day.names import SUMMARY, is_trace_file_name
+from lse_dagster.day.run_names import (
     attachment_file_name,
     is_attachment_file_name,
     is_day_file_name,
-    is_trace_file_name,
     is_unfiled_file_name,
 )
 from lse_dagster.day.whole import Asked
@@ -58,7 +57,7 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `unfiled_runs` are those of all runs that lie in files of their own: their trace's file cannot hold them.
 
-    `kept_*` count what LangSmith sent once and sends no more (`day.kept`); the others leave it out. They are
+    `kept_*` count what LangSmith sent once and sends no more; the others leave it out. They are
     not written where they are 0: a count that a later version adds must not change the hash of older days.
     """
 

@@ -2,7 +2,10 @@
 
 `{"schema": "lse.trace/2", "project", "trace_id", "start_time", "api", "runs": [...], "kept": [...],
 "feedback": [...]}`. Every run and every feedback record is exactly the bytes LangSmith sent, beginning on a
-line of its own. `kept` is what LangSmith sent once and sends no more; `lse.trace/1` had none.
+line of its own. `kept` is what LangSmith sent once and sends no more; `lse.trace/1` had none. Its entries:
+`{"kind": "run"|"feedback", "api", "fetched_at", "raw"}`, where `raw` is the bytes LangSmith sent and
+`fetched_at` (UTC) when the day was fetched that held them; `{"kind": "attachment", "run_id", "name", "file"}`
+for a file beside the traces that only this entry names.
 """
 
 import hashlib
@@ -33,7 +36,7 @@ class TraceFile(msgspec.Struct, frozen=True):
     runs: list[msgspec.Raw]
     feedback: list[msgspec.Raw]
     kept: list[msgspec.Raw] = []
-    """Entries as `day.kept` writes them."""
+    """Entries, each a `KeptEntry`."""
     first_system: list[msgspec.Raw] = []
     """What the first system kept beside each run; only in traces that come from it."""
 
@@ -123,3 +126,45 @@ _RECORD: Final = RawDecoder(_Record)
 def record_of_present_form(record: bytes | msgspec.Raw) -> bytes:
     """The record of the same file before its run was superseded. Raises `msgspec.MsgspecError`."""
     return msgspec.json.encode(_RECORD.decode(record))
+
+
+Api = Literal["v1", "v2"]
+
+
+class KeptRecord(msgspec.Struct, frozen=True, tag_field="kind"):
+    """A run or a feedback record."""
+
+    api: Api
+    fetched_at: str
+    raw: msgspec.Raw
+
+
+class KeptRun(KeptRecord, frozen=True, tag="run"):
+    """A whole run, or the older form of one that lost something or is pending again."""
+
+
+class KeptFeedback(KeptRecord, frozen=True, tag="feedback"):
+    """A feedback record."""
+
+
+class KeptAttachment(msgspec.Struct, frozen=True, tag_field="kind", tag="attachment"):
+    """A file beside the traces: an attachment, or a field of a kept run that lies in a file of its own."""
+
+    run_id: str
+    name: str
+    file: str
+
+
+KeptEntry = KeptRun | KeptFeedback | KeptAttachment
+
+_ENTRY: Final = RawDecoder[KeptEntry](KeptEntry, raws=("raw",))  # type: ignore[arg-type]
+
+
+def read_entry(raw: bytes | msgspec.Raw) -> KeptEntry:
+    """One entry. Raises `msgspec.MsgspecError`, `UnicodeDecodeError`."""
+    return _ENTRY.decode(raw)
+
+
+def encode_entry(entry: KeptEntry) -> bytes:
+    """The bytes of an entry; what it keeps stands in them as it came."""
+    return msgspec.json.encode(entry)

@@ -15,15 +15,9 @@ from hypothesis import strategies as st
 from lse_dagster.day.errors import BrokenDay, OverwriteRefused
 from lse_dagster.day.file_table import FileTable
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import (
-    SUMMARY,
-    attachment_file_name,
-    is_attachment_file_name,
-    is_day_file_name,
-    is_trace_file_name,
-    trace_file_name,
-)
+from lse_dagster.day.names import SUMMARY, is_trace_file_name, trace_file_name
 from lse_dagster.day.overwrite.policy import HoldsMore
+from lse_dagster.day.run_names import attachment_file_name, is_attachment_file_name, is_day_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary, MissingAttachment, decode_summary, encode_summary
 from lse_dagster.day.zip.store import ZipStore

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.day.names import attachment_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster_tests.worlds.attached import stage_with
 from lse_dagster_tests.worlds.runs import at, root

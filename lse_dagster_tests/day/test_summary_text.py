@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.day.file_table import FileEntry, FileTable
-from lse_dagster.day.names import is_day_file_name
+from lse_dagster.day.run_names import is_day_file_name
 from lse_dagster.day.summary import (
     SCHEMA,
     Counts,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
+from lse_dagster.day.trace_file import KeptFeedback, KeptRun, read_entry
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.worlds.day_archive import DATE, DayArchive, evaluation, failure
 from lse_dagster_tests.worlds.langsmith_api import NOON

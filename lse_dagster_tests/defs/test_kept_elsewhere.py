@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptRun, read_entry
 from lse_dagster.day.names import day_zip_name, project_path_part
+from lse_dagster.day.trace_file import KeptRun, read_entry
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.settings import Settings

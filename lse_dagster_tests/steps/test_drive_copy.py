@@ -6,7 +6,7 @@ import pytest
 
 from lse_dagster.day.disk import scratch_folder
 from lse_dagster.day.errors import DiskError, OverwriteRefused
-from lse_dagster.day.names import attachment_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.day.zip.store import ZipStore

@@ -10,8 +10,8 @@ import pytest
 
 from lse_dagster.day.errors import OverwriteRefused
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.overwrite.policy import Overwrite
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.run.times import DayInterval

@@ -27,12 +27,19 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from lse_dagster.day.errors import BrokenDay, BrokenZip, OverwriteRefused
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
-from lse_dagster.day.names import SUMMARY, attachment_file_name, is_trace_file_name, name_before_kept
+from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.overwrite.carry_over import with_summary
+from lse_dagster.day.run_names import attachment_file_name, name_before_kept
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary, MissingAttachment, Summary, decode_summary
-from lse_dagster.day.trace_file import TraceFile, decode_trace
+from lse_dagster.day.trace_file import (
+    KeptAttachment,
+    KeptFeedback,
+    KeptRun,
+    TraceFile,
+    decode_trace,
+    read_entry,
+)
 from lse_dagster.day.whole import Asked
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.drive.archive import DriveArchive

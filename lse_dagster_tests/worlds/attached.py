@@ -9,7 +9,8 @@ import msgspec
 from lse_dagster.day.disk import flush_files
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import SUMMARY, is_attachment_file_name
+from lse_dagster.day.names import SUMMARY
+from lse_dagster.day.run_names import is_attachment_file_name
 from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import MissingAttachment, Summary, content_sha256, encode_summary

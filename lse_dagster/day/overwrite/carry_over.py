@@ -14,12 +14,19 @@ from lse_dagster.day.disk import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
 from lse_dagster.day.names import trace_file_name
 from lse_dagster.day.overwrite.comparison import Comparison
 from lse_dagster.day.overwrite.entries import CarriedFile, TraceOfEntries
 from lse_dagster.day.summary import SCHEMA, Look, Summary, content_sha256, encode_summary
-from lse_dagster.day.trace_file import TraceFile, read_trace_file, write_trace_file
+from lse_dagster.day.trace_file import (
+    KeptAttachment,
+    KeptFeedback,
+    KeptRun,
+    TraceFile,
+    read_entry,
+    read_trace_file,
+    write_trace_file,
+)
 from lse_dagster.run.times import DayInterval, parse_time
 
 _ORDER: Final = {KeptRun: 0, KeptFeedback: 1, KeptAttachment: 2}

@@ -12,13 +12,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from lse_dagster.day.disk import private_database, sqlite_as_os_error
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry
-from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
-from lse_dagster.day.names import (
-    is_kept_file_name,
-    is_trace_file_name,
-    is_unfiled_file_name,
-    unfiled_file_name,
-)
+from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.overwrite.difference import Difference
 from lse_dagster.day.overwrite.entries import (
     CHANGED,
@@ -44,8 +38,9 @@ from lse_dagster.day.overwrite.loss import (
 from lse_dagster.day.overwrite.offer import Offer
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
+from lse_dagster.day.run_names import is_kept_file_name, is_unfiled_file_name, unfiled_file_name
 from lse_dagster.day.summary import Summary
-from lse_dagster.day.trace_file import TraceFile, record_of_present_form
+from lse_dagster.day.trace_file import KeptFeedback, KeptRun, TraceFile, read_entry, record_of_present_form
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.feedback import read_record
 from lse_dagster.run.identity import InvalidRun

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from lse_dagster.day.kept import KeptFeedback, KeptRun, encode_entry
 from lse_dagster.day.overwrite.loss import CONTENT_FIELDS, RunForm
 from lse_dagster.day.overwrite.old_day import OldDay
+from lse_dagster.day.trace_file import KeptFeedback, KeptRun, encode_entry
 from lse_dagster.run.feedback import read_record
 
 NEW, SAME, CHANGED = 0, 1, 2

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 import xxhash
 
-from lse_dagster.day.names import attachment_file_name, name_before_kept
+from lse_dagster.day.run_names import attachment_file_name, name_before_kept
 from lse_dagster.run.attachments import NamedFiles
 from lse_dagster.run.identity import decode_run, status_of
 from lse_dagster.run.raw_json import RawDecoder, is_nothing

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
-from lse_dagster.day.names import attachment_file_name, kept_file_name, name_before_kept
 from lse_dagster.day.overwrite.entries import (
     CHANGED,
     SAME,
@@ -22,7 +20,15 @@ from lse_dagster.day.overwrite.loss import (
 )
 from lse_dagster.day.overwrite.old_day import OldDay
 from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
-from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.day.run_names import attachment_file_name, kept_file_name, name_before_kept
+from lse_dagster.day.trace_file import (
+    KeptAttachment,
+    KeptFeedback,
+    KeptRun,
+    TraceFile,
+    encode_entry,
+    read_entry,
+)
 from lse_dagster.run.identity import InvalidRun
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from lse_dagster.day.file_table import FileTable
-from lse_dagster.day.kept import KeptAttachment, read_entry
-from lse_dagster.day.names import is_kept_file_name, is_trace_file_name, run_part
+from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.overwrite.loss import field_of_file
-from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.day.run_names import is_kept_file_name, run_part
+from lse_dagster.day.trace_file import KeptAttachment, TraceFile, read_entry
 
 Fields = Mapping[str, list[str]]
 

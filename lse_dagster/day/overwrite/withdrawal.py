@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from lse_dagster.day.kept import KeptFeedback, KeptRun, read_entry
 from lse_dagster.day.overwrite.loss import read_form
 from lse_dagster.day.overwrite.run_files import FilesOfRuns, fields_of_kept_files
 from lse_dagster.day.summary import Summary
-from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.day.trace_file import KeptFeedback, KeptRun, TraceFile, read_entry
 
 _EXAMPLES: Final = 3
 

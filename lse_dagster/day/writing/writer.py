@@ -20,7 +20,8 @@ from lse_dagster.day.disk import flush_files, flush_folder
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry, FileTable
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import SUMMARY, is_trace_file_name, trace_file_name, unfiled_file_name
+from lse_dagster.day.names import SUMMARY, is_trace_file_name, trace_file_name
+from lse_dagster.day.run_names import unfiled_file_name
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import (
     SCHEMA,

@@ -18,7 +18,8 @@ import msgspec
 from lse_dagster.day.disk import flush_files, flush_folder, remove_whatever
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.folder import DayFolder, file_sha256
-from lse_dagster.day.names import SUMMARY, is_trace_file_name, is_unfiled_file_name
+from lse_dagster.day.names import SUMMARY, is_trace_file_name
+from lse_dagster.day.run_names import is_unfiled_file_name
 from lse_dagster.day.summary import InvalidSummary, Summary, SummaryHead, decode_summary
 from lse_dagster.day.trace_file import TraceFile, decode_trace
 from lse_dagster.day.zip.directory import Member, ZipDirectory, broken_zip

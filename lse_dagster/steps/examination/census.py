@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, read_entry
-from lse_dagster.day.names import trace_file_name, unfiled_file_name
+from lse_dagster.day.names import trace_file_name
+from lse_dagster.day.run_names import unfiled_file_name
 from lse_dagster.day.summary import Counts, Summary
-from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.day.trace_file import KeptAttachment, KeptFeedback, KeptRun, TraceFile, read_entry
 from lse_dagster.run.identity import RunIdentity, plain_id, trace_start
 from lse_dagster.run.tally import Tally
 from lse_dagster.run.times import DayInterval, parse_time

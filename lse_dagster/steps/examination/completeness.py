@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptRun, read_entry
-from lse_dagster.day.trace_file import TraceFile
+from lse_dagster.day.trace_file import KeptRun, TraceFile, read_entry
 from lse_dagster.run.identity import RunIdentity, plain_id, read_identity
 from lse_dagster.run.times import DayInterval
 

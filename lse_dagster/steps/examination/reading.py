@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import msgspec
 
 from lse_dagster.day.folder import DayFolder, file_sha256
-from lse_dagster.day.names import is_trace_file_name, is_unfiled_file_name
+from lse_dagster.day.names import is_trace_file_name
 from lse_dagster.day.overwrite.withdrawal import Withdrawal
+from lse_dagster.day.run_names import is_unfiled_file_name
 from lse_dagster.day.summary import Counts
 from lse_dagster.day.trace_file import decode_trace
 from lse_dagster.run.identity import InvalidRun, read_identity

@@ -18,7 +18,7 @@ import msgspec
 
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.file_table import FileEntry
-from lse_dagster.day.names import attachment_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.summary import MissingAttachment
 from lse_dagster.errors import ArchiveError, OnRetry, without_a_word
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.day.kept import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
+from lse_dagster.day.trace_file import KeptAttachment, KeptFeedback, KeptRun, encode_entry, read_entry
 
 RAWS = (
     b'{"id": "a", "big": 123456789012345678901234567890, "decimal": 0.10}',

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lse_dagster.day.names import attachment_file_name
 from lse_dagster.day.overwrite.policy import HoldsMore
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.store import DayStore, Published
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.steps.zip import make_zip

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import is_foreign_file
-from lse_dagster.day.names import attachment_file_name, is_day_file_name
+from lse_dagster.day.run_names import attachment_file_name, is_day_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.file import read_zip
 from lse_dagster.steps.zip_proof import prove_zip

@@ -14,7 +14,7 @@ import pytest
 
 from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import attachment_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.directory import ZipDirectory
 from lse_dagster.day.zip.format import Entry, central_record, end_records, local_header

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from lse_dagster.day.names import attachment_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster_tests.worlds.place import DAY, Place, at
 from lse_dagster_tests.worlds.webhook_receiver import Receiver
 

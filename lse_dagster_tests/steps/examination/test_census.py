@@ -17,11 +17,18 @@ from msgspec.structs import asdict, replace
 from lse_dagster.day.errors import BrokenDay
 from lse_dagster.day.file_table import FileEntry
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.kept import KeptAttachment, KeptEntry, KeptFeedback, KeptRun, encode_entry
-from lse_dagster.day.names import attachment_file_name, trace_file_name
+from lse_dagster.day.names import trace_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import Counts
-from lse_dagster.day.trace_file import write_trace_file
+from lse_dagster.day.trace_file import (
+    KeptAttachment,
+    KeptEntry,
+    KeptFeedback,
+    KeptRun,
+    encode_entry,
+    write_trace_file,
+)
 from lse_dagster.day.writing.writer import DayWriter, Origin, Totals
 from lse_dagster.run.feedback import FeedbackRecord
 from lse_dagster.steps.examination.reading import examine_day

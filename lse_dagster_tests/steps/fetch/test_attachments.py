@@ -8,7 +8,7 @@ import pytest
 from langsmith import Client, traceable, tracing_context
 from langsmith.schemas import Attachment
 
-from lse_dagster.day.names import attachment_file_name
+from lse_dagster.day.run_names import attachment_file_name
 from lse_dagster.langsmith.fields import V2_SELECTS
 from lse_dagster.run.attachments import PresignedDownload, presigned_downloads
 from lse_dagster.run.identity import InvalidRun

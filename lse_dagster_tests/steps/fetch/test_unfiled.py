@@ -8,7 +8,7 @@ import pytest
 
 from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.names import unfiled_file_name
+from lse_dagster.day.run_names import unfiled_file_name
 from lse_dagster.day.zip.file import write_zip
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.sandbox.client import ControlClient
