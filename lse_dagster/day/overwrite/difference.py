@@ -38,6 +38,13 @@ class Difference:
             (self.withdrawn_records, "records of the first system"),
         )
 
+    @property
+    def lost(self) -> str:
+        """The same in words."""
+        much = " and ".join(f"{count:,} {noun}" for count, noun in self.withdrawn if count)
+        example = f", for example {', '.join(self.examples)}" if self.examples else ""
+        return f"{much} that the new one lacks{example}"
+
 
 @dataclass(frozen=True)
 class Replacement:

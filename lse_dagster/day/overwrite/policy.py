@@ -38,18 +38,6 @@ class HoldsMore(OverwriteRefused):
     """What is there holds what the new day lacks, or was fetched later. A step that can carries it over."""
 
 
-def refuse_loss(what: str, where: str, difference: Difference) -> HoldsMore:
-    """The error of `superset` when something would be lost."""
-    lost = " and ".join(f"{count:,} {noun}" for count, noun in difference.withdrawn if count)
-    example = f", for example {', '.join(difference.examples)}" if difference.examples else ""
-    return HoldsMore(what, f"{where} holds {lost} that the new one lacks{example}.", _KEEP)
-
-
-def refuse_older(what: str, where: str, *, there: str, new: str) -> HoldsMore:
-    """The error of `superset` when a day would be replaced by an older one."""
-    return HoldsMore(what, f"{where} was fetched at {there}, later than the new one ({new}).", _KEEP)
-
-
 class UnreadableDay(ArchiveError):
     """What is there cannot be read whole, so nobody can tell all that it holds: it gets another name."""
 
@@ -109,10 +97,11 @@ def may_replace(new: ReadableDay, old: OldDay, *, what: str) -> Difference:
         return Difference()
     found = difference_of(new, [old])
     if found.withdraws_anything:
-        raise refuse_loss(what, old.where, found)
+        raise HoldsMore(what, f"{old.where} holds {found.lost}.", _KEEP)
     is_older = standing(old.summary) > standing(new.summary) and (found.added or found.changed)
     if is_older and old.is_whole():
-        raise refuse_older(what, old.where, there=old.summary.fetched_at, new=new.summary.fetched_at)
+        at, new_at = old.summary.fetched_at, new.summary.fetched_at
+        raise HoldsMore(what, f"{old.where} was fetched at {at}, later than the new one ({new_at}).", _KEEP)
     return found
 
 
