@@ -42,6 +42,7 @@ class DayArchive:
     instance: dg.DagsterInstance
     retries: Retries | None = None
     progress: Progress | None = None
+    _built: tuple[object, dg.Definitions] | None = None
 
     @property
     def project(self) -> str:
@@ -57,8 +58,12 @@ class DayArchive:
 
     @property
     def definitions(self) -> dg.Definitions:
-        settings = Settings.from_environment(os.environ)
-        return build_definitions(settings, retries=self.retries, progress=self.progress)
+        """Kept while nothing that they are made of changes, as a code server keeps them."""
+        made_of = Settings.from_environment(os.environ), self.retries, self.progress
+        if self._built is None or self._built[0] != made_of:
+            settings, retries, progress = made_of
+            self._built = made_of, build_definitions(settings, retries=retries, progress=progress)
+        return self._built[1]
 
     def materialize(
         self,
