@@ -1,54 +1,16 @@
 """Resumable uploads whose connection, session or file goes away on the way."""
 
-import hashlib
 import socket
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.sandbox.drive_clients import CHUNK, DriveClients, service_account
-
-DATA = bytes(range(256)) * 1024 * 4 + b"the end"  # four chunks and a bit
-SHA256 = hashlib.sha256(DATA).hexdigest()
+from lse_dagster_tests.sandbox.drive_clients import CHUNK, DriveClients
+from lse_dagster_tests.sandbox.resumable import DATA, SHA256, ask, put, send_part_and_hang_up
 
 pytestmark = pytest.mark.usefixtures("drive_sandbox")
-
-
-@pytest.fixture(scope="module")
-def robot(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, service_account(sandbox))
-    yield clients
-    clients.http.close()
-
-
-@pytest.fixture
-def session(robot: DriveClients) -> str:
-    return robot.start_session(name="day.zip", parents=[robot.make_folder()])
-
-
-def put(uri: str, data: bytes, content_range: str | None = None) -> requests.Response:
-    headers = {} if content_range is None else {"Content-Range": content_range}
-    return requests.put(uri, data=data, headers=headers, timeout=60)
-
-
-def ask(uri: str, size: int | str = len(DATA)) -> requests.Response:
-    return put(uri, b"", f"bytes */{size}")
-
-
-def send_part_and_hang_up(uri: str, data: bytes, promised: int, content_range: str | None = None) -> None:
-    """Promise a body, send less, and close the connection without waiting for an answer."""
-    url = urlsplit(uri)
-    head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {promised}\r\n"
-    if content_range is not None:
-        head += f"Content-Range: {content_range}\r\n"
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as connection:
-        connection.sendall(head.encode() + b"\r\n" + data)
-        connection.shutdown(socket.SHUT_WR)
-        connection.recv(1000)  # the server has read everything once it hangs up too
 
 
 def test_what_arrived_before_the_connection_broke_is_kept(robot: DriveClients, session: str) -> None:

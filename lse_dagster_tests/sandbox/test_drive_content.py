@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,19 +13,12 @@ from hypothesis import strategies as st
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.sandbox.drive_clients import DriveClients, person, reason, service_account
+from lse_dagster_tests.sandbox.drive_clients import DriveClients, person, reason
 
 DATA = bytes(range(256)) * 5000
 BOUNDARY = "==frontier=="
 
 pytestmark = pytest.mark.usefixtures("drive_sandbox")
-
-
-@pytest.fixture(scope="module")
-def robot(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, service_account(sandbox))
-    yield clients
-    clients.http.close()
 
 
 def media(robot: DriveClients, file_id: str, span: str | None = None) -> requests.Response:

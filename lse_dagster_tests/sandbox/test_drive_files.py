@@ -1,35 +1,16 @@
 """Files and folders of the sandbox's Drive, through Google's API client."""
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 from googleapiclient.errors import HttpError
 
-from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.sandbox.drive_clients import (
     FOLDER,
     DriveClients,
-    person,
     reason,
-    service_account,
 )
 
 pytestmark = pytest.mark.usefixtures("drive_sandbox")
-
-
-@pytest.fixture(scope="module")
-def robot(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, service_account(sandbox))
-    yield clients
-    clients.http.close()
-
-
-@pytest.fixture(scope="module")
-def human(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, person(sandbox))
-    yield clients
-    clients.http.close()
 
 
 def test_a_new_folder_answers_with_the_default_fields_only(robot: DriveClients) -> None:

@@ -1,7 +1,5 @@
 """files.list of the sandbox's Drive: queries, order, pages."""
 
-from collections.abc import Iterator
-
 import pytest
 from googleapiclient.errors import HttpError
 from hypothesis import given, settings
@@ -9,14 +7,7 @@ from hypothesis import strategies as st
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.sandbox.drive_clients import DriveClients, person, reason, service_account
-
-
-@pytest.fixture(scope="module")
-def robot(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, service_account(sandbox))
-    yield clients
-    clients.http.close()
+from lse_dagster_tests.sandbox.drive_clients import DriveClients, person, reason
 
 
 @pytest.fixture(scope="module")

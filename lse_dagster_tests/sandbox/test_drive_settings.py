@@ -1,7 +1,6 @@
 """The Drive server's test switches do what `settings.py` says, and its pages open."""
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,19 +9,12 @@ from googleapiclient.errors import HttpError
 
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster_tests.sandbox.drive_clients import DriveClients, person, reason, service_account
+from lse_dagster_tests.sandbox.drive_clients import DriveClients, person, reason
 
 DATA = bytes(range(256)) * 5000
 BOUNDARY = "==frontier=="
 
 pytestmark = pytest.mark.usefixtures("drive_sandbox")
-
-
-@pytest.fixture(scope="module")
-def robot(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, service_account(sandbox))
-    yield clients
-    clients.http.close()
 
 
 def test_a_damaged_upload_shows_in_its_checksums(robot: DriveClients, drive_sandbox: ControlClient) -> None:

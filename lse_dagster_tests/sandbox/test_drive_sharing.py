@@ -1,33 +1,14 @@
 """Whose files these are: shared drive, My Drive, the service account and the person."""
 
-from collections.abc import Iterator
-
 import pytest
 from googleapiclient.errors import HttpError
 
-from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.sandbox.drive_clients import (
     DriveClients,
-    person,
     reason,
-    service_account,
 )
 
 pytestmark = pytest.mark.usefixtures("drive_sandbox")
-
-
-@pytest.fixture(scope="module")
-def robot(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, service_account(sandbox))
-    yield clients
-    clients.http.close()
-
-
-@pytest.fixture(scope="module")
-def human(sandbox: Sandbox) -> Iterator[DriveClients]:
-    clients = DriveClients(sandbox, person(sandbox))
-    yield clients
-    clients.http.close()
 
 
 def test_without_supports_all_drives_the_shared_drive_does_not_exist(robot: DriveClients) -> None:
