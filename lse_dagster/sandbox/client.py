@@ -58,8 +58,12 @@ class ControlClient:
         self._call("POST", "limits", msgspec.json.encode({"enabled": enabled, "rules": rules}))
 
     def requests(self) -> list[RequestEntry]:
-        """Every request since the last `clear`, oldest first."""
+        """Every request since the log was begun anew, oldest first."""
         return msgspec.json.decode(self._call("GET", "requests"), type=list[RequestEntry])
+
+    def clear_requests(self) -> None:
+        """Begin the log anew; everything else stays."""
+        self._call("DELETE", "requests")
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Change the server's test settings, keep the others, and return all of them."""

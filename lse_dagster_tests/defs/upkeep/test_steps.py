@@ -20,7 +20,7 @@ def test_a_day_costs_one_fetch_and_one_count_when_they_are_due_and_nothing_betwe
     place.skip_to(at(3))
     place.look_often(hours=18)
     once = place.steps(DAY)
-    place.langsmith._call("DELETE", "requests")
+    place.langsmith.clear_requests()
 
     place.skip_to(at(5))
     place.look_often(hours=18)
@@ -54,7 +54,7 @@ def test_an_older_server_is_counted_without_its_ids(place: Place) -> None:
     place.langsmith.settings(v2=False)
     place.api.add_run(at(1, 12))
     place.skip_to(at(4))
-    place.langsmith._call("DELETE", "requests")
+    place.langsmith.clear_requests()
 
     place.daemon.clock.now = at(5)
     place.daemon.restart()
@@ -83,7 +83,7 @@ def test_a_day_that_could_not_be_uploaded_is_not_fetched_again(place: Place) -> 
     place.drive.fault(path="/drive/", status=503, headers={"Retry-After": "3600"}, times=100_000)
     place.daemon.run_until(at(2, 6))
     place.drive.clear()
-    place.langsmith._call("DELETE", "requests")
+    place.langsmith.clear_requests()
 
     place.daemon.run_until(at(2, 18))
 
