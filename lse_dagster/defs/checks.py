@@ -20,7 +20,6 @@ from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.directory import ZipDirectory
 from lse_dagster.day.zip.file import summary_in_zip
 from lse_dagster.day.zip.verify import compare_with_day
-from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
 from lse_dagster.defs.check_table import COPY, DAY_CHECKS, ZIP, DayAtHand
 from lse_dagster.defs.day_results import Service, days_to_check, findings_of, report
 from lse_dagster.defs.failure import Retries
@@ -32,7 +31,7 @@ from lse_dagster.defs.own_records import (
     owner_metadata,
     tagged_id,
 )
-from lse_dagster.defs.project import ArchivedProject
+from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL, ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.file import DriveFile

@@ -9,11 +9,13 @@ from typing import Any, Final, TypeVar
 
 import dagster as dg
 
+from lse_dagster.defs.check_table import RUN_COUNT
 from lse_dagster.defs.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
 from lse_dagster.defs.own_records import owner_metadata, tagged_id
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.resources import LocalStorage
 from lse_dagster.errors import ArchiveError
+from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.steps.examination.finding import Finding
 from lse_dagster.steps.examination.proof import Verdict
 
@@ -147,6 +149,34 @@ def report(
                     partition=day.isoformat(),
                 )
             )
+
+
+def record_short_count(context: dg.AssetExecutionContext, project: str, error: IncompleteDay) -> None:
+    """A day that stays short is not published, so its check never runs; its result is recorded here.
+
+    Straight to the instance: what a step logs before it fails is lost. As an event of this run: Dagster takes
+    a second result without a run for the same check and day as an error.
+    """
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=context.asset_key,
+        check_name=RUN_COUNT.name,
+        passed=False,
+        blocking=True,
+        partition=context.partition_key,
+        description=error.why,
+        metadata={
+            "fetched": error.held,
+            "langsmith_now": error.total,
+            "missing": error.total - error.held,
+            **owner_metadata(project),
+        },
+    )
+    event = dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+        job_name=context.run.job_name,
+        event_specific_data=evaluation,
+    )
+    context.instance.report_dagster_event(event, run_id=context.run.run_id)
 
 
 def error_of_result(metadata: Mapping[str, dg.MetadataValue]) -> tuple[str, str, str] | None:

@@ -4,34 +4,30 @@ Between assets travels a handle (a path and a summary), never the data. Each IO 
 in its place under the overwrite policy, and hands out the handle to what reads it.
 """
 
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from lse_dagster.day.errors import BrokenDay, BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.space import FreeBytes
 from lse_dagster.day.staging import DecidedDay
-from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.defs.failure import Retries, archive_errors_as_failures
 from lse_dagster.defs.metadata import SHA256_METADATA, numbers_of_replacement
 from lse_dagster.defs.progress import Progress, amounts
+from lse_dagster.defs.project import PROJECT_METADATA
 from lse_dagster.defs.resources import DriveResource, LocalStorage
 from lse_dagster.errors import printable
 from lse_dagster.net.backoff import Backoff
+from lse_dagster.steps.beside import bring_others
 from lse_dagster.steps.upload import upload_day
 from lse_dagster.steps.zip import zip_day
-
-PROJECT_METADATA = "langsmith_project"
 
 
 @dataclass(frozen=True)
@@ -72,15 +68,6 @@ def _only_partition(context: dg.InputContext) -> tuple[str, date]:
 def _attempt(context: dg.OutputContext) -> int:
     """How often the step failed before."""
     return context.step_context.previous_attempt_count
-
-
-@contextmanager
-def _holds_up_no_other(log: logging.Logger, path: Path) -> Iterator[None]:
-    """What another project of the name left there may be damaged, for good; the check of the copy tells."""
-    try:
-        yield
-    except (BrokenDay, BrokenZip, InvalidSummary) as error:
-        log.warning(f"{path} is of another project of the same name, and does not go to Drive. {error}")
 
 
 def _set_aside(path: Path | None) -> dict[str, Any]:
@@ -132,9 +119,7 @@ class DayZipIOManager(dg.ConfigurableIOManager):
         with self.retries.archive_errors(_attempt(context)):
             places = self.storage.places(self.drive, context.log, obj.free)
             archived = zip_day(places, obj.day, obj.overwrite, on_progress=amounts(listener, "zipping"))
-            for other in places.days.others(obj.day):  # nobody else would ask for it any more
-                with _holds_up_no_other(context.log, other.path):
-                    zip_day(places, other, "superset")
+            bring_others(places.days.others(obj.day), partial(zip_day, places), places.tell)
         zipped = archived.zip
         context.add_output_metadata(
             {
@@ -179,9 +164,7 @@ class DriveIOManager(dg.ConfigurableIOManager):
                 recorded=obj.recorded,
                 on_progress=amounts(listener, "uploading"),
             )
-            for other in places.zips.others(sent.zip):
-                with _holds_up_no_other(context.log, other.path):
-                    upload_day(drive, places, other, "superset")
+            bring_others(places.zips.others(sent.zip), partial(upload_day, drive, places), places.tell)
         uploaded = sent.uploaded
         context.log.info(
             f"{printable(uploaded.file.name)} on Drive: {uploaded.action}, {uploaded.bytes_sent:,} bytes sent"

@@ -20,11 +20,18 @@ from lse_dagster.defs.own_records import (
 )
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.errors import printable
+from lse_dagster.langsmith.server import project_page
 from lse_dagster.run.tally import Tally
+from lse_dagster.steps.fetch.day import FetchedDay
+
+Numbers = Mapping[str, dg.MetadataValue | int | float | str]
 
 SOURCE_METADATA: Final = "source"
 FETCHED_AT_METADATA: Final = "fetched_at"
 PENDING_RUNS_METADATA: Final = "pending_runs"
+PRESENT_ID_METADATA: Final = "langsmith_project_id"
+"""LangSmith's id of the project that has the name now, whatever is archived."""
+SHA256_METADATA: Final = "sha256"
 
 _STATUSES: Final = ("success", "error", "pending")
 _LONGEST_BAR: Final = 12
@@ -65,6 +72,21 @@ def numbers_of_day(summary: Summary) -> dict[str, int | str]:
         numbers["unverified"] = summary.unverified.why
     # A restored summary may be anybody's.
     return {name: printable(value) if isinstance(value, str) else value for name, value in numbers.items()}
+
+
+def numbers_of_fetch(fetched: FetchedDay, endpoint: str) -> Numbers:
+    """How the fetch of a day went, and what LangSmith said of the project."""
+    page, traffic = project_page(endpoint, fetched.project), fetched.traffic
+    return {
+        **tables_of_day(fetched.tally),
+        PRESENT_ID_METADATA: printable(fetched.project.id),
+        **({"langsmith_link": dg.MetadataValue.url(page)} if page is not None else {}),
+        "requests": traffic.requests,
+        "retries": traffic.retries,
+        "bytes_received": traffic.bytes,
+        "seconds_waited": traffic.seconds_waited,
+        "resumed_runs": fetched.resumed_runs,
+    }
 
 
 def numbers_of_replacement(replacement: Replacement) -> dict[str, int]:
@@ -125,9 +147,6 @@ def _table(head: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -
 def _cell(text: str) -> str:
     """Types and statuses are the server's words: they must not end a cell or a row."""
     return printable(" ".join(text.replace("|", "\\|").split()))
-
-
-SHA256_METADATA: Final = "sha256"
 
 
 def recorded_sha256(instance: dg.DagsterInstance, day: date, owner: Owner) -> str | None:

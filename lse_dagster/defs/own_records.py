@@ -17,8 +17,8 @@ from lse_dagster.day.identity import is_other
 from lse_dagster.day.names import project_path_part
 from lse_dagster.defs.project import ArchivedProject
 
-PROJECT_METADATA: Final = "project"
-PROJECT_ID_METADATA: Final = "project_id"
+_PROJECT: Final = "project"
+_PROJECT_ID: Final = "project_id"
 _ID_TAG: Final = "lse/project_id"
 
 _DATA_VERSION: Final = "dagster/data_version"
@@ -40,8 +40,8 @@ def owner_metadata(project: str, project_id: str = "") -> dict[str, str]:
 
     `project_id` is LangSmith's; empty where it is not known.
     """
-    owner = {PROJECT_METADATA: project_path_part(project)}
-    return {**owner, PROJECT_ID_METADATA: project_path_part(project_id)} if project_id else owner
+    owner = {_PROJECT: project_path_part(project)}
+    return {**owner, _PROJECT_ID: project_path_part(project_id)} if project_id else owner
 
 
 def tag_of_id(project_id: str) -> dict[str, str]:
@@ -56,12 +56,12 @@ def tagged_id(run: dg.DagsterRun) -> str:
 
 def recorded_owner(metadata: Metadata) -> str | None:
     """The project that a record says it is of, as in paths; None of a record from before November 2026."""
-    return _text(metadata, PROJECT_METADATA)
+    return _text(metadata, _PROJECT)
 
 
 def recorded_id(metadata: Metadata) -> str:
     """LangSmith's id of the project that a record is of; empty where it says none."""
-    return _text(metadata, PROJECT_ID_METADATA) or ""
+    return _text(metadata, _PROJECT_ID) or ""
 
 
 @dataclass(frozen=True)

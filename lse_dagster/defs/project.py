@@ -21,6 +21,10 @@ from lse_dagster.settings import no_project, why_no_project
 
 PROJECT_TAG: Final = "lse/langsmith_project"
 """Of runs: the project's name, as in paths."""
+PROJECT_METADATA: Final = "langsmith_project"
+"""Of the definitions of assets: the project's name."""
+LANGSMITH_POOL: Final = "langsmith"
+DRIVE_POOL: Final = "drive"
 _LONGEST_SLUG: Final = 63
 """Characters. Dagster refuses the tag of an asset that is longer, and with it all definitions (1.13)."""
 

@@ -34,6 +34,7 @@ from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
 from lse_dagster.day.whole import latest_date
 from lse_dagster.run.times import iso_z
+from lse_dagster.steps.beside import day_that_stays
 from lse_dagster.steps.places import OldDays, Places
 
 _KEEP: Final = (
@@ -49,8 +50,11 @@ def keep_what_was_there(
 
     Now is when LangSmith answered last: the date of an old day that is later than that proves nothing. From
     the moment on at which LangSmith may have begun to forget the day, a fetch only adds to the last one.
-    Under `always` it stays as it came. Raises `DiskError`; the staging is gone then.
+    Under `always` it stays as it came. Where it has no run, and a day of another project of the name lies at
+    its place, that one stays. Raises `DiskError`; the staging is gone then.
     """
+    if (other := day_that_stays(staged, places.days, places.tell)) is not None:
+        return other
     summary = staged.day.summary
     now = datetime.fromisoformat(summary.asked.until if summary.asked is not None else summary.fetched_at)
     with staged.staging as staging, _beside(staged, places) as found:

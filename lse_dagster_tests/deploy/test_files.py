@@ -15,7 +15,7 @@ import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
-from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
+from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL
 from lse_dagster_tests.deploy.deploy_files import (
     DEPLOY,
     ROOT,

@@ -18,7 +18,7 @@ from langsmith import Client
 
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.definitions import build_definitions
-from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
+from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.server import Sandbox

@@ -12,11 +12,10 @@ from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.carry_over import with_summary
 from lse_dagster.day.overwrite.policy import Overwrite
-from lse_dagster.day.staging import DecidedDay, StagedDay
+from lse_dagster.day.staging import StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.run.times import DayInterval
-from lse_dagster.steps.beside import beside_another_project
 from lse_dagster.steps.places import Places
 from lse_dagster.steps.union import keep_what_was_there
 from lse_dagster.steps.zip import zip_day
@@ -38,12 +37,9 @@ def fetch(places: Places, project_id: str, runs: set[int], overwrite: Overwrite,
     fetched_at = BEGAN + timedelta(hours=hour)
     staged = stage(places.days, [RUNS[run].raw() for run in sorted(runs)], fetched_at=fetched_at)
     day = with_summary(staged.day, replace(staged.day.summary, project_id=project_id))
-    decided: StagedDay | DecidedDay = beside_another_project(
-        StagedDay(staged.staging, day), places.days, lambda _: None
-    )
-    if isinstance(decided, StagedDay):
-        far = BEGAN + timedelta(days=999)
-        decided = keep_what_was_there(decided, places, overwrite, forgotten_from=far)
+    far = BEGAN + timedelta(days=999)
+    fetched = StagedDay(staged.staging, day)
+    decided = keep_what_was_there(fetched, places, overwrite, forgotten_from=far)
     published = places.days.publish(decided, overwrite).day
     zip_day(places, published, "superset")
     return published

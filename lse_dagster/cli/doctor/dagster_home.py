@@ -56,7 +56,7 @@ def _check_place(home: Path) -> Finding:
 
 
 def _check_pools(instance: "DagsterInstance") -> Finding:
-    from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
+    from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL
 
     limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
     missing = [pool for pool in (LANGSMITH_POOL, DRIVE_POOL) if pool not in limits]

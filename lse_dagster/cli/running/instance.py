@@ -106,7 +106,7 @@ def _alone_in(home: Path) -> Iterator[None]:
 def _prepare(home: Path, dagster_yaml: Path, *, renew: bool) -> None:
     from dagster import DagsterInstance
 
-    from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
+    from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL
 
     settings = home / "dagster.yaml"
     if renew or not settings.exists():

@@ -14,7 +14,7 @@ import dagster as dg
 import msgspec
 
 from lse_dagster.defs.alerts.webhook import NotDelivered, Webhook
-from lse_dagster.defs.assets import PRESENT_ID_METADATA
+from lse_dagster.defs.metadata import PRESENT_ID_METADATA
 from lse_dagster.defs.own_records import recorded_owner
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.errors import printable

@@ -18,12 +18,11 @@ from lse_dagster.calendar.rules import KnownDay, Rule, is_settled
 from lse_dagster.day.errors import BrokenDay, BrokenZip, NoSuchDay, NoSuchZip
 from lse_dagster.day.names import project_path_part
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.defs.assets import DRIVE_POOL, LANGSMITH_POOL
 from lse_dagster.defs.check_table import ATTACHMENTS, COPY, RUN_COUNT
 from lse_dagster.defs.day_results import Service
 from lse_dagster.defs.failure import NEXT_STEP_METADATA, Retries, archive_errors_as_failures
 from lse_dagster.defs.own_records import owner_metadata, recorded_id
-from lse_dagster.defs.project import ArchivedProject
+from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL, ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.defs.upkeep.records import CHANGED_METADATA, COUNTED_AT_METADATA, MISSING_METADATA, Records
 from lse_dagster.errors import ArchiveError

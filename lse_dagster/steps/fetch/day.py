@@ -15,6 +15,7 @@ from typing import Final
 from lse_dagster.calendar.rules import Rule
 from lse_dagster.day.errors import DiskError
 from lse_dagster.day.overwrite.policy import Overwrite
+from lse_dagster.day.space import FreeBytes, expect_room, free_bytes, needed_by_fetch
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.whole import Asked
@@ -70,14 +71,16 @@ def fetch_day(
     on_progress: Callable[[FetchProgress], None] | None = None,
     now: Callable[[], datetime] = utc_now,
     retention_days: int = Rule.retention_days,
+    free: FreeBytes = free_bytes,
 ) -> FetchedDay:
     """Fetch one UTC day of a project into a staging folder; `store.publish` puts it in its place.
 
     An interrupted fetch is gone on with, but not under `always`: that begins anew. `now` is this machine's
-    clock: LangSmith's answers correct it. Raises `ProjectNotFound`, `DayNotOver`,
+    clock: LangSmith's answers correct it. Raises `NoRoom`, `ProjectNotFound`, `DayNotOver`,
     `OverwriteRefused`, `DayIsBusy`, `DiskError`, `IncompleteDay`, and what the transport raises; the old day
     is untouched then, and what was completed waits for the next fetch.
     """
+    expect_room(store.root, needed_by_fetch(store, project), f"Fetching {day} of {project!r}", free)
     store.refuse_if_exists(project, day, overwrite)
     return_large_blocks()
     with ThreadPoolExecutor(1, thread_name_prefix="info") as thread, transport.with_its_own_end() as asking:

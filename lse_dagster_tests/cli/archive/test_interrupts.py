@@ -14,8 +14,8 @@ from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan, Step
 from lse_dagster.cli.terminal.interrupts import interruptible
 from lse_dagster.day.overwrite.policy import Overwrite
-from lse_dagster.defs.assets import LANGSMITH_POOL
 from lse_dagster.defs.progress import Amount, ProgressEvent
+from lse_dagster.defs.project import LANGSMITH_POOL
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.steps.fetch.progress import FetchProgress
 from lse_dagster_tests.cli.workplace import DATE, Workplace

@@ -18,7 +18,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from lse_dagster.cli.running.instance import prepare_home
-from lse_dagster.defs.assets import LANGSMITH_POOL
+from lse_dagster.defs.project import LANGSMITH_POOL
 from lse_dagster.defs.running.living_runs import (
     HOST_TAG,
     KERNEL_TAG,
