@@ -139,7 +139,11 @@ class Settings:
 
         def path(name: str) -> Path | None:
             value = text(name)
-            return Path(value).expanduser() if value else None
+            try:
+                return Path(value).expanduser() if value else None
+            except RuntimeError:  # of `~`, where nobody knows whose home that is
+                why = f"{value!r} begins with a home folder that is not known."
+                raise InvalidSetting(name, why, "/home/me/...") from None
 
         def one_of(name: str, words: Any, default: Any) -> Any:
             """One of the words of a `Literal`; the first is the example."""
@@ -232,7 +236,8 @@ def _start_date(value: str | None) -> date:
 def _whole_number(name: str, value: str | None, least: int, most: int, default: int) -> int:
     if value is None:
         return default
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+    is_short = len(value) <= len(str(most))  # Python refuses to read thousands of digits
+    if not (is_short and value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise InvalidSetting(name, f"{value!r} is not a whole number from {least} to {most}.", str(default))
     return int(value)
 

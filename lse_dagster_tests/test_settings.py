@@ -9,6 +9,13 @@ import pytest
 from lse_dagster.settings import InvalidSetting, Settings
 
 ROOT = Path(__file__).parent.parent
+PATHS = [
+    "LSE_DATA_DIR",
+    "LSE_ARCHIVES_DIR",
+    "DAGSTER_HOME",
+    "GOOGLE_DRIVE_CREDENTIALS_PATH",
+    "GOOGLE_DRIVE_TOKEN_PATH",
+]
 
 
 def test_nothing_needs_to_be_set() -> None:
@@ -47,6 +54,10 @@ def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tup
         ("LSE_ZIP_LEVEL", "0"),
         ("LSE_ZIP_LEVEL", "10"),
         ("LSE_ZIP_LEVEL", "best"),
+        ("LSE_ZIP_LEVEL", "9" * 5000),
+        ("LSE_START_DATE", "0001-01-01"),
+        ("LSE_START_DATE", "9999-12-31"),
+        *((name, "~nobody-has-this-name/x") for name in PATHS),
         ("LSE_ATTACHMENT_HOSTS", "minio:9000"),
         ("LSE_ATTACHMENT_HOSTS", "10.0.0.0/8,https://minio"),
         ("LSE_OWNERS", "jane"),
@@ -58,6 +69,7 @@ def test_a_value_that_cannot_be_used_is_named_with_an_example(name: str, value: 
         Settings.from_environment({name: value})
 
     assert f"{name}=" in caught.value.next_step
+    assert [error.name for error in Settings.as_far_as_right({name: value}).invalid] == [name]
 
 
 def test_values_become_types() -> None:

@@ -7,11 +7,15 @@ All of them are UTC; nothing here ever uses the local time zone.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 from lse_dagster.errors import ArchiveError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_YEARS: Final = range(1970, 2200)
+"""In which a day lies. Far from them days before and after cannot be reckoned with, and Dagster writes the
+years before 1000 with fewer digits."""
 
 
 class InvalidDate(ArchiveError):
@@ -42,14 +46,14 @@ def utc_now() -> datetime:
 
 def parse_date(text: str) -> date:
     """Read `YYYY-MM-DD`. Raises `InvalidDate` for anything else, `2025-02-30` and `20250829` included."""
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) and int(text[:4]) in _YEARS:
         try:
             return date.fromisoformat(text)
         except ValueError:
             pass
     raise InvalidDate(
         f"Reading the date {text!r}",
-        "It is not a calendar date.",
+        f"It is not a calendar date of the years {_YEARS[0]} to {_YEARS[-1]}.",
         "Write it as YYYY-MM-DD, for example 2025-08-29.",
     )
 

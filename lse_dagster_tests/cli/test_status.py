@@ -152,11 +152,11 @@ def test_a_place_that_does_not_answer_leaves_the_others_visible_and_fails(
 
 def test_without_any_day_it_says_how_to_begin_and_months_have_a_form(workplace: Workplace) -> None:
     nothing = workplace.lse("status")
-    wrong = workplace.lse("status", "--month", "August")
+    wrong = [workplace.lse("status", "--month", month) for month in ("August", "9999-12")]
 
     assert nothing.returncode == 0
     assert "no day yet. Next: lse archive --date yesterday" in nothing.stdout
-    assert wrong.returncode == 2
+    assert [each.returncode for each in wrong] == [2, 2]
 
 
 def test_every_configured_project_has_a_line_and_commands_name_one_that_is_not_the_default(

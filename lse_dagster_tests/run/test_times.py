@@ -29,7 +29,19 @@ def test_every_moment_lies_in_exactly_one_day(moment: datetime) -> None:
     assert holding == [0]
 
 
-@pytest.mark.parametrize("text", ["2025-02-30", "20250829", "2025-8-29", "yesterday", "", "２０２５-08-29"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-02-30",
+        "20250829",
+        "2025-8-29",
+        "yesterday",
+        "",
+        "２０２５-08-29",
+        "1969-12-31",
+        "2200-01-01",
+    ],
+)
 def test_what_is_no_date_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidDate) as caught:
         parse_date(text)

@@ -69,7 +69,12 @@ def status(
     from lse_dagster.cli.status.survey import look_everywhere, look_here
     from lse_dagster.cli.terminal.errors import StepsFailed
     from lse_dagster.cli.terminal.options import choose_project
+    from lse_dagster.run.times import InvalidDate, parse_date
 
+    try:
+        wanted = None if month is None else parse_date(month.date().isoformat())
+    except InvalidDate as error:
+        raise click.BadParameter(error.why, param_hint="'--month'") from None
     configured = load_settings()
     name, settings = choose_project(configured, project)
     look = look_here if local_only else look_everywhere
@@ -77,7 +82,6 @@ def status(
     others = [one for one in settings.projects if one not in {name, *(each.name for each in impossible)}]
     survey = look(settings, [name, *others])
     survey = dataclasses.replace(survey, problems=(*impossible, *survey.problems))
-    wanted = None if month is None else month.date()
     shown = month_of(name, survey.projects[name], wanted)
     if ask_langsmith:
         survey = _with_totals(survey, settings, name, [day.day for day in shown.days])
