@@ -53,5 +53,6 @@ class _LazyGroup(Commands):
 
 
 @click.group(cls=_LazyGroup)
+@click.version_option(package_name="lse-dagster", message="lse %(version)s")
 def main() -> None:
     """Archive LangSmith traces day by day, verified, and bring them back."""

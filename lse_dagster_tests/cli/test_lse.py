@@ -1,5 +1,6 @@
 """The `lse` command as a person meets it first."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -34,6 +35,10 @@ def test_help_names_every_command_with_a_line(tmp_path: Path) -> None:
     assert finished.returncode == 0
     for command in ("demo", "dev", "doctor", "init", "migrate", "sandbox", "status", "verify"):
         assert f"\n  {command} " in finished.stdout
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert run("--version", folder=tmp_path).stdout == f"lse {importlib.metadata.version('lse-dagster')}\n"
 
 
 def test_the_demo_and_dev_say_where_to_run_them(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class NobodyToAsk(ArchiveError):
         super().__init__(
             "Asking for what .env needs",
             "Without a terminal nobody can be asked.",
-            "cp .env.example .env, chmod 600 .env, and fill it in; then lse doctor.",
+            "install -m 600 .env.example .env, and fill it in; then lse doctor.",
         )
 
 

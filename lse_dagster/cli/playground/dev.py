@@ -46,7 +46,7 @@ def dev(folder: Path, port: int) -> None:
     from lse_dagster.cli.playground.folder import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground
 
     say(f"There is no .env here: using the sandbox in {folder.absolute()}")
-    say("Nothing leaves this machine. For your accounts: cp .env.example .env, and fill it in.")
+    say("Nothing leaves this machine. For your accounts: lse init.")
     with running_playground(folder) as playground:
         playground.trace(DEMO_PROJECT, DEMO_DATE, DEMO_TRACES)
         say(f"{DEMO_PROJECT} has traces on {DEMO_DATE}: materialize that partition.")
