@@ -4,33 +4,21 @@ Checks read the summary and the files through the storage, never the asset's val
 the assets. Run without a partition they look at every local day.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
-from functools import partial
+from functools import cache, partial
 
 import dagster as dg
 
 from lse_dagster.calendar.rules import Rule
-from lse_dagster.day.errors import BrokenZip
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.foreign import left_out
-from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.day.zip.directory import ZipDirectory
-from lse_dagster.day.zip.file import summary_in_zip
-from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.defs.check_table import COPY, DAY_CHECKS, ZIP, DayAtHand
-from lse_dagster.defs.day_results import Service, days_to_check, findings_of, report
+from lse_dagster.defs.day_results import Service, check_days
 from lse_dagster.defs.failure import Retries
-from lse_dagster.defs.metadata import observation, recorded_sha256, was_restored_from_drive
-from lse_dagster.defs.own_records import (
-    Owner,
-    latest_materializations,
-    metadata_of,
-    owner_metadata,
-    tagged_id,
-)
+from lse_dagster.defs.metadata import observation, recorded_sha256, was_restored
+from lse_dagster.defs.own_records import Owner, owner_metadata, tagged_id
 from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL, ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.drive.archive import DriveArchive
@@ -39,8 +27,13 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.steps.drive_copy import find_copy
 from lse_dagster.steps.examination.counts import CountsNow, count_now
-from lse_dagster.steps.examination.finding import Finding, find_in_day, finding_of_differences
-from lse_dagster.steps.examination.reading import Examination, examine_day
+from lse_dagster.steps.examination.finding import (
+    Finding,
+    find_changed_zip,
+    find_in_day,
+    finding_of_differences,
+)
+from lse_dagster.steps.examination.reading import examine_day
 from lse_dagster.steps.zip_proof import prove_copy
 
 _DAY_CHECKS = {check.name: check for check in DAY_CHECKS}
@@ -72,50 +65,26 @@ def _raw_runs_checks(
         storage: LocalStorage,
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        counted: dict[str, CountsNow | ArchiveError] = {}
-        examined: dict[str, Examination] = {}
         service = Service()
+        at_hand: dict[str, DayAtHand] = {}
 
-        def examine(folder: DayFolder) -> Examination:
-            if (content := folder.summary_sha256) not in examined:
-                examined[content] = examine_day(folder)
-            return examined[content]
+        def count(folder: DayFolder) -> CountsNow:
+            owner = Owner(project, {}, folder.summary.project_id)
+            restored = bool(folder.summary.unverified) or was_restored(context.instance, folder.date, owner)
+            connect, patience = partial(langsmith.connect, context.log), retries.patience_seconds
+            return service.ask(partial(count_now, connect, folder, patience=patience, may_be_silent=restored))
 
         def look(check: str, folder: DayFolder) -> Finding:
-            day = DayAtHand(folder, rule, partial(examine, folder), partial(counted_once, folder))
-            return _of(folder, _DAY_CHECKS[check].look(day))
+            if (content := folder.summary_sha256) not in at_hand:
+                examined, counted = cache(partial(examine_day, folder)), _once(partial(count, folder))
+                at_hand[content] = DayAtHand(folder, rule, examined, counted)
+            return _of(folder, _DAY_CHECKS[check].look(at_hand[content]))
 
-        def counted_once(folder: DayFolder) -> CountsNow:
-            """Both checks rest on it; who does not answer is not waited for twice."""
-            content = folder.summary_sha256
-            if content not in counted:
-                restored = bool(folder.summary.unverified)
-                restored = restored or _was_restored(context.instance, project, folder)
-                ask = partial(count_now, partial(langsmith.connect, context.log), folder)
-                patience = retries.patience_seconds
-                try:
-                    counted[content] = service.ask(partial(ask, patience=patience, may_be_silent=restored))
-                except ArchiveError as error:
-                    counted[content] = error
-            found = counted[content]
-            if isinstance(found, ArchiveError):
-                raise found
-            return found
-
-        def finding(check: str, day: date) -> Finding:
-            load = partial(storage.days.load, project.configured_name, day, tagged_id(context.run))
+        def find(check: str, name: str, day: date) -> Finding:
+            load = partial(storage.days.load, name, day, tagged_id(context.run))
             return find_in_day(load, partial(look, check))
 
-        with retries.archive_errors(context.retry_number):
-            days = days_to_check(context, storage, project)
-        found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding]]] = (
-            (check, findings_of(context, retries, days, partial(finding, check.name)))
-            for check in sorted(context.selected_asset_check_keys, key=lambda check: check.name)
-        )
-        if not retries.is_last(context.retry_number):
-            found = list(found)  # a step that is tried again must not report a check twice
-        for check, findings in found:
-            yield from report(context, project, check, findings, warns=_DAY_CHECKS[check.name].warns)
+        yield from check_days(context, project, storage, retries, find)
 
     return raw_runs_checks
 
@@ -131,24 +100,12 @@ def _zip_check(
     def day_zip_checks(
         context: dg.AssetCheckExecutionContext, storage: LocalStorage, retries: Retries
     ) -> Iterable[dg.AssetCheckResult]:
-        def finding(day: date) -> Finding:
-            folder = storage.days.load(project.configured_name, day, tagged_id(context.run))
-            path = storage.zips.existing_path(project.configured_name, day, folder.summary.project_id)
-            try:
-                with ZipDirectory(path) as archive:
-                    foreign = left_out(archive.foreign_names())
-                    differences = list(compare_with_day(archive, folder))
-            except BrokenZip as error:
-                foreign, differences = "", [error.why]
-            members = len(folder.summary.files) + 1
-            good = f"All {members:,} members match. {foreign}".rstrip()
-            return _of(folder, finding_of_differences(differences, good=good, numbers={"members": members}))
+        def find(_: str, name: str, day: date) -> Finding:
+            folder = storage.days.load(name, day, tagged_id(context.run))
+            path = storage.zips.existing_path(name, day, folder.summary.project_id)
+            return _of(folder, find_changed_zip(path, folder))
 
-        with retries.archive_errors(context.retry_number):
-            days = days_to_check(context, storage, project)
-        findings = findings_of(context, retries, days, finding)
-        for check in context.selected_asset_check_keys:
-            yield from report(context, project, check, findings)
+        yield from check_days(context, project, storage, retries, find)
 
     return day_zip_checks
 
@@ -168,46 +125,40 @@ def _drive_check(
         drive: DriveResource,
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        service = Service()
+        service, places = Service(), storage.places(None, context.log)
         connections = ExitStack()
-        archives: list[DriveArchive] = []
 
-        def copy_of(day: date, project_id: str) -> DriveFile | None:
-            if not archives:
-                backoff = Backoff(patience=retries.patience_seconds)
-                archives.append(connections.enter_context(drive.connect(context.log, backoff=backoff)))
-            return find_copy(archives[0], project.configured_name, day, project_id)
+        @cache
+        def archive() -> DriveArchive:
+            backoff = Backoff(patience=retries.patience_seconds)
+            return connections.enter_context(drive.connect(context.log, backoff=backoff))
 
-        def finding(day: date) -> Finding:
-            project_id = _id_here(storage, project.configured_name, day, tagged_id(context.run))
-            path = storage.zips.existing_path(project.configured_name, day, project_id)
-            copy = service.ask(partial(copy_of, day, project_id))
+        def copy_of(name: str, day: date, project_id: str) -> DriveFile | None:
+            return service.ask(lambda: find_copy(archive(), name, day, project_id))
+
+        def find(_: str, name: str, day: date) -> Finding:
+            project_id = places.project_id(name, day, tagged_id(context.run))
+            path = storage.zips.existing_path(name, day, project_id)
+            copy = copy_of(name, day, project_id)
             recorded = recorded_sha256(context.instance, day, Owner(project, {}, project_id))
-            proof = prove_copy(copy, path, project=project.configured_name, day=day, recorded=recorded)
+            proof = prove_copy(copy, path, project=name, day=day, recorded=recorded)
             if proof.sha256 not in {None, recorded}:
                 seen = observation(project, day, proof.sha256, project_id)
                 context.op_execution_context.log_event(seen)
             others = [
                 f"{other.path} is of another project of this name, and not on Drive: it is damaged, or was "
                 "not sent yet."
-                for other in _others_here(storage, project.configured_name, day)
-                if service.ask(partial(copy_of, day, other.summary.project_id)) is None
+                for other in places.others(name, day)
+                if copy_of(name, day, other.summary.project_id) is None
             ]
             return finding_of_differences(
                 [*proof.differences, *others],
                 good="Size and checksum on Drive are those of the zip that was proved, here as well.",
-                numbers={
-                    "bytes": path.stat().st_size,
-                    **owner_metadata(project.configured_name, project_id),
-                },
+                numbers={"bytes": path.stat().st_size, **owner_metadata(name, project_id)},
             )
 
-        with retries.archive_errors(context.retry_number):
-            days = days_to_check(context, storage, project)
         with connections:
-            findings = findings_of(context, retries, days, finding)
-        for check in context.selected_asset_check_keys:
-            yield from report(context, project, check, findings)
+            yield from check_days(context, project, storage, retries, find)
 
     return drive_archive_checks
 
@@ -218,30 +169,19 @@ def _of(folder: DayFolder, found: Finding) -> Finding:
     return replace(found, numbers={**found.numbers, **owner})
 
 
-def _id_here(storage: LocalStorage, project: str, day: date, wanted: str) -> str:
-    """LangSmith's id of the project that the day here is of; empty where nothing here says it."""
-    try:
-        folder = storage.days.find(project, day, wanted)
-    except InvalidSummary:
-        folder = None
-    if folder is not None:
-        return folder.summary.project_id
-    head = summary_in_zip(storage.zips.zip_path(project, day, wanted), project=project, day=day)
-    return head.project_id if head is not None else wanted
+def _once(count: Callable[[], CountsNow]) -> Callable[[], CountsNow]:
+    """The first answer, or error: two checks rest on it, and who does not answer is not waited for twice."""
 
+    @cache
+    def asked() -> CountsNow | ArchiveError:
+        try:
+            return count()
+        except ArchiveError as error:
+            return error
 
-def _others_here(storage: LocalStorage, project: str, day: date) -> Iterator[DayFolder]:
-    """What lies beside the day here: nothing else asks whether that is safe."""
-    try:
-        folder = storage.days.find(project, day)
-    except InvalidSummary:
-        return
-    if folder is not None:
-        yield from storage.days.others(folder)
+    def counted() -> CountsNow:
+        if isinstance(found := asked(), ArchiveError):
+            raise found
+        return found
 
-
-def _was_restored(instance: dg.DagsterInstance, project: ArchivedProject, folder: DayFolder) -> bool:
-    """Whether the day's latest materialization came from Drive."""
-    day, owner = folder.date, Owner(project, {}, folder.summary.project_id)
-    latest = latest_materializations(instance, "raw_runs", [day], owner)
-    return day in latest and was_restored_from_drive(metadata_of(latest[day]))
+    return counted

@@ -3,13 +3,14 @@
 An error is the verdict of the day that it happened to. What may pass has the whole step tried again first.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import dagster as dg
 
-from lse_dagster.defs.check_table import RUN_COUNT
+from lse_dagster.defs.check_table import CHECKS, RUN_COUNT
 from lse_dagster.defs.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
 from lse_dagster.defs.own_records import owner_metadata, tagged_id
 from lse_dagster.defs.project import ArchivedProject
@@ -72,23 +73,30 @@ class Service:
         return answer
 
 
-def days_to_check(
-    context: dg.AssetCheckExecutionContext, storage: LocalStorage, project: ArchivedProject
-) -> list[date]:
-    """The day of the partition; without one every local day."""
-    if context.has_partition_key:
-        return [date.fromisoformat(context.partition_key)]
-    return storage.days.dates(project.configured_name)
-
-
-def findings_of(
+def check_days(
     context: dg.AssetCheckExecutionContext,
+    project: ArchivedProject,
+    storage: LocalStorage,
     retries: Retries,
-    days: Sequence[date],
-    look: Callable[[date], Finding],
-) -> dict[date, Finding]:
-    """What a look at each of the days finds. Raises `RetryRequested` while the step may be tried again."""
-    return {day: _finding_of(context, retries, day, look) for day in days}
+    find: Callable[[str, str, date], Finding],
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the checks that are wanted: of the day of the partition, else of every local day.
+
+    `find` is given the check's name, the project's and the day. Raises `RetryRequested` while the step may be
+    tried again.
+    """
+    with retries.archive_errors(context.retry_number):
+        name = project.configured_name
+        partition = [date.fromisoformat(context.partition_key)] if context.has_partition_key else None
+        days = partition or storage.days.dates(name)
+    found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding]]] = (
+        (key, {day: _finding_of(context, retries, day, partial(find, key.name, name)) for day in days})
+        for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name)
+    )
+    if not retries.is_last(context.retry_number):
+        found = list(found)  # a step that is tried again must not report a check twice
+    for key, findings in found:
+        yield from _report(context, name, key, findings)
 
 
 def _finding_of(
@@ -107,48 +115,38 @@ def _finding_of(
         return Finding(Verdict(False, foreign.why), error=foreign)
 
 
-def report(
+def _report(
     context: dg.AssetCheckExecutionContext,
-    project: ArchivedProject,
+    project: str,
     check: dg.AssetCheckKey,
     findings: Mapping[date, Finding],
-    *,
-    warns: bool = False,
 ) -> Iterator[dg.AssetCheckResult]:
     """Record each day's finding as that day's result.
 
     A run without a partition cannot yield results for partitioned assets (Dagster 1.13.27 raises), and they
     would belong to no day; so it logs one evaluation per day.
     """
-    owner = owner_metadata(project.configured_name, tagged_id(context.run))
+    owner = owner_metadata(project, tagged_id(context.run))
+    warns = any(one.warns for one in CHECKS if one.name == check.name)
     for day, finding in findings.items():
         metadata: Mapping[str, Any] = {**owner, **finding.numbers}
         # What nobody counted is no error: it must not keep a restored day from being zipped.
         is_warning = warns or finding.verdict.unverified or finding.verdict.only_warns
         if finding.error is not None:
             metadata, is_warning = {**owner, **parts_of_error(finding.error)}, False
-        severity = dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR
+        found: dict[str, Any] = {
+            "asset_key": check.asset_key,
+            "check_name": check.name,
+            "passed": finding.verdict.passed,
+            "severity": dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR,
+            "description": finding.verdict.why,
+            "metadata": metadata,
+        }
         if context.has_partition_key:
-            yield dg.AssetCheckResult(
-                asset_key=check.asset_key,
-                check_name=check.name,
-                passed=finding.verdict.passed,
-                severity=severity,
-                description=finding.verdict.why,
-                metadata=metadata,
-            )
+            yield dg.AssetCheckResult(**found)
         else:
-            context.op_execution_context.log_event(
-                dg.AssetCheckEvaluation(  # type: ignore[arg-type] # it takes any event; typed for three of them
-                    asset_key=check.asset_key,
-                    check_name=check.name,
-                    passed=finding.verdict.passed,
-                    severity=severity,
-                    description=finding.verdict.why,
-                    metadata=metadata,
-                    partition=day.isoformat(),
-                )
-            )
+            evaluation: Any = dg.AssetCheckEvaluation(**found, partition=day.isoformat())
+            context.op_execution_context.log_event(evaluation)  # it takes any event; typed for three of them
 
 
 def record_short_count(context: dg.AssetExecutionContext, project: str, error: IncompleteDay) -> None:

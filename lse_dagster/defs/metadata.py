@@ -44,6 +44,12 @@ def was_restored_from_drive(metadata: Mapping[str, dg.MetadataValue]) -> bool:
     return source is not None and source.value == "drive"
 
 
+def was_restored(instance: dg.DagsterInstance, day: date, owner: Owner) -> bool:
+    """Whether the day's latest materialization came from Drive."""
+    latest = latest_materializations(instance, "raw_runs", [day], owner)
+    return day in latest and was_restored_from_drive(metadata_of(latest[day]))
+
+
 def numbers_of_day(summary: Summary) -> dict[str, int | str]:
     """The counts and hashes of the summary."""
     counts = summary.counts

@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 
 from lse_dagster.day.disk import remove_abandoned, scratch_folder
 from lse_dagster.day.errors import BrokenZip, DiskError
+from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.identity import is_other
 from lse_dagster.day.overwrite.old_day import OldDay, OldFolder
 from lse_dagster.day.space import FreeBytes, expect_room, free_bytes
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
+from lse_dagster.day.zip.file import summary_in_zip
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.errors import ArchiveError
@@ -48,6 +50,24 @@ class Places:
                 found += [old] if old is not None else []
             found = [old for old in found if not is_other(old.summary.project_id, project_id)]
             yield OldDays(folder, unreadable, found)
+
+    def project_id(self, project: str, day: date, wanted: str = "") -> str:
+        """LangSmith's id of the project that the day here is of; empty where nothing here says it."""
+        try:
+            folder = self.days.find(project, day, wanted)
+        except InvalidSummary:
+            folder = None
+        if folder is not None:
+            return folder.summary.project_id
+        head = summary_in_zip(self.zips.zip_path(project, day, wanted), project=project, day=day)
+        return head.project_id if head is not None else wanted
+
+    def others(self, project: str, day: date) -> Iterator[DayFolder]:
+        """The days of other projects of the name that lie beside the day here."""
+        with suppress(InvalidSummary):
+            folder = self.days.find(project, day)
+            if folder is not None:
+                yield from self.days.others(folder)
 
     def _folder(self, project: str, day: date, project_id: str) -> tuple[OldFolder | None, bool]:
         """The day folder, and whether one is there that cannot be read."""

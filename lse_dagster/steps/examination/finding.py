@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from lse_dagster.calendar.rules import Rule
-from lse_dagster.day.errors import REPAIR, BrokenDay
+from lse_dagster.day.errors import REPAIR, BrokenDay, BrokenZip
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.withdrawal import Withdrawal
 from lse_dagster.day.summary import Counts
+from lse_dagster.day.zip.directory import ZipDirectory
+from lse_dagster.day.zip.verify import compare_with_day
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.times import DayInterval, iso_z
 from lse_dagster.steps.examination.completeness import Completeness
@@ -57,6 +60,19 @@ def find_changed_files(folder: DayFolder, examined: Examination) -> Finding:
     found = finding_of_differences(examined.differences, good=good, numbers=numbers)
     why = good if found.verdict.passed else f"{found.verdict.why}. {REPAIR}"
     return replace(found, verdict=Verdict(found.verdict.passed, f"{why} {left_out(foreign)}".rstrip()))
+
+
+def find_changed_zip(path: Path, folder: DayFolder) -> Finding:
+    """Whether every member of the day's zip is as the summary promises."""
+    try:
+        with ZipDirectory(path) as archive:
+            foreign = left_out(archive.foreign_names())
+            differences = list(compare_with_day(archive, folder))
+    except BrokenZip as error:
+        foreign, differences = "", [error.why]
+    members = len(folder.summary.files) + 1
+    good = f"All {members:,} members match. {foreign}".rstrip()
+    return finding_of_differences(differences, good=good, numbers={"members": members})
 
 
 def find_incomplete_traces(found: Completeness) -> Finding:
