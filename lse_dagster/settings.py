@@ -1,4 +1,6 @@
-"""The environment as typed settings. No other module reads the environment.
+"""The environment as typed settings: what every `LSE_`, LangSmith's and Drive's variable means.
+
+What is Dagster's (where its home and its code server are) is read in `cli.running.instance`.
 
 Nothing here fails for what is missing: definitions must load without any variable. The step that needs a
 missing one raises `MissingSetting` with its name and how to get it. A value that is there but wrong fails a

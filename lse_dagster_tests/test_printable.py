@@ -28,7 +28,7 @@ from lse_dagster.defs.alerts.webhook import Webhook
 from lse_dagster.defs.failure import archive_errors_as_failures
 from lse_dagster.errors import ArchiveError, printable
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster.steps.examination.proof import Verdict
+from lse_dagster.steps.examination.verdict import Verdict
 from lse_dagster_tests.worlds.day_archive import NOON, DayArchive
 from lse_dagster_tests.worlds.webhook_receiver import Receiver
 

@@ -164,12 +164,12 @@ def _places(settings: "Settings") -> "Places":
     from lse_dagster.day.store import DayStore
     from lse_dagster.day.zip.store import ZipStore
     from lse_dagster.drive.archive import DriveArchive
-    from lse_dagster.net.backoff import Backoff
+    from lse_dagster.net.backoff import IN_PASSING
     from lse_dagster.steps.places import Places
 
     drive = None
     if settings.drive.folder_url is not None:
-        drive = partial(DriveArchive.connect, settings.drive, backoff=Backoff(tries=3, patience=20))
+        drive = partial(DriveArchive.connect, settings.drive, backoff=IN_PASSING)
     return Places(
         DayStore(settings.data_dir), ZipStore(settings.archives_dir), drive, partial(say, error=True)
     )

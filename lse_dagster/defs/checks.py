@@ -1,4 +1,4 @@
-"""The asset checks: LangSmith's counts, whole traces, pending runs, the zip, the Drive copy.
+"""How the asset checks of `check_table` are made, by Dagster's steps.
 
 Checks read the summary and the files through the storage, never the asset's value, and are partitioned like
 the assets. Run without a partition they look at every local day.

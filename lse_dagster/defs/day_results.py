@@ -18,7 +18,7 @@ from lse_dagster.defs.resources import LocalStorage
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.steps.examination.finding import Finding
-from lse_dagster.steps.examination.proof import Verdict
+from lse_dagster.steps.examination.verdict import Verdict
 
 _Answer = TypeVar("_Answer")
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from lse_dagster.defs.alerts.causes import cause_of
 from lse_dagster.errors import ArchiveError
+from lse_dagster.net.backoff import PATIENCE
 
 WHAT_METADATA = "what failed"
 WHY_METADATA = "why"
@@ -96,5 +97,5 @@ class Retries(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise dg.RetryRequested(self.most, rule.calculate_delay(attempt + 1)) from failure
 
 
-AT_A_TERMINAL: Final = Retries(most=0, patience_seconds=900.0)
+AT_A_TERMINAL: Final = Retries(most=0, patience_seconds=PATIENCE)
 """Who waits there is told why; nothing is tried again by itself."""

@@ -25,11 +25,10 @@ from lse_dagster.drive.settings import AuthType, DriveSettings
 from lse_dagster.drive.sign_in.credentials import signed_in_account
 from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.transport import Transport
-from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.backoff import IN_PASSING, Backoff
 from lse_dagster.net.limiter import RatesName
 from lse_dagster.steps.places import Places
 
-_IN_PASSING = Backoff(tries=3, patience=15.0)
 """For a look at Drive without which a step can do."""
 
 _Settings = TypeVar("_Settings")
@@ -112,7 +111,7 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def opener(self, log: Log) -> Callable[[], DriveArchive] | None:
         """How what Drive has of a day is looked at, where Drive is set up: without much patience."""
-        return partial(self.connect, log, backoff=_IN_PASSING) if self.folder_url is not None else None
+        return partial(self.connect, log, backoff=IN_PASSING) if self.folder_url is not None else None
 
 
 class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]

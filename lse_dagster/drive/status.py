@@ -19,10 +19,9 @@ from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import AuthType, DriveSettings
 from lse_dagster.drive.sign_in.credentials import open_account
 from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, TOKEN_VARIABLE, only_writer, write_back
-from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.backoff import IN_PASSING, Backoff
 from lse_dagster.net.limiter import RateLimiter
 
-_QUICK = Backoff(tries=3, patience=20)
 """Somebody waits for the answer."""
 _TIMEOUT = 30.0
 _MY_DRIVE = FolderAddress("root")
@@ -96,7 +95,7 @@ class SignInStatus:
 
 
 def sign_in_status(
-    settings: DriveSettings, *, backoff: Backoff = _QUICK, timeout: float = _TIMEOUT
+    settings: DriveSettings, *, backoff: Backoff = IN_PASSING, timeout: float = _TIMEOUT
 ) -> SignInStatus:
     """Ask Drive who we are and what we may do. `timeout`: seconds per request."""
     address, problem = _address(settings.folder_url)
@@ -121,7 +120,7 @@ def name_the_token(settings: DriveSettings, *, timeout: float = _TIMEOUT) -> Dri
 
     Raises what a first call on Drive can raise; the token stays.
     """
-    with _service(settings, _MY_DRIVE, _QUICK, timeout) as service:
+    with _service(settings, _MY_DRIVE, IN_PASSING, timeout) as service:
         user = _user(service)
     if settings.token_path is not None:
         with only_writer(settings.token_path, timeout=timeout) as may_write:

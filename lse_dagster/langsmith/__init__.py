@@ -1,4 +1,4 @@
-"""LangSmith's API: transport, access, queries, pages, totals, feedback, blobs.
+"""LangSmith's API: transport, fields, queries and counts, pages, feedback, blobs, refusals.
 
 What is done with the answers, and whether a day is complete, is in `steps.fetch`.
 """

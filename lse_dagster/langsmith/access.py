@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lse_dagster.langsmith.errors import MissingApiKey, UnusableAddress, UnusableCredential
+from lse_dagster.net.backoff import PATIENCE
 from lse_dagster.net.limiter import RatesName
 
 DEFAULT_ENDPOINT: Final = "https://api.smith.langchain.com"
@@ -22,7 +23,7 @@ class LangSmithSettings:
     api_key: str = field(default="", repr=False)
     endpoint: str = DEFAULT_ENDPOINT
     workspace_id: str | None = None
-    patience: float = 900.0
+    patience: float = PATIENCE
     read_timeout: float = _READ_SECONDS
     largest_answer: int = _LARGEST_ANSWER
     rates: RatesName = "us"

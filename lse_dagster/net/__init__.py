@@ -1,4 +1,4 @@
 """The manners of every HTTP client here: what is trusted, what is followed, what is never sent or logged.
 
-Knows neither LangSmith nor Google. Each room makes its requests with a `Session` of this one.
+Of LangSmith and Google it knows the published rates alone. Requests are made with a `Session` of this room.
 """

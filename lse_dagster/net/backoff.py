@@ -1,6 +1,7 @@
 """How long to wait before a request is sent again: by exponential backoff, or as the server asks.
 
-The one rule for LangSmith, for its files and for Drive; how often and for how long in all, each says.
+The one rule for LangSmith, for its files and for Drive. For how long in all: `PATIENCE` where somebody waits
+at a terminal, less where a step holds a place in a pool (`defs.failure`) or somebody looks in passing.
 """
 
 import email.utils
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
+PATIENCE: Final = 900.0
 _LONGEST_WAIT: Final = 86_400.0
 _FIRST: Final = 0.5
 _LONGEST: Final = 64.0
@@ -26,11 +28,15 @@ class Backoff:
     """
 
     tries: int = 9
-    patience: float = 900.0
+    patience: float = PATIENCE
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
     """A number in [0, 1) by which the whole wait is multiplied: many clients must not come back at once."""
+
+
+IN_PASSING: Final = Backoff(tries=3, patience=20.0)
+"""For a question that can go without an answer."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

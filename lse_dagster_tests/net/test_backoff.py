@@ -8,13 +8,35 @@ import pytest
 
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.langsmith.transport import Transport
-from lse_dagster.net.backoff import Backoff
+from lse_dagster.net.backoff import Backoff, pause, retry_after
 from lse_dagster.net.limiter import PUBLISHED_RATES, RateLimiters
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings
 
 FAULTS = 5
+DOUBLING = [0.5, 1.0, 2.0, 4.0, 8.0]
+A_DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (None, DOUBLING),
+        ("7", [7.0, 7.0, 7.0, 7.0, 8.0]),
+        ("1e9", [A_DAY] * FAULTS),
+        (formatdate(4e9, usegmt=True), [A_DAY] * FAULTS),
+    ],
+)
+def test_a_pause_doubles_from_half_a_second_and_is_what_is_asked_for_up_to_a_day(
+    asked: str | None, seconds: list[float]
+) -> None:
+    wanted = retry_after({"Retry-After": asked} if asked is not None else {})
+    assert [pause(attempt, wanted or 0.0, 1.0) for attempt in range(FAULTS)] == seconds
+
+
+def test_a_pause_that_nobody_asks_for_ends_to_grow_at_about_a_minute() -> None:
+    assert {pause(attempt, 0.0, 1.0) for attempt in range(7, 99)} == {64.0}
 
 
 @pytest.mark.parametrize("status", [429, 503])

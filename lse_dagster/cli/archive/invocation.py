@@ -56,11 +56,10 @@ class Invocation:
         Raises Drive's errors.
         """
         from lse_dagster.drive.archive import DriveArchive
-        from lse_dagster.net.backoff import Backoff
+        from lse_dagster.net.backoff import IN_PASSING
         from lse_dagster.steps.drive_copy import list_copies
 
-        quickly = Backoff(tries=3, patience=20)
-        with DriveArchive.connect(self.settings.drive, backoff=quickly) as drive:
+        with DriveArchive.connect(self.settings.drive, backoff=IN_PASSING) as drive:
             return list_copies(drive, self.project, project_id)
 
     def copies_if_reachable(self) -> Copies:

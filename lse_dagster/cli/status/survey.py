@@ -84,11 +84,10 @@ def drive_copies(settings: "Settings", projects: Iterable[str]) -> dict[str, dic
     if settings.drive.folder_url is None:
         return {project: {} for project in projects}
     from lse_dagster.drive.archive import DriveArchive
-    from lse_dagster.net.backoff import Backoff
+    from lse_dagster.net.backoff import IN_PASSING
     from lse_dagster.steps.drive_copy import described_copies
 
-    quickly = Backoff(tries=3, patience=20)
-    with DriveArchive.connect(settings.drive, backoff=quickly, timeout=30) as drive:
+    with DriveArchive.connect(settings.drive, backoff=IN_PASSING, timeout=30) as drive:
         return {project: described_copies(drive, project) for project in projects}
 
 

@@ -15,7 +15,7 @@ from lse_dagster.langsmith.scope import started_in
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.run.times import DayInterval
 from lse_dagster.steps.examination.finding import Finding
-from lse_dagster.steps.examination.proof import Verdict, compare_counts, compare_uncounted
+from lse_dagster.steps.examination.verdict import Verdict, compare_counts, compare_uncounted
 
 _PATIENCE_IF_SILENT = 30.0
 

@@ -18,8 +18,8 @@ from lse_dagster.errors import ArchiveError
 from lse_dagster.run.times import DayInterval, iso_z
 from lse_dagster.steps.examination.completeness import Completeness
 from lse_dagster.steps.examination.feedback import FeedbackFound
-from lse_dagster.steps.examination.proof import Verdict
 from lse_dagster.steps.examination.reading import Examination
+from lse_dagster.steps.examination.verdict import Verdict
 
 Numbers = Mapping[str, int | float | str]
 
@@ -94,7 +94,8 @@ def find_pending_runs(counts: Counts) -> Finding:
     pending = counts.pending_runs
     if not pending:
         return Finding(Verdict(True, "Every run was finished."), {"pending_runs": 0})
-    why = f"{pending:,} runs were unfinished when the day was fetched. Materialize `raw_runs` again later."
+    runs = "1 run was" if pending == 1 else f"{pending:,} runs were"
+    why = f"{runs} unfinished when the day was fetched. Fetch it again later."
     return Finding(Verdict(False, why), {"pending_runs": pending})
 
 

@@ -34,7 +34,7 @@ def compare_counts(noun: str, held: int, *, when_fetched: int, now: int | None) 
     if held < now:
         return Verdict(
             False,
-            f"{held:,} of {now:,} {noun}: {now - held:,} missing. Materialize `raw_runs` again.",
+            f"{held:,} of {now:,} {noun}: {now - held:,} missing. Fetch the day again.",
         )
     return Verdict(
         held >= when_fetched,
@@ -60,9 +60,7 @@ def compare_uncounted(noun: str, held: int, *, now: int | None) -> Verdict:
     if now == held:
         return Verdict(True, f"{held:,} {noun}, as LangSmith counts now.")
     if now is not None and held < now:
-        return Verdict(
-            False, f"{held:,} of {now:,} {noun}: {now - held:,} missing. Materialize `raw_runs` again."
-        )
+        return Verdict(False, f"{held:,} of {now:,} {noun}: {now - held:,} missing. Fetch the day again.")
     counts = "cannot be asked" if now is None else f"counts {now:,} now"
     return Verdict(
         False,
