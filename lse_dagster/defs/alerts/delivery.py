@@ -92,7 +92,7 @@ class Delivery:
         try:
             self._webhook.send(message.short)
         except NotDelivered as error:
-            if not error.refused or error.may_be_the_address:
+            if not error.is_of_the_message:
                 raise
             refused = printable(message.text)
             self._log.error(f"LSE_WEBHOOK_URL refuses this message, whole and shortened:\n{refused}")

@@ -61,18 +61,20 @@ class Alerts:
 
     def now(self) -> Position:
         """The position after everything that is recorded by now."""
-        runs = self._instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
         infos = self._instance.event_log_storage.get_asset_check_partition_info(self._checks)
         return Position(
-            runs[0].storage_id if runs else 0,
+            self._last(dg.DagsterEventType.RUN_FAILURE),
             max((info.latest_check_event_storage_id for info in infos), default=0),
             self.last_ended_run(),
         )
 
     def last_ended_run(self) -> int:
         """The id of the last event of a run that ended well."""
-        ended = self._instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=1).records
-        return ended[0].storage_id if ended else 0
+        return self._last(dg.DagsterEventType.RUN_SUCCESS)
+
+    def _last(self, kind: "dg.RunStatusChangeEventType") -> int:
+        found = self._instance.fetch_run_status_changes(kind, limit=1).records
+        return found[0].storage_id if found else 0
 
     def entered(self, ledger: Ledger, position: Position, now: datetime) -> tuple[Ledger, Position]:
         """The ledger with what happened after a position, and the position after that."""
@@ -160,8 +162,7 @@ class Alerts:
             words = Words(
                 project.name, day, f"The job `{run.job_name}` failed", ended, "Look at the run.", link
             )
-            item = Item(run.job_name, project.name, day, until)
-            yield Failure(run.job_name, item, words, over(run.job_name))
+            yield _failure(run.job_name, Item(run.job_name, project.name, day, until), words)
         for event in failed:
             parts = parts_of_failure(event, otherwise_next="Look at the run; archive the day again.")
             subject = event.step_key or run.job_name

@@ -49,6 +49,12 @@ def message_of(telling: Telling) -> Message:
     return Message("\n".join(lines), "\n".join([lines[0], said, *links[:1]]))
 
 
+def listed(found: Sequence[str], most: int = 10) -> str:
+    """The first few, and how many more."""
+    more = len(found) - most
+    return ", ".join(found[:most]) + (f", and {more:,} more" if more > 0 else "")
+
+
 def places(of: Iterable[Item | Words]) -> str:
     """The days of some items, neighbours as one range, each project once. Empty if they are of no day."""
     days = {(one.project or "", one.day) for one in of if one.day is not None}
@@ -87,8 +93,16 @@ def _about(words: Words) -> str:
 
 
 def _of_danger(words: Words) -> list[str]:
-    lines = (_about(words), words.what, f"Why: {words.why}", f"Next: {words.next_step}", words.link)
-    return [line for line in lines if line]
+    return [*_said(words), *_link(words)]
+
+
+def _said(words: Words) -> list[str]:
+    return [_about(words), words.what, f"Why: {words.why}", f"Next: {words.next_step}"]
+
+
+def _link(words: Words) -> list[str]:
+    """Where to look; of a cause that is what failed last that people were told of."""
+    return [words.link] if words.link else []
 
 
 def _dangers(dangers: Sequence[Words]) -> list[str]:
@@ -99,7 +113,7 @@ def _dangers(dangers: Sequence[Words]) -> list[str]:
         why = _short(words.why) if words.day else words.why  # which days is said nowhere else
         lines.append(f"- {place}: {why}")
         lines.append(f"  Next: {_short(words.next_step)}")
-        lines += [f"  {words.link}"] if words.link else []
+        lines += [f"  {link}" for link in _link(words)]
     if len(dangers) > _MOST_CAUSES:
         named = [replace(words, day=words.day or "several days") for words in dangers]
         lines.append(f"All: {places(named)}. `lse status` has the command for each.")
@@ -110,22 +124,17 @@ def _begun(cause: Cause) -> list[str]:
     words = cause.words
     all_items = (*cause.items, *cause.mended, *cause.faded)
     others = [item for item in all_items if (item.project, item.day) != (words.project, words.day)]
-    lines = [_about(words), words.what, f"Why: {words.why}", f"Next: {words.next_step}"]
+    lines = _said(words)
     if others:
         lines.append(f"The same: {_things(others)}.")
     if not cause.items:
         lines.append(_over(cause))
-    return [*lines, *_link(cause)]
-
-
-def _link(cause: Cause) -> list[str]:
-    """Where to look: what failed last that people were told of."""
-    return [cause.words.link] if cause.words.link else []
+    return [*lines, *_link(words)]
 
 
 def _ended(cause: Cause) -> list[str]:
     was = f"It was, since {cause.since:%Y-%m-%d %H:%M} UTC: {cause.words.what}. {_short(cause.words.why)}"
-    return [_HEAD + _over(cause), was, *_link(cause)]
+    return [_HEAD + _over(cause), was, *_link(cause.words)]
 
 
 def _over(cause: Cause) -> str:
@@ -144,9 +153,7 @@ def _things(items: Iterable[Item]) -> str:
     names = sorted(
         {one.project or one.subject.partition(":")[2] or one.subject for one in found if not one.day}
     )
-    more = len(names) - _MOST_RANGES
-    shown = ", ".join(names[:_MOST_RANGES]) + (f", and {more:,} more" if more > 0 else "")
-    return "; ".join(filter(None, (places(found), shown)))
+    return "; ".join(filter(None, (places(found), listed(names, _MOST_RANGES))))
 
 
 def _listed_causes(causes: Sequence[Cause]) -> list[str]:
@@ -165,7 +172,7 @@ def _listed(cause: Cause) -> Iterator[str]:
     caught_up = f" {_count(cause.mended)} caught up." if places(cause.mended) else ""
     yield f"  {count}{_things(cause.items)}.{caught_up}"
     yield f"  Next: {_short(cause.words.next_step)}"
-    yield from (f"  {link}" for link in _link(cause))
+    yield from (f"  {link}" for link in _link(cause.words))
 
 
 def _count(items: Iterable[Item]) -> str:

@@ -6,7 +6,6 @@ what the next one may not (a clock that was wrong for a minute, a folder that wa
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Final
@@ -16,6 +15,7 @@ import msgspec
 
 from lse_dagster.day.whole import latest_date
 from lse_dagster.defs.alerts.causes import cause_of, cause_of_class, over
+from lse_dagster.defs.alerts.kept import keep, kept
 from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words, is_past
 from lse_dagster.defs.dagster_internals import InstigatorTick, InstigatorType, TickStatus
 from lse_dagster.errors import ArchiveError
@@ -51,14 +51,14 @@ class Health(msgspec.Struct, frozen=True):
 
 def keep_health(instance: dg.DagsterInstance, found: Sequence[ArchiveError], now: datetime) -> None:
     """Leave what a look found for who tells people. An error that has a `project` is of its days."""
-    _keep(instance, _HEALTH, Health(now, tuple(map(_problem, found))))
+    keep(instance, _HEALTH, Health(now, tuple(map(_problem, found))))
 
 
 def keep_seen(instance: dg.DagsterInstance, sensor: str, error: ArchiveError, now: datetime) -> None:
     """Leave what a look of a sensor saw until it is told, and with it that it is over."""
     (key,), seen = _keys([sensor]), _problem(error)
-    before = _kept(instance, {key}).get(key, Health(now)).problems
-    _keep(instance, key, Health(now, (*(one for one in before if one.what != seen.what), seen)))
+    before = kept(instance, {key}, Health).get(key, Health(now)).problems
+    keep(instance, key, Health(now, (*(one for one in before if one.what != seen.what), seen)))
 
 
 def forget_seen(instance: dg.DagsterInstance, taken: Iterable[str]) -> None:
@@ -75,9 +75,9 @@ def with_seen(
     Not before the next look at the health, which says whether it is over; unless there is none in an hour.
     """
     keys = _keys(sensors)
-    kept = _kept(instance, {_HEALTH, *keys})
-    health, taken = kept.pop(_HEALTH, None), []
-    for key, seen in sorted(kept.items()):
+    seen_by = kept(instance, {_HEALTH, *keys}, Health)
+    health, taken = seen_by.pop(_HEALTH, None), []
+    for key, seen in sorted(seen_by.items()):
         looked_at = health.looked_at if health is not None else None
         is_new = looked_at is None or looked_at <= seen.looked_at
         if is_new and not is_past(seen.looked_at, now, _WAITS_FOR_A_LOOK):
@@ -98,7 +98,7 @@ def with_observations(
 ) -> Ledger:
     """The ledger with what is wrong now. `watchers`: the names of the sensors and schedules at work."""
     link = f"{ui}/automation" if ui else None
-    health = _kept(instance, {_HEALTH}).get(_HEALTH)
+    health = kept(instance, {_HEALTH}, Health).get(_HEALTH)
     problems = health.problems if health is not None else ()
     if health is not None and abs(now - health.looked_at) <= _IS_CURRENT:
         ledger = ledger.observed(_OF_HEALTH, list(_failures(ledger, health, now, link)), now)
@@ -111,18 +111,6 @@ def _problem(error: ArchiveError) -> Problem:
 
 def _keys(sensors: Iterable[str]) -> set[str]:
     return {_SEEN + sensor for sensor in sensors}
-
-
-def _keep(instance: dg.DagsterInstance, key: str, found: Health) -> None:
-    instance.daemon_cursor_storage.set_cursor_values({key: msgspec.json.encode(found).decode()})
-
-
-def _kept(instance: dg.DagsterInstance, keys: set[str]) -> dict[str, Health]:
-    found = {}
-    for key, kept in instance.daemon_cursor_storage.get_cursor_values(keys).items():
-        with suppress(msgspec.MsgspecError, UnicodeError):  # the next look replaces it
-            found[key] = msgspec.json.decode(kept, type=Health)
-    return found
 
 
 def _failures(ledger: Ledger, health: Health, now: datetime, link: str | None) -> Iterator[Failure]:

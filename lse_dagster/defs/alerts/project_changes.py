@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import dagster as dg
-import msgspec
 
+from lse_dagster.defs.alerts.kept import keep, kept
+from lse_dagster.defs.alerts.messages import listed
 from lse_dagster.defs.alerts.webhook import NotDelivered, Webhook
 from lse_dagster.defs.metadata import PRESENT_ID_METADATA
 from lse_dagster.defs.own_records import recorded_owner
@@ -20,7 +21,6 @@ from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.errors import printable
 
 _CURSOR: Final = "lse/known_projects"
-_MOST_LISTED: Final = 10
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ def tell_of_change(
     projects = [project for project in projects if not project.is_former]
     if any(project.wrong is not None for project in projects):
         return False  # what it names is not known
-    remembered = instance.daemon_cursor_storage.get_cursor_values({_CURSOR}).get(_CURSOR)
-    before = _before(remembered)
+    before = kept(instance, {_CURSOR}, _Known).get(_CURSOR)
     names = tuple(project.name for project in projects if project.name is not None)
     known = before.ids if before is not None else {}
     now = _Known(names, {**known, **_ids(instance, projects)})
@@ -50,24 +49,13 @@ def tell_of_change(
             webhook.send(text)
         except NotDelivered as error:
             log.warning(str(error))
-            if not error.refused or error.may_be_the_address:
+            if not error.is_of_the_message:
                 return True
             log.warning(f"LSE_WEBHOOK_URL refuses this message:\n{printable(text)}")
-        _remember(instance, then)  # at once: what was told is not told again because the next one fails
+        keep(instance, _CURSOR, then)  # at once: what was told is not told again because the next one fails
     if now != before:
-        _remember(instance, now)
+        keep(instance, _CURSOR, now)
     return tried
-
-
-def _remember(instance: dg.DagsterInstance, known: _Known) -> None:
-    instance.daemon_cursor_storage.set_cursor_values({_CURSOR: msgspec.json.encode(known).decode()})
-
-
-def _before(remembered: str | None) -> _Known | None:
-    try:
-        return msgspec.json.decode(remembered, type=_Known) if remembered is not None else None
-    except (msgspec.MsgspecError, UnicodeError):
-        return None  # it begins anew: all other messages wait for this
 
 
 def _ids(instance: dg.DagsterInstance, projects: Sequence[ArchivedProject]) -> dict[str, str]:
@@ -97,7 +85,7 @@ def _changes(
 def _said_of_ids(names: Sequence[str], old: Mapping[str, str], new: Mapping[str, str]) -> str:
     one = len(names) == 1
     about = names[0] if one else f"{len(names):,} projects"
-    ids = _listed(
+    ids = listed(
         [f"the id{'' if one else f' of {name}'} was {old[name]} and is {new[name]}" for name in names]
     )
     return (
@@ -112,9 +100,9 @@ def _said_of_ids(names: Sequence[str], old: Mapping[str, str], new: Mapping[str,
 
 def _said(before: Sequence[str], projects: Sequence[ArchivedProject]) -> str:
     now = {project.name: "/".join(project.key("raw_runs").path) for project in projects if project.name}
-    gone = _listed([repr(name) for name in before if name not in now])
-    new = _listed([repr(name) for name in now if name not in before])
-    places = _listed([f"{name!r} has {key}" for name, key in now.items()])
+    gone = listed([repr(name) for name in before if name not in now])
+    new = listed([repr(name) for name in now if name not in before])
+    places = listed([f"{name!r} has {key}" for name, key in now.items()])
     lines = (
         "LangSmith archive: LSE_PROJECTS was changed",
         f"Not archived any more: {gone}. What is here of them is sent to Drive, and stays." if gone else "",
@@ -123,9 +111,3 @@ def _said(before: Sequence[str], projects: Sequence[ArchivedProject]) -> str:
         "Next: If that was not meant, put back the names and their order, and restart the code server.",
     )
     return "\n".join(filter(None, lines))
-
-
-def _listed(found: Sequence[str]) -> str:
-    """A chat server refuses what is too long."""
-    more = len(found) - _MOST_LISTED
-    return ", ".join(found[:_MOST_LISTED]) + (f", and {more:,} more" if more > 0 else "")

@@ -10,6 +10,7 @@ import msgspec
 
 from lse_dagster.defs.alerts.delivery import Delivery, Told
 from lse_dagster.defs.alerts.found import Alerts, Position
+from lse_dagster.defs.alerts.kept import keep
 from lse_dagster.defs.alerts.ledger import Ledger, Words
 from lse_dagster.defs.alerts.observations import forget_seen, with_observations, with_seen
 from lse_dagster.defs.alerts.project_changes import tell_of_change
@@ -17,11 +18,7 @@ from lse_dagster.defs.alerts.webhook import Webhook
 from lse_dagster.defs.project import ArchivedProject
 
 _SECONDS_BETWEEN_MESSAGES: Final = 60
-
-
 _CURSOR: Final = "lse/alerts"
-
-
 _FORGOTTEN: Final = Words(
     None,
     None,
@@ -58,13 +55,12 @@ def alerts_sensor(
             return dg.SkipReason("LSE_PROJECTS was changed.")
         found, moment = Alerts(context.instance, projects, watched, ui), now()
 
-        # The daemon keeps a cursor only when a tick ends well; else the same would be told again, for ever.
-        storage = context.instance.daemon_cursor_storage
-
+        # Not in the tick's own cursor: else the same would be told again, for ever, while a tick fails.
         def remember(position: Position) -> None:
-            storage.set_cursor_values({_CURSOR: msgspec.json.encode(position).decode()})
+            keep(context.instance, _CURSOR, position)
 
-        cursor = storage.get_cursor_values({_CURSOR}).get(_CURSOR) or context.cursor
+        stored = context.instance.daemon_cursor_storage.get_cursor_values({_CURSOR})
+        cursor = stored.get(_CURSOR) or context.cursor
         watchers = _watchers(context.repository_def)
         if cursor is None:
             remember(found.now())

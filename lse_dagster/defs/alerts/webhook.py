@@ -5,6 +5,7 @@ And telling a dead man's switch that all is well: there silence is the alarm.
 The addresses are secrets: neither they nor an error or a log line that holds one leave this module.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import requests
@@ -35,8 +36,8 @@ class NotDelivered(ArchiveError):
         )
         self.refused = status in _REFUSED and status not in _LATER
         """Whether the server would hardly take the same message later."""
-        self.may_be_the_address = status in _OF_THE_ADDRESS
-        """Whether it refuses, perhaps, whatever comes: somebody must change something first."""
+        self.is_of_the_message = self.refused and status not in _OF_THE_ADDRESS
+        """Else it refuses, perhaps, whatever comes: somebody must change something first."""
 
 
 class NotPinged(ArchiveError):
@@ -61,13 +62,7 @@ class DeadMansSwitch:
 
     def ping(self) -> None:
         """GET the address. Raises `NotPinged`."""
-        try:
-            with unlogged(), Session() as session:
-                status = session.get(self._url, timeout=_PING_SECONDS).status_code
-        except CertificateError as error:
-            raise NotPinged(f"{error.why} {error.next_step}") from None
-        except (requests.RequestException, ValueError) as error:
-            raise NotPinged(f"{type(error).__name__}.") from None
+        status = _status(lambda session: session.get(self._url, timeout=_PING_SECONDS), NotPinged)
         if status >= 300:
             raise NotPinged(f"The server answered {status}.")
 
@@ -84,16 +79,23 @@ class Webhook:
     def send(self, text: str) -> None:
         """Deliver one message as plain text: names and servers' words are in it. Raises `NotDelivered`."""
         message = {"text": printable(text).translate(_SLACK)}
-        try:
-            with unlogged(), Session() as session:
-                # Streamed: what stands in the answer is of no interest, however long it takes to come.
-                status = session.post(
-                    self._url, json=message, timeout=_TIMEOUT_SECONDS, stream=True
-                ).status_code
-        except CertificateError as error:
-            raise NotDelivered(f"{error.why} {error.next_step}") from None
-        except (requests.RequestException, ValueError) as error:
-            # Its words may hold the address; so would the traceback of what this was raised from.
-            raise NotDelivered(f"{type(error).__name__}.") from None
+
+        def post(session: Session) -> requests.Response:
+            # Streamed: what stands in the answer is of no interest, however long it takes to come.
+            return session.post(self._url, json=message, timeout=_TIMEOUT_SECONDS, stream=True)
+
+        status = _status(post, NotDelivered)
         if status >= 300:
             raise NotDelivered(f"The server answered {status}.", status=status)
+
+
+def _status(ask: Callable[[Session], requests.Response], failure: Callable[[str], ArchiveError]) -> int:
+    """What the server answers. Raises a `failure` where it does not."""
+    try:
+        with unlogged(), Session() as session:
+            return ask(session).status_code
+    except CertificateError as error:
+        raise failure(f"{error.why} {error.next_step}") from None
+    except (requests.RequestException, ValueError) as error:
+        # Its words may hold the address; so would the traceback of what this was raised from.
+        raise failure(f"{type(error).__name__}.") from None
