@@ -84,10 +84,7 @@ def build_definitions(
             for project in projects
         ),
         _watch(settings, projects, clock, free),
-        dg.Definitions(
-            resources=resources,
-            executor=living_in_process_executor,
-        ),
+        dg.Definitions(resources=resources, executor=living_in_process_executor),
     )
 
 

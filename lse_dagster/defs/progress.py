@@ -3,12 +3,13 @@
 Dagster's listener writes a line to the run's log every few seconds; the `lse` command gives one that draws.
 """
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal
 
 import dagster as dg
 
@@ -17,7 +18,10 @@ from lse_dagster.steps.fetch.progress import FetchProgress
 
 Activity = Literal["zipping", "uploading", "downloading", "extracting"]
 
-_SECONDS_BETWEEN_LOGS = 5.0
+_SECONDS_BETWEEN_LOGS: Final = 5.0
+_WORTH_A_LINE: Final = 5.0
+_SECONDS_BETWEEN_LINES: Final = 30.0
+_SECONDS_UNTIL_OVER: Final = 60.0
 _IN_BYTES = frozenset({"uploading", "downloading"})
 
 
@@ -43,26 +47,19 @@ Listener = Callable[[ProgressEvent], None]
 """Called from any thread, one at a time for each activity; must return at once."""
 
 
-class Log(Protocol):
-    """Where lines go: what of Dagster's log manager is used here."""
-
-    def info(self, msg: object) -> None:
-        """Write one line."""
-
-
 class Progress(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Gives each step its listener. This one writes to the run's log now and then."""
 
-    def listener(self, log: Log) -> Listener:
+    def listener(self, log: logging.Logger) -> Listener:
         """Who hears how far the step has come."""
-        return log_now_and_then(log)
+        return said_now_and_then(log.info)
 
 
 def heard_by(listener: Listener) -> Progress:
     """Progress that goes to one listener instead of the log, whichever step it comes from."""
 
     class Heard(Progress):
-        def listener(self, log: Log) -> Listener:
+        def listener(self, log: logging.Logger) -> Listener:
             return listener
 
     return Heard()
@@ -77,15 +74,17 @@ def amounts(listener: Listener, activity: Activity) -> Callable[[int, int], None
     return on_progress
 
 
-def log_now_and_then(log: Log, *, clock: Callable[[], float] = time.monotonic) -> Listener:
-    """A listener that writes at most one line in five seconds, the first after as long."""
+def said_now_and_then(
+    say: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic
+) -> Listener:
+    """A listener that says at most one line in five seconds, the first after as long."""
     last = clock()
 
     def listen(event: ProgressEvent) -> None:
         nonlocal last
         if clock() - last >= _SECONDS_BETWEEN_LOGS:
             last = clock()
-            log.info(describe(event))
+            say(describe(event))
 
     return listen
 
@@ -104,19 +103,7 @@ def describe(event: ProgressEvent) -> str:
     return f"{event.activity} {event.done:,} of {event.in_all:,} files ({share:.0%})"
 
 
-_WORTH_A_LINE = 5.0
-_SECONDS_BETWEEN_LINES = 30.0
-_SECONDS_UNTIL_OVER = 60.0
-
-
-class WarningLog(Protocol):
-    """Where lines go: what of Dagster's log manager is used here."""
-
-    def warning(self, msg: object) -> None:
-        """Write one line."""
-
-
-def warn_of_retries(log: WarningLog, *, clock: Callable[[], float] = time.monotonic) -> OnRetry:
+def warn_of_retries(say: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic) -> OnRetry:
     """Warns of trouble that has lasted five seconds, or will, and then again every half minute."""
     lock = threading.Lock()
     began = until = next_line = -math.inf
@@ -131,6 +118,6 @@ def warn_of_retries(log: WarningLog, *, clock: Callable[[], float] = time.monoto
             if until - began < _WORTH_A_LINE or now < next_line:
                 return
             next_line = now + _SECONDS_BETWEEN_LINES
-        log.warning(f"{error.what}: {error.why} Trying again in {max(1.0, seconds):,.0f} s.")
+        say(f"{error.what}: {error.why} Trying again in {max(1.0, seconds):,.0f} s.")
 
     return warn

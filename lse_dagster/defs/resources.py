@@ -7,6 +7,7 @@ given as `EnvVar`, so that no run, snapshot or page of the UI holds their values
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from logging import Logger
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -18,7 +19,6 @@ from lse_dagster.day.space import FreeBytes, free_bytes
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.day.zip.writer import DEFAULT_LEVEL
-from lse_dagster.defs.progress import WarningLog as Log
 from lse_dagster.defs.progress import warn_of_retries
 from lse_dagster.drive.archive import TIMEOUT, DriveArchive
 from lse_dagster.drive.settings import AuthType, DriveSettings
@@ -65,13 +65,13 @@ class LangSmithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """What the resource was made of."""
         return _settings(dict(self), LangSmithSettings)
 
-    def connect(self, log: Log, *, patience_seconds: float) -> Transport:
+    def connect(self, log: Logger, *, patience_seconds: float) -> Transport:
         """A connection, to be used as a context manager; the log hears why it waits.
 
         Raises `MissingApiKey`.
         """
         settings = replace(self.settings, patience=patience_seconds)
-        return Transport(settings, on_retry=warn_of_retries(log))
+        return Transport(settings, on_retry=warn_of_retries(log.warning))
 
 
 class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -96,7 +96,9 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """What the resource was made of."""
         return _settings(dict(self), DriveSettings)
 
-    def connect(self, log: Log, *, backoff: Backoff | None = None, timeout: float = TIMEOUT) -> DriveArchive:
+    def connect(
+        self, log: Logger, *, backoff: Backoff | None = None, timeout: float = TIMEOUT
+    ) -> DriveArchive:
         """A connection, to be used as a context manager; the log hears why it waits.
 
         Raises Drive's errors.
@@ -105,11 +107,11 @@ class DriveResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.settings,
             backoff=backoff,
             timeout=timeout,
-            on_retry=warn_of_retries(log),
+            on_retry=warn_of_retries(log.warning),
             sign_in=signed_in_account,
         )
 
-    def opener(self, log: Log) -> Callable[[], DriveArchive] | None:
+    def opener(self, log: Logger) -> Callable[[], DriveArchive] | None:
         """How what Drive has of a day is looked at, where Drive is set up: without much patience."""
         return partial(self.connect, log, backoff=IN_PASSING) if self.folder_url is not None else None
 
@@ -131,7 +133,7 @@ class LocalStorage(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The day zips."""
         return ZipStore(Path(self.archives_dir), level=self.zip_level)
 
-    def places(self, drive: DriveResource | None, log: Log, free: FreeBytes = free_bytes) -> Places:
+    def places(self, drive: DriveResource | None, log: Logger, free: FreeBytes = free_bytes) -> Places:
         """All the places where a day may lie; the log hears what could not be looked at."""
         opener = drive.opener(log) if drive is not None else None
         return Places(self.days, self.zips, opener, log.warning, free)

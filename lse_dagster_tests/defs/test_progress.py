@@ -1,20 +1,13 @@
 """How progress reaches Dagster's log: rarely, and in words."""
 
-from lse_dagster.defs.progress import Amount, amounts, describe, log_now_and_then
+from lse_dagster.defs.progress import Amount, amounts, describe, said_now_and_then
 from lse_dagster.steps.fetch.progress import FetchProgress
-
-
-class Lines(list[str]):
-    """A log that keeps its lines."""
-
-    def info(self, msg: object) -> None:
-        self.append(str(msg))
 
 
 def test_the_log_gets_a_line_every_five_seconds_whatever_happens_between() -> None:
     now = 100.0
-    lines = Lines()
-    on_progress = amounts(log_now_and_then(lines, clock=lambda: now), "uploading")
+    lines: list[str] = []
+    on_progress = amounts(said_now_and_then(lines.append, clock=lambda: now), "uploading")
 
     for moment in (100.0, 104.9, 105.0, 105.1, 109.9, 110.5):
         now = moment

@@ -8,13 +8,6 @@ from lse_dagster.drive.errors import DriveUnavailable
 FAULT = DriveUnavailable("Uploading day.zip", "503: Back soon.", "run the same step again")
 
 
-class Lines(list[str]):
-    """A log that keeps its lines."""
-
-    def warning(self, msg: object) -> None:
-        self.append(str(msg))
-
-
 class Clock:
     """Moves when it is told to."""
 
@@ -26,8 +19,8 @@ class Clock:
 
 
 @pytest.fixture
-def lines() -> Lines:
-    return Lines()
+def lines() -> list[str]:
+    return []
 
 
 @pytest.fixture
@@ -35,8 +28,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_blip_is_not_worth_a_line(lines: Lines, clock: Clock) -> None:
-    warn = warn_of_retries(lines, clock=clock)
+def test_a_blip_is_not_worth_a_line(lines: list[str], clock: Clock) -> None:
+    warn = warn_of_retries(lines.append, clock=clock)
 
     for _ in range(5):
         warn(FAULT, 0.5)
@@ -47,16 +40,16 @@ def test_a_blip_is_not_worth_a_line(lines: Lines, clock: Clock) -> None:
     assert lines == []
 
 
-def test_a_long_wait_is_told_at_once_with_its_reason(lines: Lines, clock: Clock) -> None:
-    warn_of_retries(lines, clock=clock)(FAULT, 90.4)
+def test_a_long_wait_is_told_at_once_with_its_reason(lines: list[str], clock: Clock) -> None:
+    warn_of_retries(lines.append, clock=clock)(FAULT, 90.4)
 
     assert lines == ["Uploading day.zip: 503: Back soon. Trying again in 90 s."]
 
 
 def test_trouble_that_lasts_is_told_every_half_minute_by_however_many_workers(
-    lines: Lines, clock: Clock
+    lines: list[str], clock: Clock
 ) -> None:
-    warn = warn_of_retries(lines, clock=clock)
+    warn = warn_of_retries(lines.append, clock=clock)
 
     told: list[int] = []
     for second in range(100):

@@ -7,6 +7,7 @@ What a day needs is decided in `calendar.rules`, by what `calendar.evidence` kno
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from logging import Logger
 from typing import Annotated, Final
 
 import dagster as dg
@@ -19,7 +20,6 @@ from lse_dagster.calendar.inventory import local_days
 from lse_dagster.calendar.rules import Danger, KnownDay, Need, Rule, dangers, needs
 from lse_dagster.calendar.scope import Scope
 from lse_dagster.defs.check_table import ATTACHMENTS
-from lse_dagster.defs.progress import WarningLog as Log
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LocalStorage
 from lse_dagster.defs.upkeep.dangers import told_of_attachments, told_of_days, told_of_scope
@@ -82,7 +82,7 @@ class Reconciliation:
 
 
 def copies_on_drive(
-    drive: DriveResource, project: str, log: Log, tell: Callable[[TakenOver], object]
+    drive: DriveResource, project: str, log: Logger, tell: Callable[[TakenOver], object]
 ) -> dict[date, DriveCopy] | None:
     """The day zips of a project on Drive; None while Drive cannot be asked: an upload says why.
 
