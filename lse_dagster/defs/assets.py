@@ -27,7 +27,7 @@ from lse_dagster.defs.io_managers import DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.defs.metadata import (
     FETCHED_AT_METADATA,
     SOURCE_METADATA,
-    Numbers,
+    DayMetadata,
     numbers_of_day,
     numbers_of_fetch,
     recorded_sha256,
@@ -123,7 +123,7 @@ def _raw_runs(
         started = time.monotonic()
         log, listener, overwrite = context.log, progress.listener(context.log), config.overwrite
 
-        def fetch(name: str, day: date) -> tuple[DecidedDay, Numbers]:
+        def fetch(name: str, day: date) -> tuple[DecidedDay, DayMetadata]:
             with langsmith.connect(log, patience_seconds=retries.patience_seconds) as transport:
                 fetched = fetch_day(
                     transport,
@@ -148,7 +148,7 @@ def _raw_runs(
             decided = keep_what_was_there(fetched.staged, places, overwrite, forgotten_from=rule.expires(day))
             return decided, numbers_of_fetch(fetched, langsmith.endpoint)
 
-        def restore(name: str, day: date) -> tuple[DecidedDay, Numbers]:
+        def restore(name: str, day: date) -> tuple[DecidedDay, DayMetadata]:
             log.info(f"Restoring {day} of {name!r} from Drive")
             present_id = partial(_present_id, langsmith, log, name)
             with drive.connect(log, backoff=Backoff(patience=retries.patience_seconds)) as archive:

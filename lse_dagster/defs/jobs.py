@@ -4,8 +4,7 @@ A sensor asks for `reconcile`, which compares a day with LangSmith again, and fo
 one is about to be lost; `free_disk` is for whoever needs it.
 """
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Final
 
 import dagster as dg
@@ -17,14 +16,14 @@ from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.upkeep.ops import Clock, count_again_op, free_disk_op, report_danger_op
 from lse_dagster.run.times import DayInterval
 
+_MINUTE: Final = 30
+
 
 def archive_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     """Fetch, zip and copy one day, with all checks."""
     return dg.define_asset_job(
         project.job_name("archive"),
-        selection=dg.AssetSelection.assets(
-            project.key("raw_runs"), project.key("day_zip"), project.key("drive_archive")
-        ),
+        selection=dg.AssetSelection.assets(*project.keys),
         description="LangSmith -> day folder -> zip -> Google Drive, for one UTC day.",
         tags=project.run_tags("archive"),
     )
@@ -49,9 +48,7 @@ def verify_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     """Run every check again: for one day with the tag `dagster/partition`, for every local day without."""
     return dg.define_asset_job(
         project.job_name("verify"),
-        selection=dg.AssetSelection.checks_for_assets(
-            project.key("raw_runs"), project.key("day_zip"), project.key("drive_archive")
-        ),
+        selection=dg.AssetSelection.checks_for_assets(*project.keys),
         description="Compare day folder, zip, Drive copy and LangSmith again. No partition: every local day.",
         tags=project.run_tags("verify"),
     )
@@ -108,11 +105,8 @@ def free_disk_job(
     return free_disk
 
 
-_MINUTE: Final = 30
-
-
 def nightly_schedule(
-    job: UnresolvedAssetJobDefinition, *, first: date, hour_utc: int, on: bool, now: Callable[[], datetime]
+    job: UnresolvedAssetJobDefinition, *, first: date, hour_utc: int, on: bool, now: Clock
 ) -> dg.ScheduleDefinition:
     """Run a job for the day that has just ended, some hours after midnight UTC.
 

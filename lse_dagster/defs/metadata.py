@@ -24,7 +24,7 @@ from lse_dagster.langsmith.server import project_page
 from lse_dagster.run.tally import Tally
 from lse_dagster.steps.fetch.day import FetchedDay
 
-Numbers = Mapping[str, dg.MetadataValue | int | float | str]
+DayMetadata = Mapping[str, dg.MetadataValue | int | float | str]
 
 SOURCE_METADATA: Final = "source"
 FETCHED_AT_METADATA: Final = "fetched_at"
@@ -80,7 +80,7 @@ def numbers_of_day(summary: Summary) -> dict[str, int | str]:
     return {name: printable(value) if isinstance(value, str) else value for name, value in numbers.items()}
 
 
-def numbers_of_fetch(fetched: FetchedDay, endpoint: str) -> Numbers:
+def numbers_of_fetch(fetched: FetchedDay, endpoint: str) -> DayMetadata:
     """How the fetch of a day went, and what LangSmith said of the project."""
     page, traffic = project_page(endpoint, fetched.project), fetched.traffic
     return {

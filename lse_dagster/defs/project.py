@@ -25,6 +25,8 @@ PROJECT_METADATA: Final = "langsmith_project"
 """Of the definitions of assets: the project's name."""
 LANGSMITH_POOL: Final = "langsmith"
 DRIVE_POOL: Final = "drive"
+_ASSETS: Final = ("raw_runs", "day_zip", "drive_archive")
+_JOB_KINDS: Final = ("archive", "restore", "verify", "reconcile", "expiry", "free_disk")
 _LONGEST_SLUG: Final = 63
 """Characters. Dagster refuses the tag of an asset that is longer, and with it all definitions (1.13)."""
 
@@ -32,10 +34,6 @@ _LONGEST_SLUG: Final = 63
 def daily_utc(start: date) -> dg.DailyPartitionsDefinition:
     """One partition per UTC date, keyed `YYYY-MM-DD`; a day exists once it is over."""
     return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone="UTC")
-
-
-ASSETS = ("raw_runs", "day_zip", "drive_archive")
-JOB_KINDS = ("archive", "restore", "verify", "reconcile", "expiry", "free_disk")
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,11 @@ class ArchivedProject:
     def key(self, asset: str) -> dg.AssetKey:
         """The key of one of the project's assets."""
         return dg.AssetKey([*self.key_prefix, asset])
+
+    @property
+    def keys(self) -> list[dg.AssetKey]:
+        """The keys of all its assets, in the order of the data."""
+        return [self.key(asset) for asset in _ASSETS]
 
     def all_keys(self, asset: str) -> list[dg.AssetKey]:
         """Under which keys there may be records of the project: its own first, then those that it has at
@@ -103,10 +106,10 @@ class ArchivedProject:
         """
         if (named := run.tags.get(PROJECT_TAG)) is not None:
             return named == self.recorded_name
-        if run.job_name in {self.job_name(kind) for kind in JOB_KINDS}:
+        if run.job_name in {self.job_name(kind) for kind in _JOB_KINDS}:
             return True
         checked = {check.asset_key for check in run.asset_check_selection or ()}
-        return bool({self.key(asset) for asset in ASSETS} & ({*(run.asset_selection or ())} | checked))
+        return bool({*self.keys} & ({*(run.asset_selection or ())} | checked))
 
 
 def archived_projects(

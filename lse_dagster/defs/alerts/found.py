@@ -17,7 +17,7 @@ from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
 from lse_dagster.defs.dagster_internals import AssetCheckExecutionRecordStatus, PartitionKeyFilter
 from lse_dagster.defs.failure import CAUSE_METADATA, NEXT_STEP_METADATA, parts_of_failure
 from lse_dagster.defs.own_records import recorded_owner
-from lse_dagster.defs.project import ASSETS, ArchivedProject
+from lse_dagster.defs.project import ArchivedProject
 
 _PARTITION = "dagster/partition"
 _WILL_RETRY = "dagster/will_retry"
@@ -210,9 +210,7 @@ class Alerts:
     def _words_of_check(self, evaluation: dg.AssetCheckEvaluation) -> Words:
         owner = recorded_owner(evaluation.metadata)
         named = [one for one in self._projects if owner is not None and one.recorded_name == owner]
-        keyed = (
-            one for one in self._projects if evaluation.asset_key in {one.key(asset) for asset in ASSETS}
-        )
+        keyed = (one for one in self._projects if evaluation.asset_key in one.keys)
         project = next(iter((*named, *keyed)))
         path = "/".join(evaluation.asset_key.path)
         step = evaluation.metadata.get(NEXT_STEP_METADATA)
