@@ -18,10 +18,11 @@ from lse_dagster.drive.service import Service
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.drive.sign_in.account import Account
 from lse_dagster.drive.sign_in.credentials import open_account
+from lse_dagster.drive.transfer.conflict import refuse_undecided
 from lse_dagster.drive.transfer.download import Downloaded, download
 from lse_dagster.drive.transfer.upload import Uploaded, upload
 from lse_dagster.drive.transfer.upload_session import OnProgress
-from lse_dagster.drive.twins import only_file
+from lse_dagster.drive.twins import look, only_file
 from lse_dagster.errors import OnRetry, without_a_word
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.net.limiter import RateLimiter, shared_creations
@@ -173,9 +174,11 @@ class DriveArchive:
     def set_aside(self, file: DriveFile) -> str:
         """Give a file another name, so that it is no copy of a day any more; that name.
 
-        Raises `FileMissing`, `PermissionMissing`; a `PassingFault` when all tries failed.
+        Raises `FileReplaced` (it has other content by now), `FileMissing`, `PermissionMissing`; a
+        `PassingFault` when all tries failed.
         """
         operation = Operation(self._service, f"Setting {file.name} on Drive aside")
+        refuse_undecided(operation, look(operation, file.id), file)
         stem, dot, suffix = file.name.rpartition(".")
         return rename(operation, file.id, f"{stem}.damaged{dot}{suffix}")
 

@@ -82,7 +82,7 @@ Params = Mapping[str, str | int | Sequence[str]]
 
 _MAY_BE_TOO_LARGE: Final = frozenset({413, 502, 503, 504, 520, 524})
 """The last two are Cloudflare's words for 502 and 504."""
-_UNSENDABLE: Final = (
+UNSENDABLE: Final = (
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
@@ -147,7 +147,7 @@ def failed_by(fault: Exception, what: str, key: ApiKey, *, seconds: float, asks_
 
     `asks_for_less`: whether the next attempt does, so that this one was not in vain.
     """
-    if isinstance(fault, _UNSENDABLE):
+    if isinstance(fault, UNSENDABLE):
         return Failed(UnusableAddress(what, f"It cannot be sent: {type(fault).__name__}."))
     if isinstance(fault, CertificateError):
         return Failed(CertificateRefused(what, fault.why, fault.next_step))

@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 import msgspec
 import requests
 
-from lse_dagster.langsmith.access import base_url, is_cloud
+from lse_dagster.langsmith.access import base_url, expect_usable, is_cloud
 from lse_dagster.langsmith.errors import (
     CertificateRefused,
     NoSuchEndpoint,
     ProjectNotFound,
     QueryGoesInCircles,
     Unavailable,
+    UnusableAddress,
 )
 from lse_dagster.langsmith.queries import RunQueries, V1Queries, V2Queries
-from lse_dagster.langsmith.refusal import Params
+from lse_dagster.langsmith.refusal import UNSENDABLE, Params
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
 from lse_dagster.net.page_trail import PageTrail
@@ -89,8 +90,9 @@ def look_at_server(
 ) -> Server:
     """Ask the server who it is; no key is sent. `now` is our clock.
 
-    Raises `Unavailable`, `CertificateRefused`.
+    Raises `UnusableAddress`, `Unavailable`, `CertificateRefused`.
     """
+    expect_usable(endpoint)
     what = f"Asking {endpoint} who it is"
     next_step = "Check LANGSMITH_ENDPOINT, the network and https://status.smith.langchain.com."
     began = now()
@@ -105,6 +107,8 @@ def look_at_server(
         version = _INFO.decode(answer.content).version
     except CertificateError as error:
         raise CertificateRefused(what, error.why, error.next_step) from None
+    except UNSENDABLE as error:
+        raise UnusableAddress(what, f"It cannot be sent: {type(error).__name__}.") from None
     except (requests.RequestException, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(what, f"{type(error).__name__}: {error}"[:300], next_step) from error
     middle = began + (now() - began) / 2

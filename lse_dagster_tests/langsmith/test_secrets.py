@@ -9,7 +9,7 @@ import pytest
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.access import LangSmithSettings
 from lse_dagster.langsmith.errors import MissingApiKey, ProjectNotFound, UnusableAddress, UnusableCredential
-from lse_dagster.langsmith.server import Project, find_project, project_page
+from lse_dagster.langsmith.server import Project, find_project, look_at_server, project_page
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
@@ -122,11 +122,26 @@ def test_a_password_in_the_endpoint_is_in_no_error_and_no_address(
 def test_an_endpoint_that_is_none_is_refused_before_any_request_and_not_shown(
     endpoint: str, connect: Callable[..., Transport]
 ) -> None:
-    with pytest.raises(UnusableAddress, match="LANGSMITH_ENDPOINT") as caught:
-        connect(endpoint=endpoint)
+    for ask in (lambda: connect(endpoint=endpoint), lambda: look_at_server(endpoint)):
+        with pytest.raises(UnusableAddress, match="LANGSMITH_ENDPOINT") as caught:
+            ask()
 
-    assert not caught.value.transient
-    assert "s3cr3t" not in everything_in(caught.value)
+        assert not caught.value.transient
+        assert "s3cr3t" not in everything_in(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://api..smith.langchain.com", f"http://{'a' * 64}.com", "http://*"]
+)
+def test_a_host_that_no_name_server_could_be_asked_for_is_an_address_that_is_none(
+    endpoint: str, connect: Callable[..., Transport]
+) -> None:
+    for ask in (
+        lambda: connect(endpoint=endpoint).get("/x", bytes, params={}),
+        lambda: look_at_server(endpoint),
+    ):
+        with pytest.raises(UnusableAddress, match="LANGSMITH_ENDPOINT"):
+            ask()
 
 
 @pytest.mark.parametrize(
@@ -138,10 +153,15 @@ def test_a_proxy_whose_address_is_none_is_final_and_not_shown(
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("no_proxy", "")
 
-    with pytest.raises(UnusableAddress, match="HTTP_PROXY") as caught:
-        connect(endpoint="http://langsmith.test").get("/x", bytes, params={})
+    endpoint = "http://langsmith.test"
+    for ask in (
+        lambda: connect(endpoint=endpoint).get("/x", bytes, params={}),
+        lambda: look_at_server(endpoint),
+    ):
+        with pytest.raises(UnusableAddress, match="HTTP_PROXY") as caught:
+            ask()
 
-    assert "s3cr3t" not in everything_in(caught.value)
+        assert "s3cr3t" not in everything_in(caught.value)
     assert waits.seconds == []
 
 

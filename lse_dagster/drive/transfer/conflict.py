@@ -26,11 +26,11 @@ class _Page(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def refuse_undecided(operation: Operation, existing: DriveFile, replacing: DriveFile | None) -> None:
-    """Nothing is sent over a file that is not, as it is now, the one that was decided on."""
+    """A file is left alone that is not, as it is now, the one that was decided on."""
     if replacing is None or existing.state != replacing.state:
         raise FileReplaced(
             operation.what,
-            f"The file {existing.id} came there, or got other content, after it was decided what to replace: "
+            f"The file {existing.id} came there, or got other content, after it was decided upon: "
             f"{existing.web_view_link}",
             "run the same step again: it looks at what is there now",
         )

@@ -91,3 +91,15 @@ def test_what_came_there_after_it_was_decided_what_to_replace_is_left_alone(
 
     assert person.content(theirs) == b"theirs"
     assert [file.id for file in drive.list(folder)] == [theirs]
+
+
+def test_a_copy_that_was_mended_after_it_could_not_be_read_keeps_its_name(
+    drive: DriveArchive, person: Person, folder: str, local: Callable[[bytes], Path]
+) -> None:
+    unreadable = drive.upload(local(b"cut off"), folder=folder, name="a.zip").file
+    person.replace(unreadable.id, b"whole")
+
+    with pytest.raises(FileReplaced, match=unreadable.id):
+        drive.set_aside(unreadable)
+
+    assert [(file.id, file.name) for file in drive.list(folder)] == [(unreadable.id, "a.zip")]
