@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Final
 
 from lse_dagster.run.times import date_of_key
@@ -195,8 +196,13 @@ def split_day_zip_name(text: str) -> tuple[str, tuple[date, str]] | None:
 
 def parse_day_zip_name(project: str, text: str) -> tuple[date, str] | None:
     """The date and short hash that the name of a zip of the project says."""
-    found = split_day_zip_name(text)
-    return found[1] if found is not None and found[0] == project_path_part(project) else None
+    part = _part_of(project)
+    found = split_day_zip_name(text) if text.startswith(part) else None
+    return found[1] if found is not None and found[0] == part else None
+
+
+_part_of = lru_cache(project_path_part)
+"""The zips of all projects lie in one folder: each is asked whether it is of a project, for each project."""
 
 
 def _escape(char: str, *, keep_letter: bool) -> str:

@@ -8,7 +8,7 @@ under whichever key it was written.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol
+from typing import Final
 
 import dagster as dg
 
@@ -23,16 +23,10 @@ _ID_TAG: Final = "lse/project_id"
 
 _DATA_VERSION: Final = "dagster/data_version"
 _PER_QUERY: Final = 500
+_MADE: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
+_SEEN: Final = dg.DagsterEventType.ASSET_OBSERVATION
 
 Metadata = Mapping[str, dg.MetadataValue]
-
-
-class _Events(Protocol):
-    """`fetch_materializations` or `fetch_observations` of an instance."""
-
-    def __call__(
-        self, records_filter: dg.AssetRecordsFilter, limit: int, cursor: str | None = None
-    ) -> dg.EventRecordsResult: ...
 
 
 def owner_metadata(project: str, project_id: str = "") -> dict[str, str]:
@@ -96,7 +90,7 @@ def latest_materializations(
     wanted = {day.isoformat() for day in days}
     found: dict[date, dg.EventLogRecord] = {}
     for key in owner.project.all_keys(asset):
-        for record in _latest(instance.fetch_materializations, key, wanted, owner):
+        for record in _latest(instance, _MADE, key, wanted, owner):
             found[date.fromisoformat(record.partition_key or "")] = record
         if not wanted:
             break
@@ -108,11 +102,7 @@ def latest_observations(
 ) -> list[dg.EventLogRecord]:
     """The last one of the day under each key that is the owner's."""
     keys = owner.project.all_keys(asset)
-    return [
-        record
-        for key in keys
-        for record in _latest(instance.fetch_observations, key, {day.isoformat()}, owner)
-    ]
+    return [record for key in keys for record in _latest(instance, _SEEN, key, {day.isoformat()}, owner)]
 
 
 def former_owner(instance: dg.DagsterInstance, project: ArchivedProject) -> str | None:
@@ -135,25 +125,33 @@ def metadata_of(record: dg.EventLogRecord) -> Metadata:
     return event.metadata if event is not None else {}
 
 
-def _latest(events: _Events, key: dg.AssetKey, wanted: set[str], owner: Owner) -> Iterator[dg.EventLogRecord]:
-    """The last ones that are the owner's; their partitions are no longer wanted."""
-    cursor: str | None = None
-    while wanted:
-        answer = events(
-            dg.AssetRecordsFilter(asset_key=key, asset_partitions=sorted(wanted)),
-            limit=_PER_QUERY,
-            cursor=cursor,
-        )
-        for record in answer.records:  # the newest first
-            partition = record.partition_key
-            if partition in wanted and owner.owns(
-                metadata_of(record), date.fromisoformat(partition), data_version(record)
-            ):
-                wanted.discard(partition)
-                yield record
-        cursor = answer.cursor
-        if not answer.has_more:
-            return
+def _latest(
+    instance: dg.DagsterInstance, kind: dg.DagsterEventType, key: dg.AssetKey, wanted: set[str], owner: Owner
+) -> Iterator[dg.EventLogRecord]:
+    """The last ones that are the owner's; their partitions are no longer wanted.
+
+    The very last of a partition is nearly always the owner's, so those are read first: an event takes 0.5 ms
+    of a core, its id hardly any, and a day that was tried often has many.
+    """
+    storage = instance.event_log_storage
+    newest = storage.get_latest_storage_id_by_partition(key, kind, wanted) if wanted else {}
+    for ids in ([*newest.values()], None):
+        before: int | None = None
+        while left := sorted(wanted & newest.keys()):
+            of_these = dg.EventRecordsFilter(kind, storage_ids=ids, before_cursor=before)
+            if ids is None:
+                of_these = dg.EventRecordsFilter(kind, key, left, before_cursor=before)
+            page = storage.get_event_records(of_these, limit=_PER_QUERY)
+            for record in page:  # the newest first
+                partition = record.partition_key
+                if partition in wanted and owner.owns(
+                    metadata_of(record), date.fromisoformat(partition), data_version(record)
+                ):
+                    wanted.discard(partition)
+                    yield record
+            if len(page) < _PER_QUERY:
+                break
+            before = page[-1].storage_id
 
 
 def _text(metadata: Metadata, name: str) -> str | None:

@@ -99,8 +99,9 @@ class Records:
         owner = Owner(self._project, here)
         published = latest_materializations(self._instance, "raw_runs", days, owner)
         copied = latest_materializations(self._instance, "drive_archive", days, owner)
+        counts = self._latest_results(RUN_COUNT.name, published, here)
         return {
-            day: self._recorded(day, published.get(day), copied.get(day), here)
+            day: self._recorded(day, published.get(day), copied.get(day), here, counts.get(day))
             for day in sorted({*published, *copied})
         }
 
@@ -152,30 +153,41 @@ class Records:
     def latest_result(
         self, asset: str, check: str, day: date, here: Mapping[date, LocalDay] = _NOTHING, run_id: str = ""
     ) -> CheckRecord | None:
-        """The last completed result of a check for one day of the project.
-
-        One that names no project is believed if it is of the run `run_id`.
-        """
+        """The last completed result of a check for one day of the project; `run_id` is that of the day."""
         owner = Owner(self._project, here)
         for key in self._project.all_keys(asset):
             for event in self._results(dg.AssetCheckKey(key, check), day):
-                evaluation = _evaluation(event)
-                unnamed = recorded_owner(evaluation.metadata) is None
-                if (event.run_id == run_id) if unnamed else owner.owns(evaluation.metadata, day):
-                    why = evaluation.description
-                    return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata, why)
+                if (found := _owned_result(event, owner, day, run_id)) is not None:
+                    return found
         return None
+
+    def _latest_results(
+        self, check: str, published: Mapping[date, dg.EventLogRecord], here: Mapping[date, LocalDay]
+    ) -> dict[date, CheckRecord | None]:
+        """The same of a check of `raw_runs` for many days that were published.
+
+        The last few results of the check hold those of nearly all days: one query instead of one for each.
+        """
+        owner, found = Owner(self._project, here), dict[date, CheckRecord | None]()
+        key = dg.AssetCheckKey(self._project.key("raw_runs"), check)
+        last = self._instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=min(2 * len(published), _RESULTS_AT_MOST), status=COMPLETED
+        )
+        for record in last:  # the newest first
+            day = date_of_key(record.partition)
+            if day is not None and day in published and day not in found and record.event is not None:
+                found[day] = _owned_result(record.event, owner, day, published[day].run_id)
+        for day, raw in published.items():
+            if found.get(day) is None:
+                found[day] = self.latest_result("raw_runs", check, day, here, raw.run_id)
+        return found
 
     def _results(self, key: dg.AssetCheckKey, day: date) -> Iterator[dg.EventLogEntry]:
         """The completed results, the newest first. The first is mostly the one that is wanted."""
-        cursor = None
+        cursor, of_day = None, PartitionKeyFilter(key=day.isoformat())
         for limit in (1, _RESULTS_AT_MOST):
             found = self._instance.event_log_storage.get_asset_check_execution_history(
-                key,
-                limit=limit,
-                cursor=cursor,
-                status=COMPLETED,
-                partition_filter=PartitionKeyFilter(key=day.isoformat()),
+                key, limit=limit, cursor=cursor, status=COMPLETED, partition_filter=of_day
             )
             yield from (record.event for record in found if record.event is not None)
             if len(found) < limit:
@@ -208,6 +220,7 @@ class Records:
         raw: dg.EventLogRecord | None,
         copy: dg.EventLogRecord | None,
         here: Mapping[date, LocalDay],
+        count: CheckRecord | None,
     ) -> Recorded:
         copied = data_version(copy) if copy is not None else None
         if raw is None:
@@ -215,7 +228,6 @@ class Records:
         metadata, content = metadata_of(raw), data_version(raw)
         was_restored = was_restored_from_drive(metadata)
         results = partial(self.latest_result, "raw_runs", day=day, here=here, run_id=raw.run_id)
-        count = results(RUN_COUNT.name)
         # Nothing is copied whose blocking checks failed; to look each up takes as long as all the rest.
         was_copied = copy is not None and copy.storage_id > raw.storage_id and copied == content
         checks = [] if was_copied else [results(check.name) for check in DAY_CHECKS if check.blocks]
@@ -255,6 +267,15 @@ def _was_asked_for_by(run: dg.DagsterRun, now: datetime) -> bool:
 
 def _evaluation(event: dg.EventLogEntry) -> dg.AssetCheckEvaluation:
     return event.get_dagster_event().asset_check_evaluation_data
+
+
+def _owned_result(event: dg.EventLogEntry, owner: Owner, day: date, run_id: str) -> CheckRecord | None:
+    """A result that is the owner's. One that names no project is believed if it is of the run `run_id`."""
+    evaluation = _evaluation(event)
+    unnamed = recorded_owner(evaluation.metadata) is None
+    if not ((event.run_id == run_id) if unnamed else owner.owns(evaluation.metadata, day)):
+        return None
+    return CheckRecord(evaluation.passed, event.timestamp, evaluation.metadata, evaluation.description)
 
 
 def _is_of(count: CheckRecord, raw: dg.EventLogRecord, metadata: Mapping[str, dg.MetadataValue]) -> bool:
