@@ -5,7 +5,7 @@ read: they are there when it is whole, and say how many files are in it. No cont
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -80,15 +80,23 @@ class LocalDay:
         return self.zip.files == self.summary.files + 1
 
 
-def local_days(data_dir: Path, archives_dir: Path, project: str) -> dict[date, LocalDay]:
+def local_days(
+    data_dir: Path, archives_dir: Path | None, project: str, only: Container[date] | None = None
+) -> dict[date, LocalDay]:
     """Every day that has a folder or a zip, in order. Of days of several ids under one date the latest, with
     the `others`.
+
+    `archives_dir`: None where folders are enough; it has the zips of all projects. `only`: the days that are
+    looked at, all of them without.
     """
     folders = _by_day(_folders(data_dir / project_path_part(project)))
-    zips = _by_day(scan(archives_dir, partial(parse_day_zip_name, project), os.DirEntry.is_file))
+    zips: dict[date, dict[str, Path]] = {}
+    if archives_dir is not None:
+        zips = _by_day(scan(archives_dir, partial(parse_day_zip_name, project), os.DirEntry.is_file))
     return {
         day: _under_one_date(project, day, folders.get(day, {}), zips.get(day, {}))
         for day in sorted({*folders, *zips})
+        if only is None or day in only
     }
 
 

@@ -8,7 +8,7 @@ by itself (a server that does not answer) is no finding: if it stays, the days a
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 import dagster as dg
 
 from lse_dagster.calendar.evidence import Evidence
-from lse_dagster.calendar.inventory import local_days
+from lse_dagster.calendar.inventory import LocalDay, local_days
 from lse_dagster.calendar.rules import KnownDay
 from lse_dagster.day.space import KEPT_FREE, DiskFillsUp, FreeBytes, NoRoom, days_left
 from lse_dagster.day.store import DayStore
@@ -43,6 +43,7 @@ _DAYS_LEFT_WHERE_FREED: Final = 2
 """Where `free_disk` is set up the disk may be nearly full all the time."""
 _FREEING: Final = "Free some space: the job free_disk removes days that Drive holds verified."
 _SHOWN: Final = 10
+_NEVER_FOUND: Final = object()
 
 
 class Unhealthy(ArchiveError):
@@ -78,6 +79,9 @@ class Installation:
     schedule: timedelta
     clock: LangSmithClock
     free: FreeBytes
+    _safe: dict[tuple[str, date], LocalDay | None] = field(default_factory=dict, compare=False)
+    """The folders of the days that were found on Drive: to ask the records for all days of hundreds of
+    projects each time takes longer than a tick may."""
 
     @property
     def last_night(self) -> date:
@@ -107,16 +111,26 @@ class Installation:
         day = self.last_night
         if day < self.settings.start_date:
             return False
-        days = (self._known(instance, project, [day]).get(day) for project in self.projects)
-        return all(known is not None and known.on_drive for known in days)
+        return not any(self._not_on_drive(instance, project, [day]) for project in self.projects)
 
-    def _known(
+    def _not_on_drive(
         self, instance: dg.DagsterInstance, project: ArchivedProject, days: Sequence[date]
-    ) -> dict[date, KnownDay]:
-        """What is known of the days by this disk and the records; the reconciliation asks Drive."""
-        local = local_days(self.settings.data_dir, self.settings.archives_dir, project.name or "")
-        evidence = Evidence(local, None, Records(instance, project).recorded_days(days, local))
-        return {day: known for day in days if (known := evidence.known(day)) is not None}
+    ) -> dict[date, KnownDay | None]:
+        """Those that are not on Drive by this disk and the records; the reconciliation asks Drive.
+
+        One that was found there is asked for again only if something else lies in its folder since.
+        """
+        name, data = project.name or "", self.settings.data_dir
+        folders = local_days(data, None, name, days)
+        asked = [day for day in days if self._safe.get((name, day), _NEVER_FOUND) != folders.get(day)]
+        if not asked:
+            return {}
+        local = local_days(data, self.settings.archives_dir, name, asked)
+        evidence = Evidence(local, None, Records(instance, project).recorded_days(asked, local))
+        known = {day: evidence.known(day) for day in asked}
+        found = {day for day, one in known.items() if one is not None and one.on_drive}
+        self._safe.update({(name, day): folders.get(day) for day in found})
+        return {day: one for day, one in known.items() if day not in found}
 
     def _disks(self, home: str) -> Iterator[ArchiveError]:
         """`home` is Dagster's. All three may lie on one disk, or on one each."""
@@ -155,12 +169,13 @@ class Installation:
         for project in self.projects:
             if project.name is None:
                 continue
-            known = self._known(instance, project, due)
-            held = {day for day, one in known.items() if one.is_sound}
-            on_drive = {day for day, one in known.items() if one.on_drive}
-            late = [day for day in due if day not in on_drive and (now < rule.expires(day) or day in held)]
+            missing = self._not_on_drive(instance, project, due)
+            held = {day for day, one in missing.items() if one is not None and one.is_sound}
+            late = [day for day in missing if now < rule.expires(day) or day in held]
             if late:
                 yield LateDays(project.name, late)
+        for gone in [key for key in self._safe if due and key[1] < due[0]]:
+            del self._safe[gone]
 
     def _langsmith_key(self) -> list[ArchiveError]:
         try:

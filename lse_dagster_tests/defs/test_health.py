@@ -114,6 +114,19 @@ def test_a_good_night_is_told_to_the_dead_mans_switch_once_and_a_bad_one_is_not(
     assert "2025-08-02" in (error_of(daemon, "health_sensor") or "")
 
 
+def test_a_day_that_was_found_on_drive_is_late_once_something_else_lies_here(place: Place) -> None:
+    root = place.api.add_run(at(1, 12))
+    place.daemon.run_until(at(2, 12))
+    found_there = error_of(place.daemon, "health_sensor")
+    place.add_child(root, at(1, 12), at(1, 13))  # it is fetched again at the beginning of the third
+    place.drive.fault(path="/upload/", status=403, times=100_000)
+
+    place.daemon.run_until(at(3, 6))
+
+    assert found_there is None
+    assert "2025-08-01" in (error_of(place.daemon, "health_sensor") or "")
+
+
 def test_a_switch_that_does_not_answer_is_asked_again(place: Place, receiver: Receiver) -> None:
     place.api.add_run(at(1, 12))
     receiver.status = 500

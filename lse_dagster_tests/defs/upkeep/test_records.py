@@ -1,18 +1,22 @@
 """Records that somebody wiped, or wrote by hand, make nothing lost: what Drive has is asked."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pytest
+import sqlalchemy
 
 from lse_dagster.calendar.days import CheckResults
 from lse_dagster.calendar.inventory import local_days
 from lse_dagster.day.names import project_path_part
+from lse_dagster.defs.check_table import RUN_COUNT
 from lse_dagster.defs.own_records import owner_metadata
-from lse_dagster.defs.upkeep.records import latest_checks
+from lse_dagster.defs.project import archived_projects
+from lse_dagster.defs.upkeep.records import Records, latest_checks
 from lse_dagster_tests.defs.upkeep.test_order import PASSED
 from lse_dagster_tests.defs.upkeep.test_scope import told
 from lse_dagster_tests.worlds.place import DAY, Place, at
@@ -98,3 +102,53 @@ def test_checks_that_failed_runs_never_came_to_say_nothing_of_a_day(place: Place
     archive_in_vain(place)
 
     assert (verified, shown(place)) == (PASSED, replace(PASSED, current=False))
+
+
+DAYS = [DAY + timedelta(days=number) for number in range(28)]
+
+
+@pytest.fixture(scope="module")
+def settled() -> Iterator[dg.DagsterInstance]:
+    """Four weeks that were archived, fetched again after two days and counted after twelve."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in map(str, DAYS):
+            owner = owner_metadata("a")
+            for content in ("first", "second"):
+                tags = {"dagster/data_version": content}
+                for asset in ("raw_runs", "drive_archive"):
+                    instance.report_runless_asset_event(
+                        dg.AssetMaterialization(asset, partition=day, metadata=owner, tags=tags)
+                    )
+            key = dg.AssetKey("raw_runs")
+            counted = dg.AssetCheckEvaluation(key, RUN_COUNT.name, True, owner, partition=day)
+            instance.report_runless_asset_event(counted)
+        yield instance
+
+
+@contextmanager
+def queries() -> Iterator[list[str]]:
+    """What the databases of this process are asked meanwhile."""
+    asked: list[str] = []
+
+    def note(*event: object) -> None:
+        asked.append(str(event[2]))
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("days", [DAYS[:2], DAYS])
+def test_the_records_of_many_days_are_read_in_as_few_queries_as_those_of_few(
+    settled: dg.DagsterInstance, days: Sequence[date]
+) -> None:
+    """On PostgreSQL each is a connection of its own; 400 projects are looked at every ten minutes."""
+    (project,) = archived_projects(["a"])
+
+    with queries() as asked:
+        found = Records(settled, project).recorded_days(days, {})
+
+    assert {day: one.is_copied("second") for day, one in found.items()} == dict.fromkeys(days, True)
+    assert len([query for query in asked if query.startswith("SELECT")]) < 12
