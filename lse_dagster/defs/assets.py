@@ -42,8 +42,8 @@ from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.langsmith.errors import IncompleteDay
 from lse_dagster.langsmith.server import project_id
 from lse_dagster.net.backoff import Backoff
-from lse_dagster.steps.drive_copy import copy_to_restore, stage_from_drive
 from lse_dagster.steps.fetch.day import fetch_day
+from lse_dagster.steps.restore import copy_to_restore, stage_from_drive
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 
 _PATIENCE_FOR_AN_ID = 10.0

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 
 from lse_dagster.defs.check_table import CHECKS, RUN_COUNT
-from lse_dagster.defs.failure import NEXT_STEP_METADATA, WHAT_METADATA, WHY_METADATA, Retries, parts_of_error
+from lse_dagster.defs.failure import Retries, parts_of_error
 from lse_dagster.defs.own_records import owner_metadata, tagged_id
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.resources import LocalStorage
@@ -175,12 +175,3 @@ def record_short_count(context: dg.AssetExecutionContext, project: str, error: I
         event_specific_data=evaluation,
     )
     context.instance.report_dagster_event(event, run_id=context.run.run_id)
-
-
-def error_of_result(metadata: Mapping[str, dg.MetadataValue]) -> tuple[str, str, str] | None:
-    """What failed, why and what to do next, of a check that could not be made; None of one that was."""
-    names = (WHAT_METADATA, WHY_METADATA, NEXT_STEP_METADATA)
-    if not all(name in metadata for name in names):
-        return None
-    what, why, next_step = (str(metadata[name].value) for name in names)
-    return what, why, next_step

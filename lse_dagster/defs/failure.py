@@ -4,7 +4,7 @@ Not by Dagster's `RetryPolicy`: that also repeats what nobody foresaw, and a ste
 canceled (1.13.27: the canceled run then succeeds).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -58,6 +58,15 @@ def parts_of_failure(event: dg.DagsterEvent, *, otherwise_next: str) -> tuple[st
         parts.get(WHY_METADATA, f"An error that nobody foresaw: {words}"),
         parts.get(NEXT_STEP_METADATA, otherwise_next),
     )
+
+
+def error_of_result(metadata: Mapping[str, dg.MetadataValue]) -> tuple[str, str, str] | None:
+    """What failed, why and what to do next, of a check that could not be made; None of one that was."""
+    names = (WHAT_METADATA, WHY_METADATA, NEXT_STEP_METADATA)
+    if not all(name in metadata for name in names):
+        return None
+    what, why, next_step = (str(metadata[name].value) for name in names)
+    return what, why, next_step
 
 
 class Retries(dg.ConfigurableResource):  # type: ignore[type-arg]

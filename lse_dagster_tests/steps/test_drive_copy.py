@@ -12,7 +12,8 @@ from lse_dagster.day.zip.file import DayZip
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster.steps.drive_copy import find_copy, stage_from_drive, upload_copy
+from lse_dagster.steps.drive_copy import find_copy, upload_copy
+from lse_dagster.steps.restore import stage_from_drive
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.attached import stage_with
 from lse_dagster_tests.worlds.drive import connect

@@ -12,8 +12,9 @@ from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster.steps.drive_copy import stage_from_drive, upload_copy
+from lse_dagster.steps.drive_copy import upload_copy
 from lse_dagster.steps.open_zip import open_old_zip
+from lse_dagster.steps.restore import stage_from_drive
 from lse_dagster.steps.zip import make_zip
 from lse_dagster.steps.zip_proof import prove_copy
 from lse_dagster_tests.steps.first_system.first_system_files import run_file, write_zip_of

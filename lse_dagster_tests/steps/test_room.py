@@ -17,8 +17,9 @@ from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.settings import DriveSettings
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
-from lse_dagster.steps.drive_copy import stage_from_drive, upload_copy
+from lse_dagster.steps.drive_copy import upload_copy
 from lse_dagster.steps.places import Places
+from lse_dagster.steps.restore import stage_from_drive
 from lse_dagster.steps.union import unite
 from lse_dagster.steps.zip import make_zip
 from lse_dagster_tests.worlds.attached import stage_with

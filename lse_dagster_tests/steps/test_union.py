@@ -48,9 +48,10 @@ from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.settings import Settings
-from lse_dagster.steps.drive_copy import NotOnDrive, find_copy, stage_from_drive
+from lse_dagster.steps.drive_copy import find_copy
 from lse_dagster.steps.free_disk import remove_local_copy
 from lse_dagster.steps.places import Places
+from lse_dagster.steps.restore import NotOnDrive, stage_from_drive
 from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
 from lse_dagster.steps.upload import upload_day
 from lse_dagster.steps.zip import zip_day

@@ -11,12 +11,11 @@ from lse_dagster.cli.terminal.errors import REPORT_IT
 from lse_dagster.cli.terminal.interrupts import raise_at_once
 from lse_dagster.day.errors import BrokenDay, BrokenZip, DayIsBusy, NoSuchDay, NoSuchZip, OverwriteRefused
 from lse_dagster.day.summary import InvalidSummary
-from lse_dagster.defs.day_results import error_of_result
-from lse_dagster.defs.failure import parts_of_failure
+from lse_dagster.defs.failure import error_of_result, parts_of_failure
 from lse_dagster.defs.running.pool_waiting import PoolWait, is_wait_for_a_pool
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import IncompleteDay
-from lse_dagster.steps.drive_copy import NotOnDrive
+from lse_dagster.steps.restore import NotOnDrive
 
 _INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
 _CHECKS_SUFFIX = "_checks"

@@ -26,7 +26,7 @@ from lse_dagster.defs.dagster_internals import (
     AssetCheckPartitionInfo,
     PartitionKeyFilter,
 )
-from lse_dagster.defs.day_results import error_of_result
+from lse_dagster.defs.failure import error_of_result
 from lse_dagster.defs.metadata import FETCHED_AT_METADATA, PENDING_RUNS_METADATA, was_restored_from_drive
 from lse_dagster.defs.own_records import (
     Owner,
