@@ -31,16 +31,6 @@ class Told(Position):
     refused: str = ""
     refusals: int = 0
 
-    def read(self, ledger: Ledger, position: Position) -> "Told":
-        """Everything up to a position is in the ledger."""
-        return replace(
-            self,
-            run_event=position.run_event,
-            check_event=position.check_event,
-            danger_event=position.danger_event,
-            ledger=ledger,
-        )
-
     def refusals_of(self, telling: Telling) -> int:
         """How often the message was refused."""
         return self.refusals if telling.key == self.refused else 0

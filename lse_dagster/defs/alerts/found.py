@@ -7,7 +7,7 @@ is told of it, and when, is decided in `ledger`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import dagster as dg
 import msgspec
@@ -44,6 +44,9 @@ class Position:
     """-1: a cursor of before dangers were read by themselves. What was found until then was told."""
 
 
+_Position = TypeVar("_Position", bound=Position)
+
+
 class Alerts:
     """Finds what to tell of some projects. `ui` is the UI's address for links."""
 
@@ -76,7 +79,7 @@ class Alerts:
         found = self._instance.fetch_run_status_changes(kind, limit=1).records
         return found[0].storage_id if found else 0
 
-    def entered(self, ledger: Ledger, position: Position, now: datetime) -> tuple[Ledger, Position]:
+    def entered(self, ledger: Ledger, position: _Position, now: datetime) -> tuple[Ledger, _Position]:
         """The ledger with what happened after a position, and the position after that."""
         position = self._as_far_as_there_is(position)
         for record in self._ended_runs(position):
@@ -91,7 +94,7 @@ class Alerts:
                 ledger = self._with_run(ledger, project, run, record.event_log_entry.user_message, now)
         return self._with_checks(ledger, position, now)
 
-    def _as_far_as_there_is(self, position: Position) -> Position:
+    def _as_far_as_there_is(self, position: _Position) -> _Position:
         """SQLite gives the last ids again once somebody has deleted the runs that had them.
 
         Not of checks: their results outlive their runs, and would be told again.
@@ -172,7 +175,7 @@ class Alerts:
                 cause, Item(subject, project.name, day, until), Words(project.name, day, *parts, link)
             )
 
-    def _with_checks(self, ledger: Ledger, position: Position, now: datetime) -> tuple[Ledger, Position]:
+    def _with_checks(self, ledger: Ledger, position: _Position, now: datetime) -> tuple[Ledger, _Position]:
         infos = self._instance.event_log_storage.get_asset_check_partition_info(
             self._checks, after_storage_id=position.check_event
         )

@@ -69,10 +69,10 @@ def alerts_sensor(
         told = _told_until_now(cursor, found)
         if told.danger_event < 0:
             told = replace(told, danger_event=found.last_ended_run())
-        ledger, position = found.entered(told.ledger, told, moment)
+        ledger, read = found.entered(told.ledger, told, moment)
         ledger, seen = with_seen(ledger, context.instance, watchers, moment)
         ledger = with_observations(ledger, context.instance, watchers, moment, ui=ui)
-        read = told.read(ledger.passed(moment), position)
+        read = replace(read, ledger=ledger.passed(moment))
         if read != told:
             remember(read)
         forget_seen(context.instance, seen)
