@@ -49,7 +49,8 @@ def expect_room(place: Path, needed: int, what: str, free: FreeBytes) -> None:
             what,
             f"{place.absolute()} has {_gb(left)} free. Up to {_gb(needed)} are needed, and {_gb(KEPT_FREE)} "
             "are left alone for Dagster.",
-            "Free some space: the job free_disk removes days that Drive holds verified. It is tried again.",
+            "Free some space: the job free_disk removes days that Drive holds verified. Then run this again; "
+            "what a sensor has asked for is tried again by itself.",
         )
 
 
@@ -101,4 +102,4 @@ def _recent_sizes(store: DayStore, project: str) -> list[int]:
 
 
 def _gb(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e9:,.3f} GB"
