@@ -22,6 +22,7 @@ from lse_dagster.drive.settings import AuthType, DriveSettings
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.access import DEFAULT_ENDPOINT, LangSmithSettings, without_user
 from lse_dagster.langsmith.attachment_hosts import AttachmentHosts, NotAHost
+from lse_dagster.net.addresses import is_web_address
 from lse_dagster.net.limiter import RatesName
 from lse_dagster.run.times import InvalidDate, parse_date
 
@@ -266,8 +267,8 @@ def _rule(after_days: str | None, retention_days: str | None) -> Rule:
 
 def _web_address(name: str, value: str | None) -> str | None:
     """An address that may hold a secret: an error does not repeat it."""
-    if value is not None and not value.startswith(("http://", "https://")):
-        raise InvalidSetting(name, "It does not begin with https:// or http://.", "https://...")
+    if value is not None and not is_web_address(value):
+        raise InvalidSetting(name, "It is not https:// (or http://) and a host.", "https://...")
     return value.rstrip("/") if value is not None else None
 
 

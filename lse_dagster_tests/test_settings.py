@@ -58,6 +58,10 @@ def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tup
         ("LSE_START_DATE", "0001-01-01"),
         ("LSE_START_DATE", "9999-12-31"),
         *((name, "~nobody-has-this-name/x") for name in PATHS),
+        ("LSE_WEBHOOK_URL", "hooks.example.com/s3cr3t"),
+        ("LSE_WEBHOOK_URL", "https://hooks..example.com/s3cr3t"),
+        ("LSE_PING_URL", "https:///s3cr3t"),
+        ("LSE_DAGSTER_URL", "https://[s3cr3t"),
         ("LSE_ATTACHMENT_HOSTS", "minio:9000"),
         ("LSE_ATTACHMENT_HOSTS", "10.0.0.0/8,https://minio"),
         ("LSE_OWNERS", "jane"),
@@ -69,6 +73,7 @@ def test_a_value_that_cannot_be_used_is_named_with_an_example(name: str, value: 
         Settings.from_environment({name: value})
 
     assert f"{name}=" in caught.value.next_step
+    assert "s3cr3t" not in str(caught.value)
     assert [error.name for error in Settings.as_far_as_right({name: value}).invalid] == [name]
 
 

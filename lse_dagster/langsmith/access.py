@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lse_dagster.langsmith.errors import MissingApiKey, UnusableAddress, UnusableCredential
+from lse_dagster.net.addresses import is_web_address
 from lse_dagster.net.backoff import PATIENCE
 from lse_dagster.net.limiter import RatesName
 
@@ -56,12 +57,7 @@ def without_user(endpoint: str) -> str:
 
 def expect_usable(endpoint: str) -> None:
     """Raises `UnusableAddress`, which does not show the address: it may hold a password."""
-    try:
-        parts = urlsplit(endpoint)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    if not is_web_address(endpoint):
         raise UnusableAddress(
             "Connecting to LangSmith", "LANGSMITH_ENDPOINT is not https:// (or http://) and a host."
         )

@@ -1,10 +1,11 @@
-"""Which addresses are public, and which address a host spells: there are more spellings than the usual."""
+"""Which addresses can be asked, which are public, and which one a host spells: there are odd spellings."""
 
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], list[str]]
@@ -12,6 +13,15 @@ Resolve = Callable[[str], list[str]]
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are the IPv4 address that is reached."""
+
+
+def is_web_address(text: str) -> bool:
+    """Whether this is http or https, and a host that a name server could be asked for."""
+    with suppress(ValueError):  # of a host with a bracket, a port that is no number, an empty label
+        parts = urlsplit(text)
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in {"http", "https"} and host != b"" and parts.port != 0
+    return False
 
 
 def resolve(host: str) -> list[str]:
