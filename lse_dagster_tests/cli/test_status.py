@@ -159,6 +159,21 @@ def test_without_any_day_it_says_how_to_begin_and_months_have_a_form(workplace: 
     assert [each.returncode for each in wrong] == [2, 2]
 
 
+@pytest.mark.parametrize("variable", ["LSE_DATA_DIR", "LSE_ARCHIVES_DIR", "DAGSTER_HOME"])
+def test_a_place_that_cannot_be_looked_into_is_not_taken_for_an_empty_one(
+    workplace: Workplace, variable: str
+) -> None:
+    place = workplace.folder / "no folder"
+    place.touch()
+    with (workplace.folder / ".env").open("a") as env:
+        env.write(f"\n{variable}='{place}'\n")
+
+    shown = workplace.lse("status")
+
+    assert shown.returncode == 1
+    assert variable in shown.stderr
+
+
 def test_every_configured_project_has_a_line_and_commands_name_one_that_is_not_the_default(
     archived: Workplace,
 ) -> None:

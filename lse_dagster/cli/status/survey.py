@@ -4,7 +4,8 @@ Gathers, prints nothing. A place that does not answer is a `problem` and leaves 
 hides what the others say.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -28,7 +29,21 @@ class Survey:
 
 def look_here(settings: "Settings", projects: Sequence[str]) -> Survey:
     """At this disk only, and by this machine's clock."""
-    return Survey({name: _findings(settings, name) for name in projects})
+    return Survey({name: _findings(settings, name) for name in projects}, tuple(_closed_places(settings)))
+
+
+def _closed_places(settings: "Settings") -> Iterator[ArchiveError]:
+    """Folders that are there and cannot be looked into: they would pass for empty ones."""
+    places = {"LSE_DATA_DIR": settings.data_dir, "LSE_ARCHIVES_DIR": settings.archives_dir}
+    for variable, path in places.items():
+        try:
+            os.scandir(path).close()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            why = f"{path.absolute()}: {error.strerror}. What lies there is not shown."
+            next_step = f"Run this as the user who archives, or set {variable} to another folder."
+            yield ArchiveError(f"Looking into {variable}", why, next_step)
 
 
 def _findings(settings: "Settings", project: str) -> Findings:
@@ -45,7 +60,7 @@ def look_everywhere(settings: "Settings", projects: Sequence[str]) -> Survey:
 
     clock = langsmith_clock(settings)
     now, here = clock.now(), look_here(settings, projects)
-    problems: list[ArchiveError] = [wrong] if (wrong := clock.problem()) is not None else []
+    problems = [*here.problems, *([wrong] if (wrong := clock.problem()) is not None else [])]
     on_drive: Mapping[str, Mapping[date, DriveCopy]] = {}
     checks: Mapping[str, Mapping[date, CheckResults]] = {}
     try:
@@ -116,7 +131,7 @@ def _check_results(
     """Nothing where Dagster has no home yet: then nobody has run a check."""
     from lse_dagster.cli.running.instance import dagster_home, open_instance
 
-    if not dagster_home().is_dir():
+    if not dagster_home().exists():
         return {project: {} for project in here}
     from lse_dagster.defs.upkeep.records import latest_checks
 
