@@ -13,7 +13,7 @@ from lse_dagster.errors import ArchiveError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_YEARS: Final = range(1970, 2200)
+_YEARS: Final = range(1970, 3000)
 """In which a day lies. Far from them days before and after cannot be reckoned with, and Dagster writes the
 years before 1000 with fewer digits."""
 

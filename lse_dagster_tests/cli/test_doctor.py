@@ -44,6 +44,17 @@ def test_a_sensor_that_somebody_switched_off_is_told_though_the_schedule_is_on(w
     assert "reconcile_sensor is off" in found["sensor"]["text"]
 
 
+def test_a_line_of_the_env_file_that_cannot_be_read_is_told(workplace: Workplace) -> None:
+    env = workplace.folder / ".env"
+    lines = env.read_text().count("\n")
+    env.write_text(env.read_text() + 'LSE_DATA_DIR="/days\n')
+
+    found = findings(workplace)
+
+    assert found[".env"]["level"] == "problem"
+    assert f"line {lines + 1}" in found[".env"]["text"]
+
+
 def test_with_everything_in_order_nothing_is_in_the_way(workplace: Workplace) -> None:
     set_variable(workplace, "LSE_SCHEDULES", "on")
 

@@ -4,6 +4,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,11 +21,19 @@ _NO_SPACE: Final = 200_000_000
 
 
 def check_env_file(path: Path) -> Finding:
-    """Whether there is a `.env`, for its owner's eyes only."""
+    """Whether there is a `.env` of which each line can be read, for its owner's eyes only."""
+    from dotenv.parser import parse_stream
+
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
         return warning(".env", f"There is none in {path.parent}.", "Run lse init, or set the variables.")
+    broken: list[str] = []
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:  # told by who reads it
+        broken += [str(one.original.line) for one in parse_stream(file) if one.error]
+    if broken:
+        text = f"{path}: what begins in line {', '.join(broken)} cannot be read; it counts as not set."
+        return problem(".env", text, "Write NAME=value, and close each quotation mark.")
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return warning(
             ".env", f"{path} (mode {mode:04o}) can be read by others; it holds the key.", f"chmod 600 {path}"
