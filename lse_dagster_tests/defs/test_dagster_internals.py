@@ -35,7 +35,7 @@ from lse_dagster.defs.dagster_internals import (
         (dg.DagsterInstance, "report_dagster_event report_run_canceling report_run_canceled all_logs"),
         (EventLogStorage, "get_asset_check_partition_info get_asset_check_execution_history"),
         (EventLogStorage, "get_pool_limits set_concurrency_slots free_concurrency_slots_for_run"),
-        (EventLogStorage, "get_concurrency_info get_maximum_record_id"),
+        (EventLogStorage, "get_concurrency_info get_maximum_record_id get_latest_materialization_events"),
     ],
 )
 def test_dagster_has_what_we_rest_on(owner: type, names: str) -> None:

@@ -42,6 +42,8 @@ class Position:
     check_event: int
     danger_event: int = -1
     """-1: a cursor of before dangers were read by themselves. What was found until then was told."""
+    last_event: int = -1
+    """Of any kind, when the checks were read. While it is the last, none of their thousands is asked for."""
 
 
 _Position = TypeVar("_Position", bound=Position)
@@ -81,7 +83,8 @@ class Alerts:
 
     def entered(self, ledger: Ledger, position: _Position, now: datetime) -> tuple[Ledger, _Position]:
         """The ledger with what happened after a position, and the position after that."""
-        position = self._as_far_as_there_is(position)
+        last = self._instance.event_log_storage.get_maximum_record_id() or 0
+        position = _as_far_as_there_is(position, last)
         for record in self._ended_runs(position):
             kind = record.event_log_entry.dagster_event_type
             if kind is dg.DagsterEventType.RUN_FAILURE:
@@ -92,19 +95,9 @@ class Alerts:
             project = next((one for one in self._projects if run is not None and one.owns(run)), None)
             if run is not None and project is not None:
                 ledger = self._with_run(ledger, project, run, record.event_log_entry.user_message, now)
-        return self._with_checks(ledger, position, now)
-
-    def _as_far_as_there_is(self, position: _Position) -> _Position:
-        """SQLite gives the last ids again once somebody has deleted the runs that had them.
-
-        Not of checks: their results outlive their runs, and would be told again.
-        """
-        last = self._instance.event_log_storage.get_maximum_record_id() or 0
-        return replace(
-            position,
-            run_event=min(position.run_event, last),
-            danger_event=min(position.danger_event, last),
-        )
+        if last == position.last_event:
+            return ledger, position
+        return self._with_checks(ledger, replace(position, last_event=last), now)
 
     def _ended_runs(self, position: Position) -> Iterator[dg.EventLogRecord]:
         """In their order, so that what worked after it failed works."""
@@ -232,6 +225,16 @@ def _recorded_cause(metadata: Mapping[str, dg.MetadataValue]) -> str | None:
     """The cause that was recorded with a failure; None of errors that nobody foresaw, and of old ones."""
     found = metadata.get(CAUSE_METADATA)
     return str(found.value) if found is not None else None
+
+
+def _as_far_as_there_is(position: _Position, last: int) -> _Position:
+    """SQLite gives the last ids again once somebody has deleted the runs that had them.
+
+    Not of checks: their results outlive their runs, and would be told again.
+    """
+    return replace(
+        position, run_event=min(position.run_event, last), danger_event=min(position.danger_event, last)
+    )
 
 
 def _failure(cause: str, item: Item, words: Words) -> Failure:

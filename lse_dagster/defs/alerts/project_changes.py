@@ -61,8 +61,10 @@ def tell_of_change(
 def _ids(instance: dg.DagsterInstance, projects: Sequence[ArchivedProject]) -> dict[str, str]:
     """The ids that LangSmith said at the last fetches."""
     found = {}
-    for project in projects:
-        last = instance.get_latest_materialization_event(project.key("raw_runs"))
+    keys = {project: project.key("raw_runs") for project in projects}
+    events = instance.event_log_storage.get_latest_materialization_events(keys.values())
+    for project, key in keys.items():
+        last = events.get(key)
         materialization = last.asset_materialization if last is not None else None
         metadata = materialization.metadata if materialization is not None else {}
         value = metadata.get(PRESENT_ID_METADATA)

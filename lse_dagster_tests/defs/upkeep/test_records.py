@@ -2,13 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
 import pytest
-import sqlalchemy
 
 from lse_dagster.calendar.days import CheckResults
 from lse_dagster.calendar.inventory import local_days
@@ -20,6 +18,7 @@ from lse_dagster.defs.upkeep.records import Records, latest_checks
 from lse_dagster_tests.defs.upkeep.test_order import PASSED
 from lse_dagster_tests.defs.upkeep.test_scope import told
 from lse_dagster_tests.worlds.place import DAY, Place, at
+from lse_dagster_tests.worlds.queries import queries
 from lse_dagster_tests.worlds.webhook_receiver import Receiver
 
 
@@ -123,21 +122,6 @@ def settled() -> Iterator[dg.DagsterInstance]:
             counted = dg.AssetCheckEvaluation(key, RUN_COUNT.name, True, owner, partition=day)
             instance.report_runless_asset_event(counted)
         yield instance
-
-
-@contextmanager
-def queries() -> Iterator[list[str]]:
-    """What the databases of this process are asked meanwhile."""
-    asked: list[str] = []
-
-    def note(*event: object) -> None:
-        asked.append(str(event[2]))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-    try:
-        yield asked
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("days", [DAYS[:2], DAYS])
