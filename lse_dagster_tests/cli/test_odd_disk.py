@@ -76,7 +76,8 @@ def expect_three_parts(finished: Finished) -> None:
     assert "should not" not in finished.stderr, finished.stderr
     assert "nobody foresaw" not in finished.stdout + finished.stderr, finished.stdout + finished.stderr
     if finished.returncode:
-        assert re.search(r"^Error: .+\nWhy:   .+\nNext:  .+", finished.stderr, re.MULTILINE), finished
+        said = r"^(Error: .+\nWhy:   .+\nNext:  .+|Problem: .+: .+ Next: .+)"
+        assert re.search(said, finished.stderr, re.MULTILINE), finished
 
 
 @pytest.mark.slow
