@@ -1,7 +1,8 @@
 """`lse status` on the sandbox: what a person sees of days that are right, and of days that are not."""
 
 import shutil
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -189,13 +190,22 @@ def test_every_configured_project_has_a_line_and_commands_name_one_that_is_not_t
 
 
 @pytest.mark.parametrize(
-    ("there", "is_to_come_here"), [("2025-08-31T12:00:00+00:00", False), ("2131-01-02T12:00:00+00:00", True)]
+    ("there", "is_to_come_here"),
+    [
+        (lambda now: datetime(2025, 8, 31, 12, tzinfo=UTC), False),
+        (lambda now: now + timedelta(days=400), True),
+    ],
+    ids=["behind", "ahead"],
 )
 def test_days_and_the_word_yesterday_go_by_langsmiths_clock_and_a_wrong_one_of_this_machine_is_told(
-    archived: Workplace, langsmith_sandbox: ControlClient, there: str, is_to_come_here: bool
+    archived: Workplace,
+    langsmith_sandbox: ControlClient,
+    there: Callable[[datetime], datetime],
+    is_to_come_here: bool,
 ) -> None:
-    yesterday = date.fromisoformat(there[:10]) - timedelta(days=1)
-    langsmith_sandbox.settings(now=there)
+    moment = there(datetime.now(UTC))
+    yesterday = moment.date() - timedelta(days=1)
+    langsmith_sandbox.settings(now=moment.isoformat())
 
     finished = archived.lse("status", "--json")
     verified = archived.lse("verify", "--date", f"{DATE}..yesterday", "--project", "none")

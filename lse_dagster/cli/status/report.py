@@ -69,7 +69,8 @@ def print_status(report: StatusReport) -> None:
     console.print(_calendar(report.project, report.month))
     for day in report.month.days:
         if day.day in report.month.dates_of_several:
-            console.print(f"  {_label(report.month, day)}: the project with the id {day.project_id or '?'}")
+            whose = f"  {_label(report.month, day)}: the project with the id {day.project_id or '?'}"
+            console.print(whose, soft_wrap=True)
     for overview in report.overviews:
         console.print(_overview_line(overview), soft_wrap=True)
     _print_gaps(report)
