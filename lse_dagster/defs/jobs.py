@@ -39,7 +39,10 @@ def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
         project.job_name("restore"),
         selection=dg.AssetSelection.assets(project.key("raw_runs")),
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
-        description="Google Drive -> day folder, for one UTC day: every hash verified first.",
+        description="Google Drive -> day folder, every hash verified first. To restore a month: 1. "
+        "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under *Runs*. "
+        "Days that are not on Drive would fail here; in a terminal they are skipped: "
+        "`lse archive restore --project NAME --date A..B`.",
         tags=project.run_tags("restore"),
     )
 

@@ -199,9 +199,9 @@ def files_in(
 ) -> Iterator[DriveFile]:
     """The live binary files in these folders; with a name, only those that are called exactly so.
 
-    What was put there lately is asked for by its id where the list lacks it, and always where a name is
-    given: lists lag behind. Raises `DriveUnavailable` for one of that name whose checksum is not known yet:
-    to overlook it would make a twin of it.
+    What was put there lately is asked for by its id where the list lacks it or its checksum, and always
+    where a name is given: lists lag behind. Raises `DriveUnavailable` for one of that name whose checksum is
+    not known yet: to overlook it would make a twin of it.
     """
     if not folder_ids:
         return
@@ -212,7 +212,7 @@ def files_in(
     known = _known_in(operation, folder_ids, name)
     for found in search(operation, query, FileDescription, fields=FIELDS, drive_id=root.drive_id):
         if found.id in known:
-            if name is not None:
+            if name is not None or lacks_checksum(found):
                 continue
             del known[found.id]
         if name is None or found.name == name:  # Drive compares names loosely

@@ -44,6 +44,16 @@ def test_what_was_made_is_found_in_the_next_process_though_lists_lag(
         assert second.find(folder, "b.zip") is None
 
 
+def test_a_list_that_lags_behind_a_checksum_hides_nothing_that_was_made(
+    drive: DriveArchive, person: Person, drive_sandbox: ControlClient, folder: str, local: Local
+) -> None:
+    made = drive.upload(local(b"content"), folder=folder, name="a.zip").file
+    described = {name: value for name, value in person.get(made.id).items() if "Checksum" not in name}
+    drive_sandbox.fault(method="GET", path="/files$", status=200, body={"files": [described]}, times=2)
+
+    assert list(drive.list(folder)) == [made]
+
+
 def test_what_was_made_is_not_made_again_though_lists_lag(
     process: Callable[[], DriveArchive],
     person: Person,

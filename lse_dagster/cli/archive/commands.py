@@ -1,6 +1,6 @@
 """The commands of `lse archive`: options in, an `Invocation` run. What is slow is imported when needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +20,6 @@ from lse_dagster.cli.terminal.options import (
 if TYPE_CHECKING:
     from lse_dagster.cli.archive.display import OutputForm
     from lse_dagster.cli.archive.invocation import Invocation
-    from lse_dagster.cli.archive.plan import Copies
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -55,7 +54,7 @@ def archive(
     With --json each day is one line on stdout when it has ended:
 
     \b
-      {"project", "date", "status": "done" | "failed", "run_id",
+      {"project", "date", "status": "done" | "failed" | "absent", "run_id",
        "steps":  [{"step", "metadata": {...}}],
        "checks": [{"step", "check", "passed", "warning", "description", "metadata"}],
        "error":  null | {"what", "why", "next"}}
@@ -148,7 +147,8 @@ def restore(
 ) -> None:
     """Bring days back from Google Drive, verified before they take their place.
 
-    Without dates: every day that is on Drive. Asks before it replaces a local day. Where a project was
+    Without dates: every day that is on Drive. Days of a range that are not there are told (`absent` with
+    --json) and left alone; it fails if none is. Asks before it replaces a local day. Where a project was
     deleted and made again under its name, the day of the present one; --project-id names the other.
 
     \b
@@ -164,21 +164,8 @@ def restore(
         dates = DateRange(start_date, end_date)
     invocation = _invocation(project, force, as_json, quiet, several=dates is None or len(dates) > 1)
     copies = invocation.copies(project_id)
-    days = list(dates) if dates else _days_on_drive(invocation, copies, start_date, end_date)
-    invocation.run(invocation.planner.restore(days, copies, project_id))
-
-
-def _days_on_drive(
-    invocation: "Invocation", copies: "Copies", first: date | None, last: date | None
-) -> Sequence[date]:
-    from lse_dagster.cli.archive.plan import NothingOnDrive
-
-    days = [
-        day for day in sorted(copies) if (first is None or day >= first) and (last is None or day <= last)
-    ]
-    if not days:
-        raise NothingOnDrive(invocation.project)
-    return days
+    on_drive = [day for day in sorted(copies) if (start_date or day) <= day <= (end_date or day)]
+    invocation.restore(list(dates or on_drive), copies, project_id)
 
 
 def _invocation(

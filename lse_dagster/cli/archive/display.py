@@ -30,7 +30,8 @@ def day_document(outcome: DayOutcome) -> bytes:
         {
             "project": outcome.project,
             "date": outcome.day,
-            "status": "done" if error is None else "failed",
+            # What is not on Drive gets no run.
+            "status": "failed" if error else "done" if outcome.run_id else "absent",
             "run_id": outcome.run_id,
             "steps": [{"step": done.step, "metadata": done.metadata} for done in outcome.steps],
             "checks": [

@@ -3,14 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from lse_dagster.cli.archive.display import OutputForm, choose_display
-from lse_dagster.cli.archive.plan import Copies, Planner
+from lse_dagster.cli.archive.display import JsonLines, OutputForm, choose_display
+from lse_dagster.cli.archive.plan import Copies, NothingOnDrive, Planner
 from lse_dagster.cli.environment import load_settings
 from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
-from lse_dagster.cli.terminal.console import stderr
+from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.errors import StepsFailed, print_error
 from lse_dagster.cli.terminal.group import debug_wanted
 from lse_dagster.cli.terminal.options import choose_project
@@ -78,18 +79,36 @@ class Invocation:
             )
             return {}
 
-    def run(self, plans: Sequence[DayPlan]) -> None:
+    def restore(self, days: Sequence[date], copies: Copies, project_id: str) -> None:
+        """Run those of the days that have a copy. Of the others Dagster hears nothing, so nothing turns red.
+
+        Raises `NothingOnDrive` if none has one, `NotOnDrive` for a single day; else as `run`.
+        """
+        from lse_dagster.steps.restore import NotOnDrive
+
+        absent = [day for day in days if day not in copies]
+        there = [day for day in days if day in copies]
+        plans = self.planner.restore(there, copies, project_id) if there else []
+        alone = [NotOnDrive(self.project, day, project_id) for day in absent if len(days) == 1]
+        if self.form == "json":
+            for day in absent:
+                JsonLines().end_day(DayOutcome(self.project, DayPlan(day, {}), None, errors=tuple(alone)))
+        if not there:
+            raise alone[0] if alone else NothingOnDrive(self.project)
+        self.run(plans, absent)
+
+    def run(self, plans: Sequence[DayPlan], absent: Sequence[date] = ()) -> None:
         """Run the days in order, showing each. Raises `StepsFailed` at the end if one failed.
 
         A day that fails by itself does not keep the others from their turn; what would fail every day ends
-        the command at once.
+        the command at once. `absent`: what was asked for and is not on Drive, told in one line at the end.
         """
         from lse_dagster.cli.running.instance import open_instance
         from lse_dagster.cli.running.runner import DayRunner
         from lse_dagster.defs.running.living_runs import end_killed_runs
 
         display = choose_display(self.form, self.project, [plan.day for plan in plans])
-        failed = []
+        done, failed = 0, []
         with open_instance() as instance:
             end_killed_runs(instance)
             runner = DayRunner(self.settings, self.project, instance, display)
@@ -103,8 +122,12 @@ class Invocation:
                         failed.append(outcome)
                         if not outcome.concerns_one_day:
                             break
+                    else:
+                        done += 1
             finally:
                 display.close()
+        if absent and self.form == "human":
+            _print_absent(done, absent)
         if failed:
             _print_what_is_left(plans, failed)
             raise StepsFailed
@@ -114,6 +137,14 @@ def _print_failure(error: ArchiveError, trace: str) -> None:
     if debug_wanted():
         stderr().print(trace, markup=False, soft_wrap=True)
     print_error(error)
+
+
+def _print_absent(restored: int, absent: Sequence[date]) -> None:
+    from lse_dagster.defs.upkeep.dangers import in_rows
+
+    are = "is" if len(absent) == 1 else "are"
+    text = f"{restored:,} restored; {len(absent):,} {are} not on Drive: {in_rows(absent)}."
+    stdout().print(text, markup=False, soft_wrap=True)
 
 
 def _print_what_is_left(plans: Sequence[DayPlan], failed: Sequence[DayOutcome]) -> None:

@@ -1,7 +1,6 @@
 """`lse archive` as scripts and other programs meet it: pipes, JSON, exit codes, Dagster's instance."""
 
 import re
-import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -95,23 +94,22 @@ def test_json_is_one_document_per_day_and_a_failed_day_keeps_no_other_from_its_t
     workplace: Workplace,
 ) -> None:
     workplace.add_runs(2)
-    assert workplace.lse("archive", "--date", str(DATE)).returncode == 0
-    shutil.rmtree(workplace.days.day_path(workplace.project, DATE))
+    assert workplace.lse("archive", "fetch", "--date", str(DATE)).returncode == 0
 
-    finished = workplace.lse("archive", "restore", "--date", f"2025-08-28..{DATE}", "--json")
+    finished = workplace.lse("archive", "zip", "--date", f"2025-08-28..{DATE}", "--json")
 
-    missing, restored = documents(finished)
+    missing, zipped = documents(finished)
     assert finished.returncode == 1
     assert (missing["date"], missing["status"], missing["steps"]) == ("2025-08-28", "failed", [])
-    assert "is not in the Drive folder" in missing["error"]["why"]
-    assert (restored["date"], restored["status"], restored["error"]) == (str(DATE), "done", None)
-    assert restored["project"] == workplace.project
-    assert restored["steps"][0]["step"] == "restore"
-    assert restored["steps"][0]["metadata"]["runs"] == 2
-    assert {check["check"]: check["passed"] for check in restored["checks"]} == dict.fromkeys(
-        check_names("raw_runs"), True
+    assert "lse archive restore --date 2025-08-28" in missing["error"]["next"]
+    assert (zipped["date"], zipped["status"], zipped["error"]) == (str(DATE), "done", None)
+    assert zipped["project"] == workplace.project
+    assert zipped["steps"][0]["step"] == "zip"
+    assert zipped["steps"][0]["metadata"]["action"] == "built"
+    assert {check["check"]: check["passed"] for check in zipped["checks"]} == dict.fromkeys(
+        check_names("day_zip"), True
     )
-    assert restored["run_id"] == workplace.latest_run().run_id
+    assert zipped["run_id"] == workplace.latest_run().run_id
     assert "Failed: 2025-08-28." in finished.stderr
     assert "Traceback" not in finished.stderr
 
