@@ -58,8 +58,8 @@ class Person:
         self.files: Any = build(document, http=http).files()
         self.revisions: Any = build(document, http=http).revisions()
 
-    def make_folder(self, name: str, parent: str) -> str:
-        body = {"name": name, "mimeType": FOLDER_TYPE, "parents": [parent]}
+    def make_folder(self, name: str, parent: str, **more: str) -> str:
+        body = {"name": name, "mimeType": FOLDER_TYPE, "parents": [parent], **more}
         return str(self.files.create(body=body, supportsAllDrives=True).execute()["id"])
 
     def make_file(self, name: str, parent: str, content: bytes) -> str:

@@ -153,7 +153,8 @@ def test_two_live_files_of_one_name_are_named_and_never_chosen_between(
 def test_files_in_twin_folders_are_all_seen_and_new_ones_go_to_the_oldest(
     drive: DriveArchive, person: Person, root_id: str, folder: str, local: Local
 ) -> None:
-    older, younger = person.make_folder(folder, root_id), person.make_folder(folder, root_id)
+    younger = person.make_folder(folder, root_id)
+    older = person.make_folder(folder, root_id, createdTime="2025-08-01T00:00:00.000Z")
     person.make_file("a.zip", older, b"a")
     in_younger = person.make_file("b.zip", younger, b"b")
 
