@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -93,8 +92,9 @@ def clean_environment() -> Iterator[None]:
 def langsmith_clock(settings: "Settings") -> "LangSmithClock":
     """LangSmith's clock: asked without a key, in five seconds at most."""
     from lse_dagster.langsmith.clock import LangSmithClock
+    from lse_dagster.run.times import utc_now
 
-    return LangSmithClock(settings.langsmith.endpoint, lambda: datetime.now(UTC))
+    return LangSmithClock(settings.langsmith.endpoint, utc_now)
 
 
 _READ_SECONDS = 10.0

@@ -1,7 +1,6 @@
 """`lse migrate`: the data directory of the first system, brought into days of ours; what is told of it."""
 
 import json
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -142,6 +141,7 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     from lse_dagster.cli.environment import load_settings
     from lse_dagster.cli.terminal.errors import StepsFailed
     from lse_dagster.cli.terminal.options import choose_project
+    from lse_dagster.run.times import utc_now
     from lse_dagster.steps.first_system.migrate import migrate_day, plan_migration
     from lse_dagster.steps.union import take_as_it_is
 
@@ -152,7 +152,7 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     plan = plan_migration(source or settings.data_dir, store, name)
     report.begin(plan)
     for day in () if dry_run else plan.files:
-        allow = partial(take_as_it_is, places=places, overwrite="superset", now=lambda: datetime.now(UTC))
+        allow = partial(take_as_it_is, places=places, overwrite="superset", now=utc_now)
         report.day(migrate_day(plan, store, day, allow=allow))
     report.end(plan)
     if report.something_left:

@@ -29,8 +29,6 @@ from lse_dagster.net.backoff import IN_PASSING, Backoff
 from lse_dagster.net.limiter import RatesName
 from lse_dagster.steps.places import Places
 
-"""For a look at Drive without which a step can do."""
-
 _Settings = TypeVar("_Settings")
 
 

@@ -22,7 +22,6 @@ from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, TOKEN_VARIABLE, o
 from lse_dagster.net.backoff import IN_PASSING, Backoff
 from lse_dagster.net.limiter import RateLimiter
 
-"""Somebody waits for the answer."""
 _TIMEOUT = 30.0
 _MY_DRIVE = FolderAddress("root")
 

@@ -5,6 +5,7 @@ All of them are UTC; nothing here ever uses the local time zone.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -64,6 +65,18 @@ def date_of_key(text: str | None) -> date | None:
         return parse_date(text) if text else None
     except InvalidDate:
         return None
+
+
+def in_rows(days: Iterable[date | str], to: str = "..") -> list[str]:
+    """Days in order, those that follow each other as `first..last`. A text that is no date stands alone."""
+    rows: list[list[str]] = []
+    for text in map(str, days):
+        day = date_of_key(text)
+        if rows and day is not None and rows[-1][-1] == str(day - timedelta(days=1)):
+            rows[-1].append(text)
+        else:
+            rows.append([text])
+    return [row[0] if len(row) == 1 else f"{row[0]}{to}{row[-1]}" for row in rows]
 
 
 def parse_time(text: str) -> datetime | None:

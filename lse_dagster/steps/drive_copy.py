@@ -89,13 +89,11 @@ def hold_copies(
 
 
 def _described(copies: Mapping[date, Sequence[DriveFile]], project: str) -> dict[date, DriveCopy]:
-    return {
-        day: replace(latest, others=tuple(others))
+    described = {
+        day: [DriveCopy(file.size, file.web_view_link, hash_of(file, project)) for file in files]
         for day, files in copies.items()
-        for latest, *others in [
-            [DriveCopy(file.size, file.web_view_link, hash_of(file, project)) for file in files]
-        ]
     }
+    return {day: replace(latest, others=tuple(others)) for day, (latest, *others) in described.items()}
 
 
 def _copies_among(files: Iterable[DriveFile], project: str) -> dict[date, list[DriveFile]]:

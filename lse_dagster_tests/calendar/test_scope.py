@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lse_dagster.calendar.scope import Scope
-from lse_dagster.defs.upkeep.dangers import in_rows, told_of_scope
+from lse_dagster.defs.upkeep.dangers import told_of_scope
+from lse_dagster.run.times import in_rows
 
 NOW = datetime(2025, 8, 20, 6, tzinfo=UTC)
 TODAY = NOW.date()
@@ -32,7 +33,7 @@ def test_what_other_settings_leave_out_is_told_with_each_day(before: Scope, scop
 
     assert (told is not None) == (bool(days) or scope.first > max(before.first, TODAY))
     if told is not None and days:
-        assert in_rows(days) in told.why
+        assert ", ".join(in_rows(days)) in told.why
         assert len(told.days) in (0, len(days))
 
 
@@ -48,7 +49,7 @@ def test_settings_that_stay_or_ask_for_more_are_nothing_to_tell(scope: Scope) ->
 @given(st.sets(near))
 def test_days_in_a_row_are_one_range_and_no_day_is_left_out(days: set[date]) -> None:
     found: set[date] = set()
-    for row in filter(None, in_rows(sorted(days)).split(", ")):
+    for row in in_rows(sorted(days)):
         first, _, last = row.partition("..")
         day = date.fromisoformat(first)
         while day <= date.fromisoformat(last or first):

@@ -17,6 +17,7 @@ from lse_dagster.cli.terminal.group import debug_wanted
 from lse_dagster.cli.terminal.options import choose_project
 from lse_dagster.cli.terminal.questions import Questioner
 from lse_dagster.errors import ArchiveError
+from lse_dagster.run.times import in_rows
 
 if TYPE_CHECKING:
     from lse_dagster.settings import Settings
@@ -140,10 +141,8 @@ def _print_failure(error: ArchiveError, trace: str) -> None:
 
 
 def _print_absent(restored: int, absent: Sequence[date]) -> None:
-    from lse_dagster.defs.upkeep.dangers import in_rows
-
     are = "is" if len(absent) == 1 else "are"
-    text = f"{restored:,} restored; {len(absent):,} {are} not on Drive: {in_rows(absent)}."
+    text = f"{restored:,} restored; {len(absent):,} {are} not on Drive: {', '.join(in_rows(absent))}."
     stdout().print(text, markup=False, soft_wrap=True)
 
 

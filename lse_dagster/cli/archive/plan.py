@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from lse_dagster.drive.file import DriveFile
     from lse_dagster.settings import Settings
 
-if TYPE_CHECKING:
-    from lse_dagster.drive.file import DriveFile
-
 
 def describe_local(day: DayFolder) -> str:
     """The local day: how much, fetched when, where."""

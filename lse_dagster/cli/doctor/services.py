@@ -1,11 +1,12 @@
 """What the doctor asks LangSmith and Google Drive: a few requests, none of them with much patience."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from lse_dagster.cli.doctor.finding import Finding, good, problem, problem_of, warning
 from lse_dagster.cli.environment import connect_langsmith
 from lse_dagster.errors import ArchiveError
+from lse_dagster.run.times import utc_now
 
 if TYPE_CHECKING:
     from lse_dagster.drive.status import ArchiveFolder
@@ -47,7 +48,7 @@ def check_key(settings: "Settings") -> Finding:
 
 def check_projects(settings: "Settings") -> list[Finding]:
     """Whether LangSmith has every project of LSE_PROJECTS."""
-    idle = settings.idle(datetime.now(UTC).date())
+    idle = settings.idle(utc_now().date())
     if idle is not None and not settings.projects:
         return [problem_of("projects", idle)]
     impossible = {one.name: one for one in settings.impossible_projects()}

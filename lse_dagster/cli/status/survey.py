@@ -133,7 +133,7 @@ def _check_results(
 
     if not dagster_home().exists():
         return {project: {} for project in here}
-    from lse_dagster.defs.upkeep.records import latest_checks
+    from lse_dagster.defs.upkeep.check_results import latest_checks
 
     with open_instance() as instance:
         return latest_checks(instance, settings, here)

@@ -5,13 +5,13 @@ Over by LangSmith's clock, which is asked only where it may matter: this machine
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import click
 from click.shell_completion import CompletionItem
 
 from lse_dagster.cli.terminal.names import local_dates
-from lse_dagster.run.times import InvalidDate, parse_date
+from lse_dagster.run.times import InvalidDate, parse_date, utc_now
 
 _ONE_DAY = timedelta(days=1)
 _SEPARATOR = ".."
@@ -40,7 +40,7 @@ class DateRange:
 
 def utc_today() -> date:
     """The UTC date now, by this machine."""
-    return datetime.now(UTC).date()
+    return utc_now().date()
 
 
 def langsmith_today() -> date:

@@ -3,13 +3,13 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from itertools import groupby
 from typing import Final
 
 from msgspec.structs import replace
 
 from lse_dagster.defs.alerts.ledger import Cause, Item, Telling, Words
+from lse_dagster.run.times import in_rows
 
 _HEAD: Final = "LangSmith archive: "
 _MOST_CAUSES: Final = 10
@@ -61,31 +61,12 @@ def places(of: Iterable[Item | Words]) -> str:
     ranges = [
         (project, text)
         for project, group in groupby(sorted(days), key=lambda place: place[0])
-        for text in _ranges([day for _, day in group])
+        for text in in_rows((day for _, day in group), " to ")
     ]
     shown = groupby(ranges[:_MOST_RANGES], key=lambda one: one[0])
     found = [f"{project} {', '.join(text for _, text in group)}".strip() for project, group in shown]
     more = len(ranges) - _MOST_RANGES
     return "; ".join(found) + (f"; and {more:,} more" if more > 0 else "")
-
-
-def _ranges(days: Sequence[str]) -> Iterator[str]:
-    """Ascending days, those that follow each other as `first to last`. A partition may be no date."""
-    first = last = days[0]
-    for day in days[1:]:
-        if day == _next(last):
-            last = day
-            continue
-        yield first if first == last else f"{first} to {last}"
-        first = last = day
-    yield first if first == last else f"{first} to {last}"
-
-
-def _next(day: str) -> str | None:
-    try:
-        return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _about(words: Words) -> str:

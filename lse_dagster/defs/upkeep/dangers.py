@@ -1,13 +1,14 @@
 """What people are told of days that are lost or about to be; the days of one text are in order."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from lse_dagster.calendar.rules import Danger, Rule
 from lse_dagster.calendar.scope import Scope
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.upkeep.ops import DangerConfig
+from lse_dagster.run.times import in_rows
 
 _IF_NOT_MEANT: Final = "If that is not meant, correct it in .env, then restart the code server."
 
@@ -23,7 +24,7 @@ def told_of_days(
 ) -> DangerConfig:
     """A danger that is the same for all of the days."""
     one, first = len(days) == 1, rule.expires(days[0])
-    which = "The day" if one else f"{len(days):,} days ({in_rows(days)})"
+    which = "The day" if one else f"{len(days):,} days ({', '.join(in_rows(days))})"
     it, this = ("it", "this day") if one else ("them", "these days")
     deletes = f"LangSmith {'deleted' if now >= first else 'deletes'} {it}"
     deletes = f"{deletes} from {first:%Y-%m-%d %H:%M} UTC on."
@@ -75,21 +76,12 @@ def told_of_scope(
         return None
     if left_out:
         days = f"{len(left_out):,} days" if len(left_out) > 1 else "1 day"
-        changes.append(f"Neither here nor on Drive, and not fetched any more: {days} ({in_rows(left_out)}).")
+        changes.append(
+            f"Neither here nor on Drive, and not fetched any more: {days} ({', '.join(in_rows(left_out))})."
+        )
     if begins_later:
         changes.append("Until then no day is archived.")
     return _of_drive(left_out, " ".join(changes), _IF_NOT_MEANT)
-
-
-def in_rows(days: Sequence[date]) -> str:
-    """Days in order, those in a row as `first..last`."""
-    rows: list[list[date]] = []
-    for day in days:
-        if rows and day - rows[-1][-1] == timedelta(days=1):
-            rows[-1].append(day)
-        else:
-            rows.append([day])
-    return ", ".join(str(row[0]) if len(row) == 1 else f"{row[0]}..{row[-1]}" for row in rows)
 
 
 def _of_drive(days: Sequence[date], why: str, next_step: str) -> DangerConfig:

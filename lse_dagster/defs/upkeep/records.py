@@ -4,26 +4,24 @@ The reconciliation remembers nothing itself; what was done, and when, is read he
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
-from lse_dagster.calendar.days import CheckResults
 from lse_dagster.calendar.evidence import Recorded
 from lse_dagster.calendar.inventory import LocalDay
 from lse_dagster.day.whole import latest_date
-from lse_dagster.defs.check_table import CHECKS, DAY_CHECKS, RETENTION, RUN_COUNT
+from lse_dagster.defs.check_table import DAY_CHECKS, RUN_COUNT
 from lse_dagster.defs.dagster_internals import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as COMPLETED,
 )
 from lse_dagster.defs.dagster_internals import (
     NOT_FINISHED_STATUSES,
     AssetCheckExecutionRecordStatus,
-    AssetCheckPartitionInfo,
     PartitionKeyFilter,
 )
 from lse_dagster.defs.failure import error_of_result
@@ -35,9 +33,8 @@ from lse_dagster.defs.own_records import (
     metadata_of,
     recorded_owner,
 )
-from lse_dagster.defs.project import ArchivedProject, archived_projects
+from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.run.times import date_of_key, iso_z, parse_time
-from lse_dagster.settings import Settings
 
 COUNTED_AT_METADATA = "counted_at"
 """On a result of the count check: when the reconciliation asked LangSmith."""
@@ -114,7 +111,7 @@ class Records:
         found: dict[date, datetime] = {}
         for record in self._instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES))):
             run = record.dagster_run
-            since = _requested_at(run) or record.create_timestamp
+            since = parse_time(run.tags.get(_REQUESTED_AT, "")) or record.create_timestamp
             # One that began in the future did so by a wrong clock.
             if self._project.owns(run) and abs(now - since) < _BUSY_FOR:
                 day = date_of_key(run.tags.get(_PARTITION))  # anybody can report another key by hand
@@ -128,8 +125,8 @@ class Records:
         together = step_name_of_many(self._project, what)
         told: dict[date, datetime] = {}
         for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*alone, together]})):
-            at = _requested_at(run)
-            if at is None or not _was_asked_for_by(run, now):
+            at = _requested_at(run, now)
+            if at is None:
                 continue
             if run.status in _CAME_TO_NOTHING and now - at >= _TOLD_AGAIN_AFTER:
                 continue
@@ -145,8 +142,7 @@ class Records:
         """
         found: dict[str, list[datetime]] = {step: [] for step in steps}
         for run in self._instance.get_runs(dg.RunsFilter(tags={_STEP: [*steps]})) if steps else ():
-            at = _requested_at(run)
-            if at is not None and _was_asked_for_by(run, now):
+            if (at := _requested_at(run, now)) is not None:
                 found[run.tags[_STEP]].append(at)
         return {step: sorted(times) for step, times in found.items()}
 
@@ -255,23 +251,20 @@ def _days_told(run: dg.DagsterRun) -> Iterator[str]:
         yield from op["config"].get("days", ())
 
 
-def _requested_at(run: dg.DagsterRun) -> datetime | None:
-    return parse_time(run.tags.get(_REQUESTED_AT, ""))
+def _requested_at(run: dg.DagsterRun, now: datetime) -> datetime | None:
+    """When a run was asked for; None of one of later than now: by a wrong clock, and maybe for nothing."""
+    at = parse_time(run.tags.get(_REQUESTED_AT, ""))
+    return at if at is not None and at <= latest_date(now) else None
 
 
-def _was_asked_for_by(run: dg.DagsterRun, now: datetime) -> bool:
-    """Not if that was later than now: by a wrong clock, and maybe for nothing."""
-    at = _requested_at(run)
-    return at is None or at <= latest_date(now)
-
-
-def _evaluation(event: dg.EventLogEntry) -> dg.AssetCheckEvaluation:
+def evaluation_of(event: dg.EventLogEntry) -> dg.AssetCheckEvaluation:
+    """What a completed result of a check says."""
     return event.get_dagster_event().asset_check_evaluation_data
 
 
 def _owned_result(event: dg.EventLogEntry, owner: Owner, day: date, run_id: str) -> CheckRecord | None:
     """A result that is the owner's. One that names no project is believed if it is of the run `run_id`."""
-    evaluation = _evaluation(event)
+    evaluation = evaluation_of(event)
     unnamed = recorded_owner(evaluation.metadata) is None
     if not ((event.run_id == run_id) if unnamed else owner.owns(evaluation.metadata, day)):
         return None
@@ -298,120 +291,3 @@ def _number(value: dg.MetadataValue | None) -> int:
 
 def _time(value: dg.MetadataValue | None) -> datetime | None:
     return parse_time(value.value) if value is not None and isinstance(value.value, str) else None
-
-
-_PER_QUERY: Final = 500
-_COUNTS: Final = {check.name for check in CHECKS if check.asks == "LangSmith"}
-
-
-def latest_checks(
-    instance: dg.DagsterInstance, settings: Settings, here: Mapping[str, Mapping[date, LocalDay]]
-) -> dict[str, Mapping[date, CheckResults]]:
-    """Each project's days that were checked at least once. `settings` names all the projects.
-
-    `here`: the projects that are wanted, and what lies here of them.
-    """
-    return {
-        name: _of_project(instance, Owner(project, here[name]))
-        for project in archived_projects(settings.projects)
-        if (name := project.name) is not None and name in here
-    }
-
-
-def _of_project(instance: dg.DagsterInstance, owner: Owner) -> dict[date, CheckResults]:
-    """Of other keys than its own, from another order of `LSE_PROJECTS`, what was not written since."""
-    own, *others = owner.project.all_keys("raw_runs")
-    found = _under(instance, owner, own.path[:-1])
-    for key in others:
-        elsewhere = _under(instance, owner, key.path[:-1])
-        left = elsewhere.keys() - found.keys()
-        written = latest_materializations(instance, "raw_runs", left, owner)
-        for day in left:
-            since = day in written and written[day].asset_key == own
-            found[day] = replace(elsewhere[day], current=elsewhere[day].current and not since)
-    return found
-
-
-def _under(instance: dg.DagsterInstance, owner: Owner, prefix: Sequence[str]) -> dict[date, CheckResults]:
-    """What the checks said whose keys have the prefix, where it is about the owner's days.
-
-    Only those that say whether a day is right, and was whole; the other warnings are of its content.
-    """
-    keys = {
-        dg.AssetCheckKey(dg.AssetKey([*prefix, check.asset]), check.name)
-        for check in CHECKS
-        if not check.warns or check is RETENTION
-    }
-    infos = instance.event_log_storage.get_asset_check_partition_info(sorted(keys, key=str))
-    by_day: dict[date, list[_Result]] = {}
-    for key in keys:
-        of_key = {
-            day: info
-            for info in infos
-            if info.check_key == key and (day := date_of_key(info.partition_key)) is not None
-        }
-        found = dict(_owned(instance, owner, key, set(of_key)))
-        # Planned by a run that never came to it: that says nothing of the day, the result before it does.
-        planned = [day for day in found if of_key[day].latest_execution_status not in COMPLETED]
-        written = latest_materializations(instance, key.asset_key.path[-1], planned, owner)
-        for day, event in found.items():
-            current = _is_later_than_the_data(of_key[day])
-            if day in planned:
-                current = day not in written or event.timestamp > written[day].timestamp
-            by_day.setdefault(day, []).append(_Result(key, _evaluation(event).passed, current))
-    return {day: _results(of_day, keys) for day, of_day in by_day.items()}
-
-
-@dataclass(frozen=True)
-class _Result:
-    """The last completed one of a check for a day. `current`: whether it came after the day was written."""
-
-    key: dg.AssetCheckKey
-    passed: bool
-    current: bool
-
-
-def _owned(
-    instance: dg.DagsterInstance, owner: Owner, key: dg.AssetCheckKey, days: set[date]
-) -> Iterator[tuple[date, dg.EventLogEntry]]:
-    """The last completed result of a check for each of the days, where it is the owner's."""
-    wanted, unnamed = set(days), dict[date, dg.EventLogEntry]()
-    cursor: int | None = None
-    while wanted:
-        page = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=_PER_QUERY, cursor=cursor, status=COMPLETED
-        )
-        for record in page:  # the newest first
-            day = date_of_key(record.partition)
-            if day not in wanted or record.event is None:
-                continue
-            wanted.discard(day)
-            metadata = _evaluation(record.event).metadata
-            if recorded_owner(metadata) is None:
-                unnamed[day] = record.event
-            elif owner.owns(metadata, day):
-                yield day, record.event
-        if len(page) < _PER_QUERY:
-            break
-        cursor = page[-1].id
-    written = latest_materializations(instance, "raw_runs", unnamed, owner)
-    for day, event in unnamed.items():
-        if day in written and written[day].run_id == event.run_id:
-            yield day, event
-
-
-def _results(found: list[_Result], keys: set[dg.AssetCheckKey]) -> CheckResults:
-    failed = [one.key.name for one in found if not one.passed]
-    counts = [name for name in failed if name in _COUNTS]
-    return CheckResults(
-        complete={one.key for one in found} == keys,
-        current=all(one.current for one in found),
-        counts_failed=bool(counts),
-        others_failed=bool({*failed} - {*counts, RETENTION.name}),
-        in_time=RETENTION.name not in failed,
-    )
-
-
-def _is_later_than_the_data(info: AssetCheckPartitionInfo) -> bool:
-    # Not `is_current`: a check that was run without a partition, for every day, targets no materialization.
-    return info.latest_check_event_storage_id > (info.latest_materialization_storage_id or 0)

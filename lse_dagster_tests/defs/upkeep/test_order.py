@@ -15,7 +15,8 @@ from lse_dagster.day.summary import Counts, SummaryHead
 from lse_dagster.defs.metadata import recorded_sha256
 from lse_dagster.defs.own_records import Owner
 from lse_dagster.defs.project import archived_projects
-from lse_dagster.defs.upkeep.records import Records, latest_checks
+from lse_dagster.defs.upkeep.check_results import latest_checks
+from lse_dagster.defs.upkeep.records import Records
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.worlds.langsmith_api import LangSmithApi

@@ -14,7 +14,8 @@ from lse_dagster.day.names import project_path_part
 from lse_dagster.defs.check_table import RUN_COUNT
 from lse_dagster.defs.own_records import owner_metadata
 from lse_dagster.defs.project import archived_projects
-from lse_dagster.defs.upkeep.records import Records, latest_checks
+from lse_dagster.defs.upkeep.check_results import latest_checks
+from lse_dagster.defs.upkeep.records import Records
 from lse_dagster_tests.defs.upkeep.test_order import PASSED
 from lse_dagster_tests.defs.upkeep.test_scope import told
 from lse_dagster_tests.worlds.place import DAY, Place, at
