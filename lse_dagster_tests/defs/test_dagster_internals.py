@@ -30,11 +30,15 @@ from lse_dagster.defs.dagster_internals import (
         ),
         (InstigatorTick, "tick_data timestamp error is_failure _replace"),
         (dg.DefaultRunLauncher, "_get_grpc_client_for_termination supports_check_run_worker_health"),
-        (dg.DagsterInstance, "all_instigator_state get_ticks update_tick update_instigator_state"),
+        (
+            dg.DagsterInstance,
+            "all_instigator_state get_ticks get_batch_ticks update_tick update_instigator_state",
+        ),
         (dg.DagsterInstance, "get_daemon_heartbeats get_required_daemon_types daemon_cursor_storage"),
         (dg.DagsterInstance, "report_dagster_event report_run_canceling report_run_canceled all_logs"),
         (EventLogStorage, "get_asset_check_partition_info get_asset_check_execution_history"),
         (EventLogStorage, "get_pool_limits set_concurrency_slots free_concurrency_slots_for_run"),
+        (EventLogStorage, "get_latest_storage_id_by_partition"),
         (EventLogStorage, "get_concurrency_info get_maximum_record_id get_latest_materialization_events"),
     ],
 )
@@ -47,6 +51,7 @@ def test_a_check_tells_of_each_partition_when_it_and_the_data_were_written() -> 
         "check_key",
         "partition_key",
         "latest_execution_status",
+        "latest_planned_run_id",
         "latest_check_event_storage_id",
         "latest_materialization_storage_id",
     } <= set(inspect.get_annotations(AssetCheckPartitionInfo))

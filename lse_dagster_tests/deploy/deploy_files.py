@@ -10,6 +10,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 
+TICK_SECONDS = "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"
+"""Dagster's own: how long a tick of a sensor may take."""
+
 _ASSIGNMENT = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 _CONSTRAINT = re.compile(r"^([\w.-]+)==(\S+)$", re.MULTILINE)
 
@@ -28,7 +31,7 @@ def variables_of_dagster() -> set[str]:
 
 def known_variables() -> set[str]:
     """Every variable that the project or Dagster reads."""
-    return documented_variables(ROOT / ".env.example") | variables_of_dagster()
+    return documented_variables(ROOT / ".env.example") | variables_of_dagster() | {TICK_SECONDS}
 
 
 def project_version() -> str:

@@ -1,6 +1,6 @@
 """A server's processes as `deploy/` starts them, without containers: code server, UI, daemon, PostgreSQL.
 
-What the deployment promises stands in `test_deploy.py`; how to start, ask and kill stands here.
+What the deployment promises stands in `test_processes.py`; how to start, ask and kill stands here.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The files of `deploy/` by themselves: valid, agreeing with each other, naming only what exists.
 
-What the processes do that they start is in `test_deploy.py`; Kubernetes is in `test_deploy_kubernetes.py`.
+What the processes do that they start is in `test_processes.py`; Kubernetes is in `test_kubernetes.py`.
 """
 
 import os
@@ -19,6 +19,7 @@ from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL
 from lse_dagster_tests.deploy.deploy_files import (
     DEPLOY,
     ROOT,
+    TICK_SECONDS,
     constraints,
     documented_variables,
     known_variables,
@@ -193,6 +194,15 @@ def test_the_units_environment_files_hold_what_they_need_and_the_secrets_are_in_
     assert used <= variables_of_dagster()
     assert "EnvironmentFile=/etc/lse/dagster.env" in common
     assert [name for name, text in texts.items() if "EnvironmentFile=" in text] == ["lse-code.service"]
+
+
+@pytest.mark.parametrize(
+    "file", ["compose/docker-compose.yml", "systemd/lse-.service.d/common.conf", "kubernetes/values.yaml"]
+)
+def test_a_tick_of_hundreds_of_projects_is_not_given_up(file: str) -> None:
+    text = (DEPLOY / file).read_text(encoding="utf-8")
+
+    assert re.search(rf'{TICK_SECONDS}(: "|=|\n *value: ")600', text)
 
 
 # --- image and instance -------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The server of `deploy/`, its processes started here on its own files and a real PostgreSQL.
 
 Two days at once, a killed run, a code server that is stopped or killed. The containers around them are not
-tested here; that their files are valid is in `test_deploy_files.py`.
+tested here; that their files are valid is in `test_files.py`.
 """
 
 import os

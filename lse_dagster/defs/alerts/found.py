@@ -173,6 +173,8 @@ class Alerts:
             self._checks, after_storage_id=position.check_event
         )
         for info in sorted(infos, key=lambda info: info.latest_check_event_storage_id):
+            if info.latest_planned_run_id and not self._instance.has_run(info.latest_planned_run_id):
+                continue  # results outlive their runs, and would be told again
             position = replace(position, check_event=info.latest_check_event_storage_id)
             subject = f"{info.check_key.asset_key.to_user_string()}:{info.check_key.name}"
             if info.latest_execution_status is AssetCheckExecutionRecordStatus.SUCCEEDED:
@@ -228,12 +230,12 @@ def _recorded_cause(metadata: Mapping[str, dg.MetadataValue]) -> str | None:
 
 
 def _as_far_as_there_is(position: _Position, last: int) -> _Position:
-    """SQLite gives the last ids again once somebody has deleted the runs that had them.
-
-    Not of checks: their results outlive their runs, and would be told again.
-    """
+    """SQLite gives the last ids again once somebody has deleted the runs that had them."""
     return replace(
-        position, run_event=min(position.run_event, last), danger_event=min(position.danger_event, last)
+        position,
+        run_event=min(position.run_event, last),
+        check_event=min(position.check_event, last),
+        danger_event=min(position.danger_event, last),
     )
 
 

@@ -42,6 +42,11 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     """If nothing of its subject fails again until then it is no longer tried, or no longer looked at."""
 
     @property
+    def is_check(self) -> bool:
+        """Whether it is a check of a day: it is named by its asset, a colon and its name."""
+        return self.day is not None and ":" in self.subject
+
+    @property
     def key(self) -> tuple[str, str | None]:
         """What is the same when it fails again, and when it works."""
         return self.subject, self.day

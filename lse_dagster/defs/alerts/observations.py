@@ -116,7 +116,9 @@ def _keys(sensors: Iterable[str]) -> set[str]:
 def _failures(ledger: Ledger, health: Health, now: datetime, link: str | None) -> Iterator[Failure]:
     """The problems that nothing else explains: days are late because something fails for them, or did."""
     items = [item for cause in ledger.causes.values() for item in cause.items]
-    failing, known = {item.project for item in items if item.day}, {item.subject for item in items}
+    # A check that failed once explains no day that is late weeks after.
+    failing = {item.project for item in items if item.day and not item.is_check}
+    known = {item.subject for item in items}
     is_old = ledger.worked_at is not None and health.looked_at <= ledger.worked_at
     for problem in health.problems:
         subject = _OF_HEALTH + problem.what

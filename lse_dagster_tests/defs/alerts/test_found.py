@@ -1,5 +1,6 @@
 """Reading what is to be told asks Dagster's database for little where nothing has happened."""
 
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -36,3 +37,48 @@ def test_a_tick_at_which_nothing_happened_asks_for_no_check_and_the_next_one_mis
     telling = ledger.due(at(2))
     assert telling is not None
     assert "Gone." in str(telling)
+
+
+@dg.op
+def check(context: dg.OpExecutionContext) -> None:
+    passed = context.run.tags["passed"] == "yes"
+    found = dg.AssetCheckEvaluation(
+        PROJECTS[0].key(COPY.asset), COPY.name, passed, partition=context.run.tags["day"], description="Gone."
+    )
+    context.log_event(found)  # type: ignore[arg-type] # it takes any event; typed for three of them
+
+
+@dg.job
+def check_again() -> None:
+    check()
+
+
+def test_a_check_that_fails_or_passes_after_runs_were_deleted_is_not_missed_nor_told_twice(
+    tmp_path: Path,
+) -> None:
+    """SQLite gives the numbers of the last events again when somebody deletes the runs that had them."""
+    with instance_of_a_daemon(tmp_path) as instance:
+        alerts = Alerts(instance, PROJECTS, check_keys(PROJECTS[0]), None)
+        ledger, position = alerts.entered(Ledger(), alerts.now(), at(2))
+
+        def run(day: str, passed: str) -> dg.ExecuteInProcessResult:
+            return check_again.execute_in_process(instance=instance, tags={"day": day, "passed": passed})
+
+        def open_days(moment: datetime) -> list[str | None]:
+            nonlocal ledger, position
+            ledger, position = alerts.entered(ledger, position, moment)
+            return [item.day for cause in ledger.causes.values() for item in cause.items]
+
+        first = run("2025-08-01", "no")
+        assert open_days(at(2)) == ["2025-08-01"]
+        telling = ledger.due(at(2))
+        assert telling is not None
+        ledger = ledger.told(telling, at(2))
+        instance.delete_run(first.run_id)
+        assert open_days(at(2)) == ["2025-08-01"]
+        assert ledger.due(at(2)) is None
+
+        run("2025-08-02", "no")
+        assert open_days(at(3)) == ["2025-08-01", "2025-08-02"]
+        run("2025-08-01", "yes")
+        assert open_days(at(4)) == ["2025-08-02"]

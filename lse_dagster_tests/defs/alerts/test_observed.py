@@ -143,6 +143,18 @@ def test_late_days_are_told_only_where_nothing_that_fails_explains_them(tmp_path
     assert stale.causes["defs.LateDays"].items != ()
 
 
+def test_a_check_that_failed_weeks_ago_explains_no_day_that_is_late_now(tmp_path: Path) -> None:
+    words = Words("a", "2025-08-01", "what", "why", "next")
+    check = Item("drive_archive:drive_copy_matches_zip", "a", "2025-08-01", at(31))
+    ledger = Ledger().failed(Failure("13 bytes on Drive", check, words, "Over."), at(2))
+
+    with instance_of_a_daemon(tmp_path) as instance:
+        keep_health(instance, [LateDays("a", [date(2025, 8, 20)])], at(21))
+        found = with_observations(ledger, instance, (), at(21))
+
+    assert [item.project for item in found.causes["defs.LateDays"].items] == ["a"]
+
+
 TICK = timedelta(minutes=1)
 
 
