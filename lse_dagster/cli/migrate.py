@@ -140,7 +140,7 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
         raise click.UsageError("Give --json or --quiet, not both.")
     from lse_dagster.cli.environment import load_settings
     from lse_dagster.cli.terminal.errors import StepsFailed
-    from lse_dagster.cli.terminal.options import choose_project
+    from lse_dagster.cli.terminal.projects import choose_project
     from lse_dagster.run.times import utc_now
     from lse_dagster.steps.first_system.migrate import migrate_day, plan_migration
     from lse_dagster.steps.union import take_as_it_is

@@ -1,7 +1,9 @@
 """`lse verify`: day folder, zip, Drive copy and LangSmith compared again; nothing is changed."""
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +15,7 @@ from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import StepsFailed, error_document, print_error
-from lse_dagster.cli.terminal.options import date_option, next_command, project_option, quiet_option
+from lse_dagster.cli.terminal.options import date_option, next_command, projects_option, quiet_option
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -22,11 +24,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @date_option
-@project_option
+@projects_option
 @click.option("--local-only", is_flag=True, help="Only what lies on this disk: neither Drive nor LangSmith.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per day, as described above.")
 @quiet_option
-def verify(dates: DateRange, project: str | None, local_only: bool, as_json: bool, quiet: bool) -> None:
+def verify(
+    dates: DateRange,
+    projects: Sequence[str],
+    all_projects: bool,
+    local_only: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Compare day folder, zip, Drive copy and LangSmith again, and change nothing.
 
     The checks are those of Dagster's `verify` job; its UI shows the results. LangSmith's totals cost one
@@ -52,20 +61,29 @@ def verify(dates: DateRange, project: str | None, local_only: bool, as_json: boo
     from lse_dagster.cli.running.instance import open_instance
     from lse_dagster.cli.running.runner import DayRunner
     from lse_dagster.cli.status.survey import look_at_days
-    from lse_dagster.cli.terminal.options import choose_project
+    from lse_dagster.cli.terminal.projects import choose_projects, on_each
     from lse_dagster.defs.running.living_runs import end_killed_runs
 
     configured = load_settings()
-    name, settings = choose_project(configured, project)
-    days = look_at_days(settings, name, list(dates), local_only=local_only)
+    names, settings = choose_projects(configured, projects, every=all_projects)
     report = _Report(next(iter(configured.projects), None), as_json=as_json, quiet=quiet)
     with open_instance() as instance:
         end_killed_runs(instance)
-        runner = DayRunner(settings, name, instance, report)
-        for day in days:
-            report.begin(name, day)
-            plan = DayPlan(day.day, {}, day.project_id if day.is_beside else "", local_only)
-            report.end(runner.run(plan) if day.local.has_folder else report.not_here(name, day, plan), day)
+
+        def look(name: str) -> Callable[[], None]:
+            days = look_at_days(settings, name, list(dates), local_only=local_only)
+            return partial(verify_days, name, days)
+
+        def verify_days(name: str, days: Sequence["CalendarDay"]) -> None:
+            runner = DayRunner(settings, name, instance, report)
+            for day in days:
+                report.begin(name, day)
+                plan = DayPlan(day.day, {}, day.project_id if day.is_beside else "", local_only)
+                report.end(
+                    runner.run(plan) if day.local.has_folder else report.not_here(name, day, plan), day
+                )
+
+        on_each([partial(look, name) for name in names])
     if report.failed:
         raise StepsFailed
 

@@ -57,7 +57,7 @@ def test_a_day_archived_anywhere_shows_as_verified_in_every_place(archived: Work
     assert document["gaps"][0]["first"] == "2025-08-30"
     assert document["gaps"][0]["command"].startswith("lse archive --date 2025-08-30..")
     assert document["problems"] == []
-    assert shown.returncode == 0
+    assert shown.returncode == 4
     rows = [line for line in shown.stdout.splitlines() if line.startswith("2025-08-")]
     assert len(rows) == 31
     line = rows[28]

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from lse_dagster.cli.environment import connect_langsmith
-from lse_dagster.cli.terminal.options import choose_project
+from lse_dagster.cli.terminal.projects import choose_project
 from lse_dagster.definitions import build_definitions
 from lse_dagster.defs.project import archived_projects
 from lse_dagster.defs.resources import DriveResource, LangSmithResource

@@ -1,7 +1,8 @@
 """The commands of `lse archive`: options in, an `Invocation` run. What is slow is imported when needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,13 +14,14 @@ from lse_dagster.cli.terminal.options import (
     date_option,
     force_option,
     json_option,
-    project_option,
+    projects_option,
     quiet_option,
 )
 
 if TYPE_CHECKING:
     from lse_dagster.cli.archive.display import OutputForm
     from lse_dagster.cli.archive.invocation import Invocation
+    from lse_dagster.cli.running.outcome import DayPlan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -28,14 +30,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 @click.option(
     "--date", "dates", type=PastDates(), help="A UTC day: YYYY-MM-DD, `yesterday`, or a range A..B."
 )
-@project_option
+@projects_option
 @force_option
 @json_option
 @quiet_option
 @click.pass_context
-def archive(
-    ctx: click.Context, dates: DateRange | None, project: str | None, force: bool, as_json: bool, quiet: bool
-) -> None:
+def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> None:
     """Fetch, zip and upload days: `lse archive --date D` does all three, stopping at the first failure.
 
     \b
@@ -62,17 +62,20 @@ def archive(
     Exit codes: 0 done, 1 a step or check failed, 2 wrong usage, 3 declined at a question, 130 interrupted.
     """
     if ctx.invoked_subcommand is not None:
-        if dates or project or force or as_json or quiet:
+        if dates or any(shared.values()):
             raise click.UsageError(f"Put the options after `{ctx.invoked_subcommand}`.")
         return
     if dates is None:
         raise click.UsageError("Missing option '--date': a day, `yesterday`, or a range A..B.")
-    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1)
-    invocation.run(invocation.planner.archive(list(dates), invocation.copies_if_reachable()))
+
+    def plans(one: "Invocation") -> "Sequence[DayPlan]":
+        return one.planner.archive(list(dates), one.copies_if_reachable())
+
+    _run(plans, several=len(dates) > 1, **shared)
 
 
 def _shared_options(command: _Command) -> _Command:
-    for option in (quiet_option, json_option, force_option, project_option):
+    for option in (quiet_option, json_option, force_option, projects_option):
         command = option(command)
     return command
 
@@ -80,15 +83,14 @@ def _shared_options(command: _Command) -> _Command:
 @archive.command()
 @date_option
 @_shared_options
-def fetch(dates: DateRange, project: str | None, force: bool, as_json: bool, quiet: bool) -> None:
+def fetch(dates: DateRange, **shared: Any) -> None:
     """Fetch days from LangSmith into day folders, and check them.
 
     Asks before it fetches a day that is there already.
 
     Example: lse archive fetch --date 2025-08-29 --project my-project
     """
-    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1)
-    invocation.run(invocation.planner.fetch(list(dates)))
+    _run(lambda one: one.planner.fetch(list(dates)), several=len(dates) > 1, **shared)
 
 
 @archive.command("zip")
@@ -99,29 +101,25 @@ def fetch(dates: DateRange, project: str | None, force: bool, as_json: bool, qui
     help="Where the zips lie. Default: LSE_ARCHIVES_DIR, else ./archives.",
 )
 @_shared_options
-def zip_days(
-    dates: DateRange, output_dir: Path | None, project: str | None, force: bool, as_json: bool, quiet: bool
-) -> None:
+def zip_days(dates: DateRange, output_dir: Path | None, **shared: Any) -> None:
     """Zip day folders, and check the zips against them.
 
     Example: lse archive zip --date 2025-08-29 --output-dir ./archives
     """
-    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1, archives_dir=output_dir)
-    invocation.run(invocation.planner.zip(list(dates)))
+    _run(lambda one: one.planner.zip(list(dates)), several=len(dates) > 1, archives_dir=output_dir, **shared)
 
 
 @archive.command()
 @date_option
 @_shared_options
-def upload(dates: DateRange, project: str | None, force: bool, as_json: bool, quiet: bool) -> None:
+def upload(dates: DateRange, **shared: Any) -> None:
     """Copy day zips to Google Drive, and verify the copies.
 
     Sends nothing that is there already; asks before it replaces other content.
 
     Example: lse archive upload --date 2025-08-29
     """
-    invocation = _invocation(project, force, as_json, quiet, several=len(dates) > 1)
-    invocation.run(invocation.planner.upload(list(dates), invocation.copies()))
+    _run(lambda one: one.planner.upload(list(dates), one.copies()), several=len(dates) > 1, **shared)
 
 
 @archive.command()
@@ -140,10 +138,7 @@ def restore(
     start_date: date | None,
     end_date: date | None,
     project_id: str,
-    project: str | None,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
+    **shared: Any,
 ) -> None:
     """Bring days back from Google Drive, verified before they take their place.
 
@@ -162,24 +157,39 @@ def restore(
         if end_date < start_date:
             raise click.UsageError(f"--end-date {end_date} is before --start-date {start_date}.")
         dates = DateRange(start_date, end_date)
-    invocation = _invocation(project, force, as_json, quiet, several=dates is None or len(dates) > 1)
-    copies = invocation.copies(project_id)
-    on_drive = [day for day in sorted(copies) if (start_date or day) <= day <= (end_date or day)]
-    invocation.restore(list(dates or on_drive), copies, project_id)
+
+    def work(one: "Invocation") -> Callable[[], None]:
+        copies = one.copies(project_id)
+        on_drive = [day for day in sorted(copies) if (start_date or day) <= day <= (end_date or day)]
+        return one.restore(list(dates or on_drive), copies, project_id)
+
+    _on_each_project(work, several=dates is None or len(dates) > 1, **shared)
 
 
-def _invocation(
-    project: str | None,
+def _run(plans: "Callable[[Invocation], Sequence[DayPlan]]", **shared: Any) -> None:
+    """Run the planned days of each project."""
+    _on_each_project(lambda one: partial(one.run, plans(one)), **shared)
+
+
+def _on_each_project(
+    work: "Callable[[Invocation], Callable[[], None]]",
+    *,
+    projects: Sequence[str],
+    all_projects: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
-    *,
     several: bool,
     archives_dir: Path | None = None,
-) -> "Invocation":
-    from lse_dagster.cli.archive.invocation import Invocation
+) -> None:
+    """Plan every project with `work`, which says what then is to run; then run what was planned."""
+    from lse_dagster.cli.archive.invocation import open_invocations
+    from lse_dagster.cli.terminal.projects import on_each
 
     if as_json and quiet:
         raise click.UsageError("Give --json or --quiet, not both.")
     form: OutputForm = "json" if as_json else "quiet" if quiet else "human"
-    return Invocation.open(project, force=force, form=form, several=several, archives_dir=archives_dir)
+    opened = open_invocations(
+        projects, every=all_projects, force=force, form=form, several=several, archives_dir=archives_dir
+    )
+    on_each([partial(work, one) for one in opened])

@@ -1,11 +1,12 @@
-"""One command of `lse archive`: its settings, what it plans, and the days it runs one after the other."""
+"""One command of `lse archive` on one project: what it plans, and the days it runs one after the other."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from lse_dagster.cli.archive.display import JsonLines, OutputForm, choose_display
 from lse_dagster.cli.archive.plan import Copies, NothingOnDrive, Planner
@@ -14,7 +15,7 @@ from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.errors import StepsFailed, print_error
 from lse_dagster.cli.terminal.group import debug_wanted
-from lse_dagster.cli.terminal.options import choose_project
+from lse_dagster.cli.terminal.projects import choose_projects
 from lse_dagster.cli.terminal.questions import Questioner
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.times import in_rows
@@ -23,32 +24,41 @@ if TYPE_CHECKING:
     from lse_dagster.settings import Settings
 
 
+def open_invocations(
+    projects: Sequence[str],
+    *,
+    every: bool,
+    force: bool,
+    form: OutputForm,
+    several: bool,
+    archives_dir: Path | None = None,
+) -> list["Invocation"]:
+    """One for each project that is meant. `several`: whether more than one day may be asked about.
+
+    They share who asks: an `all` is meant for all that follows. Raises `InvalidSetting`, and as
+    `choose_projects`.
+    """
+    settings = load_settings()
+    if archives_dir is not None:
+        settings = dataclasses.replace(settings, archives_dir=archives_dir)
+    names, settings = choose_projects(settings, projects, every=every)
+    questioner = Questioner.on_terminal(force=force, silent=form == "json", several=several or len(names) > 1)
+    return [
+        Invocation(settings, name, form, Planner(settings, name, questioner), f"{name}: " * (len(names) > 1))
+        for name in names
+    ]
+
+
 @dataclass(frozen=True)
 class Invocation:
-    """What one command works with."""
+    """What one command works with, in one project."""
 
     settings: "Settings"
     project: str
     form: OutputForm
     planner: Planner
-
-    @classmethod
-    def open(
-        cls,
-        project: str | None,
-        *,
-        force: bool,
-        form: OutputForm,
-        several: bool,
-        archives_dir: Path | None = None,
-    ) -> Self:
-        """Read the settings. Raises `InvalidSetting`, `MissingSetting` (no project)."""
-        settings = load_settings()
-        if archives_dir is not None:
-            settings = dataclasses.replace(settings, archives_dir=archives_dir)
-        name, settings = choose_project(settings, project)
-        questioner = Questioner.on_terminal(force=force, silent=form == "json", several=several)
-        return cls(settings, name, form, Planner(settings, name, questioner))
+    prefix: str = ""
+    """Before what is said of its days at the end: the project, where there are several."""
 
     def copies(self, project_id: str = "") -> Copies:
         """What of the project is on Drive: one listing, and no long patience as somebody waits.
@@ -80,8 +90,9 @@ class Invocation:
             )
             return {}
 
-    def restore(self, days: Sequence[date], copies: Copies, project_id: str) -> None:
-        """Run those of the days that have a copy. Of the others Dagster hears nothing, so nothing turns red.
+    def restore(self, days: Sequence[date], copies: Copies, project_id: str) -> Callable[[], None]:
+        """What runs those of the days that have a copy. Of the others Dagster hears nothing, so nothing turns
+        red.
 
         Raises `NothingOnDrive` if none has one, `NotOnDrive` for a single day; else as `run`.
         """
@@ -96,7 +107,7 @@ class Invocation:
                 JsonLines().end_day(DayOutcome(self.project, DayPlan(day, {}), None, errors=tuple(alone)))
         if not there:
             raise alone[0] if alone else NothingOnDrive(self.project)
-        self.run(plans, absent)
+        return partial(self.run, plans, absent)
 
     def run(self, plans: Sequence[DayPlan], absent: Sequence[date] = ()) -> None:
         """Run the days in order, showing each. Raises `StepsFailed` at the end if one failed.
@@ -128,33 +139,31 @@ class Invocation:
             finally:
                 display.close()
         if absent and self.form == "human":
-            _print_absent(done, absent)
+            self._print_absent(done, absent)
         if failed:
-            _print_what_is_left(plans, failed)
+            self._print_what_is_left(plans, failed)
             raise StepsFailed
+
+    def _print_absent(self, restored: int, absent: Sequence[date]) -> None:
+        are = "is" if len(absent) == 1 else "are"
+        text = f"{restored:,} restored; {len(absent):,} {are} not on Drive: {', '.join(in_rows(absent))}."
+        stdout().print(self.prefix + text, markup=False, soft_wrap=True)
+
+    def _print_what_is_left(self, plans: Sequence[DayPlan], failed: Sequence[DayOutcome]) -> None:
+        last = failed[-1].day
+        unbegun = [plan.day for plan in plans if plan.day > last]
+        if len(plans) > 1:
+            days = ", ".join(str(outcome.day) for outcome in failed)
+            stderr().print(f"{self.prefix}Failed: {days}.", markup=False, soft_wrap=True)
+        if unbegun and not failed[-1].concerns_one_day:
+            stderr().print(
+                f"{self.prefix}Not begun, as they would fail alike: {unbegun[0]}..{unbegun[-1]}.",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _print_failure(error: ArchiveError, trace: str) -> None:
     if debug_wanted():
         stderr().print(trace, markup=False, soft_wrap=True)
     print_error(error)
-
-
-def _print_absent(restored: int, absent: Sequence[date]) -> None:
-    are = "is" if len(absent) == 1 else "are"
-    text = f"{restored:,} restored; {len(absent):,} {are} not on Drive: {', '.join(in_rows(absent))}."
-    stdout().print(text, markup=False, soft_wrap=True)
-
-
-def _print_what_is_left(plans: Sequence[DayPlan], failed: Sequence[DayOutcome]) -> None:
-    last = failed[-1].day
-    unbegun = [plan.day for plan in plans if plan.day > last]
-    if len(plans) > 1:
-        days = ", ".join(str(outcome.day) for outcome in failed)
-        stderr().print(f"Failed: {days}.", markup=False, soft_wrap=True)
-    if unbegun and not failed[-1].concerns_one_day:
-        stderr().print(
-            f"Not begun, as they would fail alike: {unbegun[0]}..{unbegun[-1]}.",
-            markup=False,
-            soft_wrap=True,
-        )

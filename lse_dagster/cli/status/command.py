@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lse_dagster.cli.terminal.console import say
-from lse_dagster.cli.terminal.options import project_option
+from lse_dagster.cli.terminal.options import projects_option
 
 if TYPE_CHECKING:
     from lse_dagster.cli.status.survey import Survey
@@ -18,7 +18,7 @@ _SECONDS_PER_TOTAL = 10.5
 
 
 @click.command()
-@project_option
+@projects_option
 @click.option(
     "--month",
     type=click.DateTime(["%Y-%m"]),
@@ -34,9 +34,17 @@ _SECONDS_PER_TOTAL = 10.5
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document; its fields are named above.")
 def status(
-    project: str | None, month: datetime | None, local_only: bool, ask_langsmith: bool, as_json: bool
+    projects: Sequence[str],
+    all_projects: bool,
+    month: datetime | None,
+    local_only: bool,
+    ask_langsmith: bool,
+    as_json: bool,
 ) -> None:
     """Show where the days of a month lie, and what is to be done about gaps.
+
+    Every project of LSE_PROJECTS has a line, and the commands for its gaps; the month is that of the first,
+    or of those that are named.
 
     A day's LangSmith total is the one of when it was fetched, unless --langsmith asks again. `verified` is
     what the latest checks said, in the terminal or in Dagster's UI: a tick, if they passed and the day was
@@ -58,17 +66,22 @@ def status(
                  "zip_bytes", "drive_bytes", "drive_link", "verified", "proved_whole_by",
                  "need", "why"}],
        "gaps": [{"need", "why", "first", "last", "project_id", "command"}],
-       "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days"}],
+       "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days",
+                     "gaps", "month", "calendar"}],
        "problems": [{"what", "why", "next"}]}
 
-    Exit codes: 0 shown, 1 something could not be looked at, or this machine's clock is wrong.
+    `projects` are all of them; "gaps" and "calendar" (the days of "month") of each as above, where they are
+    those of the first one.
+
+    Exit codes, with and without --json: 0 all is well, 1 something could not be looked at, or this machine's
+    clock is wrong, 4 a day of any project is to be looked after.
     """
     from lse_dagster.cli.environment import load_settings
     from lse_dagster.cli.status.overview import month_of, overview_of
-    from lse_dagster.cli.status.report import StatusReport, print_status, status_document
+    from lse_dagster.cli.status.report import ProjectStatus, StatusReport, print_status, status_document
     from lse_dagster.cli.status.survey import look_everywhere, look_here
-    from lse_dagster.cli.terminal.errors import StepsFailed
-    from lse_dagster.cli.terminal.options import choose_project
+    from lse_dagster.cli.terminal.errors import EndsWith
+    from lse_dagster.cli.terminal.projects import choose_projects
     from lse_dagster.run.times import InvalidDate, parse_date
 
     try:
@@ -76,25 +89,28 @@ def status(
     except InvalidDate as error:
         raise click.BadParameter(error.why, param_hint="'--month'") from None
     configured = load_settings()
-    name, settings = choose_project(configured, project)
+    names, settings = choose_projects(configured, projects, every=all_projects)
     look = look_here if local_only else look_everywhere
     impossible = settings.impossible_projects()
-    others = [one for one in settings.projects if one not in {name, *(each.name for each in impossible)}]
-    survey = look(settings, [name, *others])
+    others = [one for one in settings.projects if one not in {*names, *(each.name for each in impossible)}]
+    survey = look(settings, [*names, *others])
     survey = dataclasses.replace(survey, problems=(*impossible, *survey.problems))
-    shown = month_of(name, survey.projects[name], wanted)
     if ask_langsmith:
-        survey = _with_totals(survey, settings, name, [day.day for day in shown.days])
-        shown = month_of(name, survey.projects[name], wanted)
-    overviews = [overview_of(one, found) for one, found in survey.projects.items()]
+        for name in names:
+            days = [day.day for day in month_of(name, survey.projects[name], wanted).days]
+            survey = _with_totals(survey, settings, name, days)
     default = next(iter(configured.projects), None)
-    report = StatusReport(name, default, shown, overviews, survey.problems)
+    shown = [
+        ProjectStatus(month_of(name, found, wanted), overview_of(name, found), default)
+        for name, found in survey.projects.items()
+    ]
+    report = StatusReport(shown, len(names), survey.problems)
     if as_json:
         say(status_document(report))
     else:
         print_status(report)
-    if survey.problems:
-        raise StepsFailed
+    if report.exit_code:
+        raise EndsWith(report.exit_code)
 
 
 def _with_totals(survey: "Survey", settings: "Settings", project: str, days: Sequence[date]) -> "Survey":

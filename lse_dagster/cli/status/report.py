@@ -13,7 +13,7 @@ from lse_dagster.calendar.rules import Need
 from lse_dagster.cli.status.overview import Month, Overview
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
-from lse_dagster.cli.terminal.errors import error_document
+from lse_dagster.cli.terminal.errors import ExitCode, error_document
 from lse_dagster.cli.terminal.options import next_command
 from lse_dagster.day.identity import id_hash
 from lse_dagster.day.names import day_name
@@ -40,40 +40,56 @@ _MOST_GAPS: Final = 12
 
 
 @dataclass(frozen=True)
-class StatusReport:
-    """What is shown: a month of one project, and all projects in a line each, that one first."""
+class ProjectStatus:
+    """What is shown of one project: all its days in a line, a month of them day by day, its commands."""
 
-    project: str
-    default_project: str | None
     month: Month
-    overviews: Sequence[Overview]
-    problems: Sequence[ArchiveError]
+    overview: Overview
+    default_project: str | None
 
     @property
-    def gaps(self) -> Sequence[Gap]:
-        """What is to be done in the project."""
-        return self.overviews[0].gaps
+    def name(self) -> str:
+        """The project."""
+        return self.overview.project
 
     def command(self, gap: Gap) -> str:
         """The command that begins to close a gap."""
         dates = DateRange(gap.first, gap.last)
         project_id = gap.project_id if gap.need is Need.RESTORE else ""
         return next_command(
-            _COMMANDS[gap.need], dates, self.project, default=self.default_project, project_id=project_id
+            _COMMANDS[gap.need], dates, self.name, default=self.default_project, project_id=project_id
         )
 
 
+@dataclass(frozen=True)
+class StatusReport:
+    """All projects, those that were asked for first, and what could not be looked at."""
+
+    projects: Sequence[ProjectStatus]
+    asked_for: int
+    problems: Sequence[ArchiveError]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The same in words and as JSON. What could not be looked at is worse than what is to be done."""
+        if self.problems:
+            return ExitCode.FAILED
+        needs = any(project.overview.gaps for project in self.projects)
+        return ExitCode.NEEDS_ATTENTION if needs else ExitCode.DONE
+
+
 def print_status(report: StatusReport) -> None:
-    """The month, one line for each project, then what is to be done in the first project."""
+    """The month of each project that was asked for; then every project in a line, and what is to be done."""
     console = stdout()
-    console.print(_calendar(report.project, report.month))
-    for day in report.month.days:
-        if day.day in report.month.dates_of_several:
-            whose = f"  {_label(report.month, day)}: the project with the id {day.project_id or '?'}"
-            console.print(whose, soft_wrap=True)
-    for overview in report.overviews:
-        console.print(_overview_line(overview), soft_wrap=True)
-    _print_gaps(report)
+    for project in report.projects[: report.asked_for]:
+        console.print(_calendar(project.name, project.month))
+        for day in project.month.days:
+            if day.day in project.month.dates_of_several:
+                whose = f"  {_label(project.month, day)}: the project with the id {day.project_id or '?'}"
+                console.print(whose, soft_wrap=True)
+    for project in report.projects:
+        console.print(_overview_line(project), soft_wrap=True)
+        _print_gaps(project)
     for problem in report.problems:
         stderr().print(
             Text.assemble(("Problem: ", "bold yellow"), f"{problem.what}: {problem.why} "),
@@ -84,12 +100,13 @@ def print_status(report: StatusReport) -> None:
 
 def status_document(report: StatusReport) -> str:
     """One JSON document, as `lse status --help` describes it."""
+    projects = [_project_fields(project) for project in report.projects]
     document = {
-        "project": report.project,
-        "month": f"{report.month.first:%Y-%m}",
-        "days": [_day_fields(day) for day in report.month.days],
-        "gaps": [_gap_fields(gap, report.command(gap)) for gap in report.gaps],
-        "projects": [_overview_fields(overview) for overview in report.overviews],
+        "project": projects[0]["project"],
+        "month": projects[0]["month"],
+        "days": projects[0]["calendar"],
+        "gaps": projects[0]["gaps"],
+        "projects": projects,
         "problems": [error_document(problem) for problem in report.problems],
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
@@ -158,24 +175,26 @@ def _drive(day: CalendarDay) -> Text:
     return Text(_size(day.on_drive.bytes), "red" if day.drive_matches is False else "")
 
 
-def _overview_line(overview: Overview) -> Text:
+def _overview_line(project: ProjectStatus) -> Text:
+    overview = project.overview
     if overview.first is None:
-        return Text.assemble((overview.project, "bold"), ": no day yet. Next: lse archive --date yesterday")
+        begin = next_command("lse archive", "yesterday", project.name, default=project.default_project)
+        return Text.assemble((project.name, "bold"), f": no day yet. Next: {begin}")
     on_drive = "Drive not looked at" if overview.on_drive is None else f"{overview.on_drive:,} on Drive"
     return Text.assemble(
-        (overview.project, "bold"),
+        (project.name, "bold"),
         f": {overview.days:,} days from {overview.first} to {overview.last}: "
         f"{overview.local:,} on this disk, {overview.zipped:,} zipped, {on_drive}, ",
         (f"{overview.gap_days:,} to look after", "yellow" if overview.gap_days else "green"),
     )
 
 
-def _print_gaps(report: StatusReport) -> None:
+def _print_gaps(project: ProjectStatus) -> None:
     console = stdout()
-    found = report.gaps
+    found = project.overview.gaps
     for gap in found[-_MOST_GAPS:]:
         console.print(
-            Text(f"  {report.command(gap):<56}", "bold"),
+            Text(f"  {project.command(gap):<56}", "bold"),
             Text(f"{gap.days:,} {'day' if gap.days == 1 else 'days'}: {gap.why}"),
             soft_wrap=True,
         )
@@ -215,9 +234,10 @@ def _gap_fields(gap: Gap, command: str) -> dict[str, Any]:
     }
 
 
-def _overview_fields(overview: Overview) -> dict[str, Any]:
+def _project_fields(project: ProjectStatus) -> dict[str, Any]:
+    overview = project.overview
     return {
-        "project": overview.project,
+        "project": project.name,
         "first": None if overview.first is None else overview.first.isoformat(),
         "last": overview.last.isoformat(),
         "days": overview.days,
@@ -225,4 +245,7 @@ def _overview_fields(overview: Overview) -> dict[str, Any]:
         "zipped": overview.zipped,
         "on_drive": overview.on_drive,
         "gap_days": overview.gap_days,
+        "gaps": [_gap_fields(gap, project.command(gap)) for gap in overview.gaps],
+        "month": f"{project.month.first:%Y-%m}",
+        "calendar": [_day_fields(day) for day in project.month.days],
     }

@@ -83,7 +83,9 @@ class PastDate(click.ParamType[date]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """`yesterday`, and the days that lie on this disk."""
-        candidates = ["yesterday", *map(str, local_dates(ctx.params.get("project")))]
+        projects = ctx.params.get("projects") or [ctx.params.get("project")]
+        days = sorted({day for project in projects for day in local_dates(project)})
+        candidates = ["yesterday", *map(str, days)]
         return [CompletionItem(text) for text in candidates if text.startswith(incomplete)]
 
 

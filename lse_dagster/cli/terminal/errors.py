@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     DECLINED = 3
+    NEEDS_ATTENTION = 4
     INTERRUPTED = 130
 
 
@@ -30,8 +31,19 @@ class Declined(Exception):
     """Every question was answered with no, so nothing was done. Its text says what was kept."""
 
 
-class StepsFailed(Exception):
-    """What failed has been shown already; the command only has to end with `ExitCode.FAILED`."""
+class EndsWith(Exception):
+    """What there is to say has been said; the command only has to end with the code."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class StepsFailed(EndsWith):
+    """What failed has been shown already."""
+
+    def __init__(self) -> None:
+        super().__init__(ExitCode.FAILED)
 
 
 class Unexpected(ArchiveError):
@@ -60,8 +72,8 @@ def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
         case KeyboardInterrupt() | click.Abort():
             stderr().print("Interrupted. What was complete is kept; run the same command again to go on.")
             return ExitCode.INTERRUPTED
-        case StepsFailed():
-            return ExitCode.FAILED
+        case EndsWith():
+            return error.code
         case ArchiveError():
             print_error(error)
         case _:

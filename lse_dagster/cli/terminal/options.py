@@ -1,8 +1,8 @@
 """The options that several commands share, `--project` among them; `--debug` is in group.py."""
 
-import dataclasses
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -10,8 +10,7 @@ from click.shell_completion import CompletionItem
 from lse_dagster.cli.terminal.dates import PastDates
 from lse_dagster.cli.terminal.names import local_projects
 
-if TYPE_CHECKING:
-    from lse_dagster.settings import Settings
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 date_option = click.option(
     "--date",
@@ -83,22 +82,15 @@ project_option = click.option(
 )
 
 
-def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settings]":
-    """The project's name, and settings whose definitions have it.
-
-    Raises `MissingSetting`, and `ImpossibleProject` for a name that no definitions can have.
-
-    A project that is not configured is added last: its events lie where they will when it is configured.
-    """
-    if name is None:
-        if not settings.projects:
-            from lse_dagster.settings import no_project
-
-            raise no_project()
-        name = settings.projects[0]
-    if name not in settings.projects:
-        settings = dataclasses.replace(settings, projects=(*settings.projects, name))
-    for impossible in settings.impossible_projects():
-        if impossible.name == name:
-            raise impossible
-    return name, settings
+def projects_option(command: _Command) -> _Command:
+    """`--project` as often as one likes, or `--all-projects`; `terminal.projects` says which those are."""
+    one = click.option(
+        "--project",
+        "projects",
+        type=ProjectName(),
+        multiple=True,
+        help="Any project that LangSmith has; may be given several times. Default: the first of "
+        "LSE_PROJECTS.",
+    )
+    every = click.option("--all-projects", is_flag=True, help="Every project of LSE_PROJECTS.")
+    return one(every(command))

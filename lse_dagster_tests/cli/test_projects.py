@@ -1,0 +1,145 @@
+"""Several projects in one command: `--project` more than once, `--all-projects`."""
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from lse_dagster.cli.terminal.errors import Declined, EndsWith, ExitCode, StepsFailed
+from lse_dagster.cli.terminal.projects import choose_projects, on_each
+from lse_dagster.errors import ArchiveError
+from lse_dagster.settings import Settings
+from lse_dagster_tests.cli.test_status import status
+from lse_dagster_tests.cli.workplace import DATE, Workplace, documents
+
+
+@pytest.fixture
+def two(workplace: Workplace) -> Workplace:
+    """A working folder of two projects, each with runs on the same day."""
+    workplace.add_runs(2)
+    workplace.api.post("/sessions", {"name": other_of(workplace)})
+    workplace.api.add_run(datetime.fromisoformat(f"{DATE}T12:00:00+00:00"), session_name=other_of(workplace))
+    env = workplace.folder / ".env"
+    env.write_text(f"{env.read_text()}\nLSE_PROJECTS='{workplace.project}, {other_of(workplace)}'\n")
+    return workplace
+
+
+def other_of(workplace: Workplace) -> str:
+    """The second project; the sandbox is shared, so each test has its own."""
+    return f"eval/{workplace.project}"
+
+
+def test_every_step_works_on_all_projects_and_one_that_fails_keeps_no_other_from_its_turn(
+    two: Workplace,
+) -> None:
+    first, other, date = two.project, other_of(two), ("--date", str(DATE))
+
+    nothing = two.lse("archive", "zip", *date, "--all-projects", "--json")
+    fetched = two.lse("archive", "fetch", *date, "--project", other, "--json")
+    archived = two.lse("archive", *date, "--all-projects", "--json")
+    forced = two.lse("archive", *date, "--all-projects", "--json", "--force")
+    verified = two.lse("verify", *date, "--project", other, "--project", first, "--json")
+    shutil.rmtree(two.folder / "data")
+    restored = two.lse("archive", "restore", *date, "--all-projects", "--json")
+
+    def outcomes(finished: object) -> list[tuple[str, str]]:
+        return [(one["project"], one["status"]) for one in documents(finished)]  # type: ignore[arg-type]
+
+    assert (nothing.returncode, outcomes(nothing)) == (1, [(first, "failed"), (other, "failed")])
+    assert (fetched.returncode, outcomes(fetched)) == (0, [(other, "done")])
+    # The one that is there already is not replaced unasked; the other one is archived all the same.
+    assert (archived.returncode, outcomes(archived)) == (1, [(first, "done")])
+    assert f"of '{other}'" in archived.stderr
+    assert (forced.returncode, outcomes(forced)) == (0, [(first, "done"), (other, "done")])
+    assert [(one["project"], one["passed"]) for one in documents(verified)] == [(other, True), (first, True)]
+    assert (restored.returncode, outcomes(restored)) == (0, [(first, "done"), (other, "done")])
+
+
+def test_status_has_the_gaps_of_all_projects_and_its_exit_code_says_whether_there_are_any(
+    two: Workplace,
+) -> None:
+    other = other_of(two)
+    assert two.lse("status", "--json").returncode == 0  # nothing was begun
+
+    two.lse("archive", "--date", str(DATE), "--project", other, "--quiet")
+    document, shown = status(two), two.lse("status", "--all-projects", "--month", "2025-08")
+
+    gaps = {one["project"]: one["gaps"] for one in document["projects"]}
+    assert list(gaps) == [two.project, other]
+    assert gaps[two.project] == document["gaps"] == []
+    assert gaps[other][0]["command"].endswith(f" --project {other}")
+    assert document["projects"][1]["calendar"][0]["date"] == str(DATE)
+    assert f"{gaps[other][0]['command']} " in shown.stdout
+    assert [title in shown.stdout for title in (f"{two.project}, August", f"{other}, August")] == [True, True]
+    assert (shown.returncode, two.lse("status", "--json").returncode) == (4, 4)
+
+
+def _raises(error: Exception) -> Callable[[], None]:
+    def work() -> None:
+        raise error
+
+    return work
+
+
+FAILED, DECLINED, NEEDS = StepsFailed(), Declined("no"), EndsWith(ExitCode.NEEDS_ATTENTION)
+REFUSED = ArchiveError("what", "why", "next")
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ((None, None), 0),
+        ((FAILED, None), 1),
+        ((None, FAILED), 1),
+        ((DECLINED, None), 3),
+        ((DECLINED, FAILED), 1),
+        ((REFUSED, DECLINED), 1),
+        ((NEEDS, DECLINED), 3),
+        ((ValueError("a bug"), None), 1),
+    ],
+)
+@pytest.mark.parametrize("while_preparing", [True, False])
+def test_all_are_done_and_the_worst_code_ends_the_command(
+    errors: tuple[Exception | None, ...], code: int, while_preparing: bool
+) -> None:
+    done: list[int] = []
+
+    def prepare(number: int, error: Exception | None) -> Callable[[], Callable[[], object]]:
+        work = _raises(error) if error is not None else lambda: done.append(number)
+        if while_preparing and error is not None:
+            return work  # type: ignore[return-value] # it raises
+        return lambda: work
+
+    ready = [prepare(number, error) for number, error in enumerate(errors)]
+
+    if code:
+        with pytest.raises(EndsWith) as caught:
+            on_each(ready)
+        assert caught.value.code == code
+    else:
+        on_each(ready)
+    assert done == [number for number, error in enumerate(errors) if error is None]
+
+
+def test_an_interrupt_ends_all_and_one_project_alone_fails_as_it_does() -> None:
+    done: list[int] = []
+
+    with pytest.raises(KeyboardInterrupt):
+        on_each([lambda: _raises(KeyboardInterrupt()), lambda: lambda: done.append(1)])  # type: ignore[arg-type]
+    with pytest.raises(ArchiveError):
+        on_each([lambda: _raises(REFUSED)])
+    assert done == []
+
+
+def test_projects_are_named_once_and_not_in_two_ways() -> None:
+    settings = Settings(projects=("a", "b"), data_dir=Path("none"), archives_dir=Path("none"))
+
+    assert choose_projects(settings, ())[0] == ("a",)
+    assert choose_projects(settings, (), every=True)[0] == ("a", "b")
+    chosen, known = choose_projects(settings, ("b", "c", "b"))
+    assert (chosen, known.projects) == (("b", "c"), ("a", "b", "c"))
+    with pytest.raises(click.UsageError):
+        choose_projects(settings, ("a",), every=True)
