@@ -1,6 +1,9 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both set up everything they need in .venv.
 
-PYTHON ?= python3.11
+# The newest that Dagster takes, that runs and can make an environment; another one: make PYTHON=...
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
+  if $$name -c '$(SUITS)' 2>/dev/null; then echo $$name; break; fi; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -27,6 +30,8 @@ install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
 $(BIN)/python:
+	@$(or $(PYTHON),false) -c '$(SUITS)' || { echo "This needs Python 3.11 to 3.14 with its venv module" \
+	  "(Debian: python3-venv). If you have one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml setup.cfg constraints.txt | $(BIN)/python

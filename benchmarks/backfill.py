@@ -105,7 +105,7 @@ def _environment(sandbox: Sandbox, folder: Path, *, limits: bool) -> dict[str, s
         "DAGSTER_HOME": str(folder / "dagster_home"),
     }
     write_env_file(folder / ".env", environment)
-    prepare_home(folder / "dagster_home", _REPOSITORY / "dagster.yaml")
+    prepare_home(folder / "dagster_home")
     return environment
 
 

@@ -16,7 +16,7 @@ from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dagster home without runs, to be copied."""
     home = tmp_path_factory.mktemp("home") / "home"
-    prepare_home(home, Path("no dagster.yaml"))
+    prepare_home(home)
     return home
 
 

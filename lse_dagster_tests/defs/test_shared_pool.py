@@ -21,7 +21,7 @@ from lse_dagster_tests.worlds.langsmith_api import LangSmithApi
 def pooled(archive: DayArchive, tmp_path: Path) -> Iterator[DayArchive]:
     """The archive on a home with the pools that `lse` sets."""
     home = tmp_path / "home"
-    prepare_home(home, tmp_path / "no dagster.yaml")
+    prepare_home(home)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield replace(archive, instance=instance, retries=Retries(first_wait_seconds=3))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lse_dagster.cli.doctor.finding import Finding, good, problem, problem_of, warning
+from lse_dagster.cli.running.instance import SETTINGS, dagster_home, open_instance
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ _SUBJECT = "Dagster home"
 
 def check_dagster(settings: "Settings") -> list[Finding]:
     """The home; and what is set in it, if there is one."""
-    from lse_dagster.cli.running.instance import dagster_home, open_instance
-
     home = dagster_home()
     place = _check_place(home)
     if place.level == "problem" or not home.is_dir():
@@ -48,7 +47,7 @@ def _check_place(home: Path) -> Finding:
         return problem(_SUBJECT, f"{home} is not a directory that you may write.", next_step)
     if not (home / "dagster.yaml").is_file():
         text = f"{home} has no dagster.yaml: runs are not limited, telemetry is on."
-        return warning(_SUBJECT, text, f"cp dagster.yaml {home}/")
+        return warning(_SUBJECT, text, f"cp {SETTINGS} {home}/")
     if not configured:
         text = f"{home}; `dagster` itself does not look there, as DAGSTER_HOME is not set."
         return warning(_SUBJECT, text, f"Put DAGSTER_HOME={home} into .env.")
@@ -76,7 +75,7 @@ def _check_monitoring(instance: "DagsterInstance", home: Path) -> Finding:
     if instance.run_monitoring_enabled and instance.run_launcher.supports_check_run_worker_health and frees:
         return good("run monitoring", "on: a killed run is found and frees its place in the pools")
     text = f"{home / 'dagster.yaml'} has none: the daemon waits for ever for a run that was killed."
-    return warning("run monitoring", text, f"cp dagster.yaml {home}/")
+    return warning("run monitoring", text, f"cp {SETTINGS} {home}/")
 
 
 def _check_owners(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
+from lse_dagster.defs import running
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 _DEFAULT_HOME = ".dagster_home"
-_PLAIN_SETTINGS = "telemetry:\n  enabled: false\n"
-"""For a home made where no dagster.yaml lies: nothing leaves the machine unasked."""
+SETTINGS: Final = Path(running.__file__).with_name("dagster.yaml")
+"""What a home on one machine is made with."""
 
 _LOCK: Final = ".opening.lock"
 _PATIENCE: Final = 60.0
@@ -75,7 +76,7 @@ def open_instance() -> "DagsterInstance":
     try:
         with _alone_in(home):
             if [path.name for path in home.iterdir()] == [_LOCK]:
-                _prepare(home, Path("dagster.yaml"), renew=False)
+                _prepare(home, SETTINGS, renew=False)
             return DagsterInstance.from_ref(
                 InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_CAPTURE})
             )
@@ -83,7 +84,7 @@ def open_instance() -> "DagsterInstance":
         raise UnusableInstance(home, error) from error
 
 
-def prepare_home(home: Path, dagster_yaml: Path, *, renew: bool = False) -> None:
+def prepare_home(home: Path, dagster_yaml: Path = SETTINGS, *, renew: bool = False) -> None:
     """Make `home` a DAGSTER_HOME with the settings of `dagster_yaml`.
 
     Settings that it has already stay, unless they are ours to `renew`.
@@ -110,10 +111,7 @@ def _prepare(home: Path, dagster_yaml: Path, *, renew: bool) -> None:
 
     settings = home / "dagster.yaml"
     if renew or not settings.exists():
-        if dagster_yaml.is_file():
-            shutil.copyfile(dagster_yaml, settings)
-        else:
-            settings.write_text(_PLAIN_SETTINGS, encoding="utf-8")
+        shutil.copyfile(dagster_yaml, settings)
     with DagsterInstance.from_config(str(home)) as instance:
         for pool, limit in {LANGSMITH_POOL: 1, DRIVE_POOL: 2}.items():
             instance.event_log_storage.set_concurrency_slots(pool, limit)

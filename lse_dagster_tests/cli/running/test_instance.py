@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.cli.running.instance import dagster_home, prepare_home
+from lse_dagster.cli.running.instance import SETTINGS, dagster_home, prepare_home
 
 OURS = "telemetry:\n  enabled: false\n"
 THEIRS = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
@@ -45,7 +45,6 @@ def test_a_home_in_the_users_directory_is_the_one_that_dagster_takes(monkeypatch
 def test_a_new_home_may_be_opened_by_several_commands_at_once(there: str, tmp_path: Path) -> None:
     """Dagster makes its databases step by step, and two that do so at once leave them broken for good."""
     home = tmp_path / "home"
-    (tmp_path / "dagster.yaml").write_text(OURS)
     if there != "nothing":
         home.mkdir()
     if there == "settings":
@@ -78,4 +77,4 @@ def test_a_new_home_may_be_opened_by_several_commands_at_once(there: str, tmp_pa
     ended = [command.communicate(timeout=600) for command in commands]
 
     assert [command.returncode for command in commands] == [0] * 4, ended
-    assert (home / "dagster.yaml").read_text() == (THEIRS if there == "settings" else OURS)
+    assert (home / "dagster.yaml").read_text() == (THEIRS if there == "settings" else SETTINGS.read_text())

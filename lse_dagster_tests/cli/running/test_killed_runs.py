@@ -51,7 +51,7 @@ STARTERS = {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dagster home as `lse dev` makes it."""
     home = tmp_path_factory.mktemp("home") / "home"
-    prepare_home(home, ROOT / "dagster.yaml")
+    prepare_home(home)
     return home
 
 
