@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test dev install check clean
+.PHONY: demo test dev install check site clean
 
 demo: install        ## Archive, verify, restore and compare a day on the sandbox.
 	$(BIN)/lse demo
@@ -20,10 +20,14 @@ test: install-dev    ## Run the whole test suite, on all cores.
 dev: install         ## Open the Dagster UI on .env, or on the sandbox.
 	$(BIN)/lse dev
 
+site: install-dev    ## The documentation as a site, in site/; a link that leads nowhere is an error.
+	$(BIN)/python docs/site.py
+
 check: install-dev   ## Lint, format, types and the rule on imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/site.py
 	$(BIN)/lint-imports
 
 install: $(VENV)/.installed
@@ -43,4 +47,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:               ## Remove the environment and the demo.
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) .demo build site
