@@ -21,6 +21,7 @@ from lse_dagster.day.space import FreeBytes
 from lse_dagster.day.staging import DecidedDay
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip.file import DayZip
+from lse_dagster.defs.alerts.endings import NEXT_STEP, keep_endings
 from lse_dagster.defs.day_results import record_short_count
 from lse_dagster.defs.failure import Retries, archive_errors_as_failures
 from lse_dagster.defs.io_managers import DayToPublish, DayToZip, ZipToCopy
@@ -136,6 +137,8 @@ def _raw_runs(
                     retention_days=rule.retention_days,
                     free=free,
                 )
+            for ending in keep_endings(context.instance, transport.endings.values()):
+                log.warning(f"{ending}. {NEXT_STEP}")
             if fetched.resumed_runs:
                 log.info(f"Went on with an interrupted fetch: {fetched.resumed_runs:,} runs were there")
             if fetched.surplus:

@@ -11,6 +11,8 @@ from lse_dagster.net.backoff import PATIENCE
 from lse_dagster.net.limiter import RatesName
 
 DEFAULT_ENDPOINT: Final = "https://api.smith.langchain.com"
+CLOUD_KEEPS_DAYS: Final = 180
+"""The longest retention of LangSmith's cloud since 14 September 2026; before, it was 400."""
 
 _READ_SECONDS: Final = 120.0
 _LARGEST_ANSWER: Final = 256 << 20

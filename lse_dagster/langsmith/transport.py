@@ -41,6 +41,7 @@ from lse_dagster.langsmith.refusal import (
     unavailable,
 )
 from lse_dagster.net.backoff import pause
+from lse_dagster.net.end_of_life import EndOfLife, end_of_life
 from lse_dagster.net.limiter import Kind, RateLimiter, RateLimiters, shared_limiters
 from lse_dagster.net.server_time import ServerTime
 from lse_dagster.net.session import Session
@@ -99,6 +100,8 @@ class Transport:
         self._jitter = jitter
         self.time = ServerTime(clock)
         """What time it is for LangSmith, by its answers so far."""
+        self.endings: dict[str, EndOfLife] = {}
+        """By endpoint: those of which an answer said that they will go."""
         self.on_retry = on_retry
         """Who hears of all waiting for this workspace."""
         self.attachment_hosts = AttachmentHosts.of(self.endpoint, settings.attachment_hosts)
@@ -219,6 +222,7 @@ class Transport:
         began = self._clock()
         try:
             status, headers, content = self._send(call)
+            self._note_end_of_life(call, headers)
             if status < 300:
                 self.time.note(headers)  # others may come from a proxy, which has a clock of its own
                 return decode(content)
@@ -234,6 +238,12 @@ class Transport:
         if status == 429:
             self._limiters[call.kind].refused(failed.asked)
         raise failed
+
+    def _note_end_of_life(self, call: Call, headers: Mapping[str, str]) -> None:
+        ending = end_of_life(call.method, call.path, headers)
+        if ending is not None:
+            with self._lock:
+                self.endings[ending.endpoint] = ending
 
     def _send(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
         with self._lock:

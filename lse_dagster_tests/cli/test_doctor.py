@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import dagster as dg
 import msgspec
 import pytest
 from dagster._core.remote_origin import (
@@ -14,7 +16,11 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType
 
+from lse_dagster.cli.doctor.machine import check_retention
+from lse_dagster.defs.alerts.endings import keep_endings
+from lse_dagster.net.end_of_life import EndOfLife
 from lse_dagster.sandbox.client import ControlClient
+from lse_dagster.settings import Settings
 from lse_dagster_tests.cli.workplace import Workplace
 
 
@@ -230,3 +236,32 @@ def test_a_start_date_that_lies_ahead_is_told_for_nothing_would_run(workplace: W
     assert finished.returncode == 1
     assert "✗ start date" in finished.stdout
     assert "It is 2999-08-01: until then no day is archived." in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "days", "is_told"),
+    [
+        ("https://eu.api.smith.langchain.com", "181", True),
+        ("https://api.smith.langchain.com", "180", False),
+        ("https://langsmith.example.com", "400", False),
+    ],
+)
+def test_a_retention_that_langsmiths_cloud_does_not_have_is_told(
+    endpoint: str, days: str, is_told: bool
+) -> None:
+    variables = {"LANGSMITH_ENDPOINT": endpoint, "LSE_RETENTION_DAYS": days}
+
+    found = check_retention(Settings.from_environment(variables))
+
+    assert [finding.level for finding in found] == (["warning"] if is_told else [])
+
+
+def test_an_endpoint_that_langsmith_will_take_away_is_told(workplace: Workplace) -> None:
+    gone_at = datetime(2027, 1, 31, tzinfo=UTC)
+    with dg.DagsterInstance.from_config(str(workplace.folder / "home")) as instance:
+        keep_endings(instance, [EndOfLife("POST /api/v1/runs/query", None, gone_at)])
+
+    found = findings(workplace)["LangSmith's API"]
+
+    assert found["level"] == "warning"
+    assert found["text"] == "POST /api/v1/runs/query is deprecated, to be removed on 2027-01-31."

@@ -86,6 +86,7 @@ def _checks(settings: "Settings") -> list[_Check]:
         lambda: machine.check_directories(settings),
         machine.check_certificates,
         lambda: services.check_server(settings),
+        lambda: machine.check_retention(settings),
         lambda: services.check_key(settings),
         lambda: services.check_projects(settings),
         lambda: services.check_drive(settings),

@@ -30,6 +30,7 @@ def check_dagster(settings: "Settings") -> list[Finding]:
                 _check_monitoring(instance, home),
                 *_check_owners(instance, settings),
                 *_check_schedules(instance, settings),
+                *_check_endings(instance),
             ]
     except ArchiveError as error:
         return [problem_of(_SUBJECT, error)]
@@ -76,6 +77,13 @@ def _check_monitoring(instance: "DagsterInstance", home: Path) -> Finding:
         return good("run monitoring", "on: a killed run is found and frees its place in the pools")
     text = f"{home / 'dagster.yaml'} has none: the daemon waits for ever for a run that was killed."
     return warning("run monitoring", text, f"cp {SETTINGS} {home}/")
+
+
+def _check_endings(instance: "DagsterInstance") -> list[Finding]:
+    """What LangSmith will take away, as it told the runs that fetched."""
+    from lse_dagster.defs.alerts.endings import NEXT_STEP, heard_endings
+
+    return [warning("LangSmith's API", f"{ending}.", NEXT_STEP) for ending in heard_endings(instance)]
 
 
 def _check_owners(instance: "DagsterInstance", settings: "Settings") -> list[Finding]:

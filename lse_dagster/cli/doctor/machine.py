@@ -64,6 +64,21 @@ def check_directories(settings: "Settings") -> list[Finding]:
     ]
 
 
+def check_retention(settings: "Settings") -> list[Finding]:
+    """Whether LangSmith can keep traces for as long as it is said to."""
+    from lse_dagster.langsmith.access import CLOUD_KEEPS_DAYS, is_cloud
+
+    days = settings.reconciliation.retention_days
+    if days <= CLOUD_KEEPS_DAYS or not is_cloud(settings.langsmith.endpoint):
+        return []
+    text = (
+        f"LSE_RETENTION_DAYS={days}: LangSmith's cloud has kept no trace longer than {CLOUD_KEEPS_DAYS} days "
+        "since September 2026. A day that it has forgotten passes for whole."
+    )
+    next_step = f"Put LSE_RETENTION_DAYS=14, or {CLOUD_KEEPS_DAYS} for extended retention, into .env."
+    return [warning("retention", text, next_step)]
+
+
 def check_packages() -> Finding:
     """Whether the packages are there in the versions that this project asks for."""
     shown = [f"{name} {metadata.version(name)}" for name in (_DISTRIBUTION, *_SHOWN)]

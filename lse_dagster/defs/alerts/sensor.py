@@ -9,6 +9,7 @@ import dagster as dg
 import msgspec
 
 from lse_dagster.defs.alerts.delivery import Delivery, Told
+from lse_dagster.defs.alerts.endings import note_told, with_endings
 from lse_dagster.defs.alerts.found import Alerts, Position
 from lse_dagster.defs.alerts.kept import keep
 from lse_dagster.defs.alerts.ledger import Ledger, Words
@@ -71,11 +72,13 @@ def alerts_sensor(
             told = replace(told, danger_event=found.last_ended_run())
         ledger, read = found.entered(told.ledger, told, moment)
         ledger, seen = with_seen(ledger, context.instance, watchers, moment)
+        ledger, endings = with_endings(ledger, context.instance)
         ledger = with_observations(ledger, context.instance, watchers, moment, ui=ui)
         read = replace(read, ledger=ledger.passed(moment))
         if read != told:
             remember(read)
         forget_seen(context.instance, seen)
+        note_told(context.instance, endings)
         sent = Delivery(webhook, context.log, remember).deliver(read, moment)
         return dg.SkipReason(f"{sent} messages sent.")
 
