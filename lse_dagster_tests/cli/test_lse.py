@@ -41,15 +41,6 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert run("--version", folder=tmp_path).stdout == f"lse {importlib.metadata.version('lse-dagster')}\n"
 
 
-def test_the_demo_and_dev_say_where_to_run_them(tmp_path: Path) -> None:
-    for command in ("demo", "dev"):
-        finished = run(command, folder=tmp_path)
-
-        assert finished.returncode == 2
-        assert "Run this in the project's folder" in finished.stderr
-        assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "endpoint",
     [

@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 import requests
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-_REPOSITORY = Path(__file__).parents[2]
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 _OURS = ("LSE_", "LANGSMITH_", "LANGCHAIN_", "GOOGLE_", "DAGSTER_")
@@ -127,12 +126,9 @@ class DagsterUi:
 def running_ui(folder: Path) -> Iterator[DagsterUi]:
     """`lse dev` on a fresh playground below the folder; it and its children end with the block.
 
-    It starts in a folder that holds only the two files it reads: a `.env` of the developer's own cannot lead
-    the test to real accounts.
+    It starts in an empty folder: a `.env` of the developer's own cannot lead the test to real accounts.
     """
     folder.mkdir(parents=True)
-    for name in ("workspace.yaml", "dagster.yaml"):
-        shutil.copyfile(_REPOSITORY / name, folder / name)
     port, log = free_port(), folder / "dev.log"
     command = ["dev", "--dir", "playground", "--port", str(port)]
     with log.open("wb") as output:

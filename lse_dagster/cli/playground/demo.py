@@ -132,7 +132,7 @@ class _Demo:
             "day folder": f"{day.path} ({day.summary.bytes:,} bytes)",
             "zip": f"{zipped.path} ({zipped.bytes:,} bytes)",
             "Drive": self._drive_link(),
-            "see it in the UI": "make dev, then open http://127.0.0.1:3000",
+            "see it in the UI": "lse dev, then open http://127.0.0.1:3000",
         }
         for name, value in rows.items():
             self._console.print(f"{name:<18} {value}", soft_wrap=True)

@@ -31,16 +31,13 @@ def dev(folder: Path, port: int) -> None:
 
     Example: lse dev --port 3000
     """
-    if not _WORKSPACE.is_file():
-        raise click.UsageError("Run this in the project's folder: there is no workspace.yaml here.")
     if _ENV.is_file():
-        from lse_dagster.cli.playground.folder import DAGSTER_YAML
         from lse_dagster.cli.running.instance import dagster_home, prepare_home
 
         load_env_file()
         home = dagster_home()
         say(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
-        prepare_home(home, DAGSTER_YAML, renew=not os.environ.get("DAGSTER_HOME"))
+        prepare_home(home, renew=not os.environ.get("DAGSTER_HOME"))
         sys.exit(_serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}))
 
     from lse_dagster.cli.playground.folder import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground
@@ -56,7 +53,8 @@ def dev(folder: Path, port: int) -> None:
 
 def _serve(port: int, folder: Path, environment: Mapping[str, str]) -> int:
     """Run `dagster dev` until it ends or we are told to; it always ends with us."""
-    command = ["dagster", "dev", "-w", str(_WORKSPACE.absolute()), "-p", str(port)]
+    what = ["-w", str(_WORKSPACE.absolute())] if _WORKSPACE.is_file() else ["-m", "lse_dagster"]
+    command = ["dagster", "dev", *what, "-p", str(port)]
     say(f"$ cd {folder} && {' '.join(command)}")
     say(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
     # `lse dev &` in a script ignores SIGINT; Dagster would inherit that and could not be stopped.

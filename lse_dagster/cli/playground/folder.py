@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import click
-
 from lse_dagster.cli.environment import clean_environment
 from lse_dagster.cli.running.instance import prepare_home
 from lse_dagster.sandbox.conversations import demo_conversations
@@ -21,7 +19,6 @@ from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.sandbox.server import Sandbox, running_sandbox
 from lse_dagster.sandbox.trace import TracedDay, trace_conversations
 
-DAGSTER_YAML = Path("dagster.yaml")
 DEMO_PROJECT = "my-project"
 DEMO_DATE = date(2025, 8, 29)
 DEMO_TRACES = 40
@@ -73,8 +70,6 @@ def running_playground(folder: Path) -> Iterator[Playground]:
 
     Until then this process has a clean environment, too.
     """
-    if not DAGSTER_YAML.is_file():
-        raise click.UsageError(f"Run this in the project's folder: there is no {DAGSTER_YAML} here.")
     folder = folder.absolute()
     langsmith_port, drive_port = (_port_if_free(port) for port in _PORTS)
     with (
@@ -83,7 +78,7 @@ def running_playground(folder: Path) -> Iterator[Playground]:
     ):
         playground = Playground(folder, sandbox)
         write_env_file(folder / ".env", playground.environment)
-        prepare_home(folder / "dagster_home", DAGSTER_YAML, renew=True)
+        prepare_home(folder / "dagster_home", renew=True)
         yield playground
 
 
