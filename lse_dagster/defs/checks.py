@@ -18,7 +18,7 @@ from lse_dagster.defs.check_table import COPY, DAY_CHECKS, ZIP, DayAtHand
 from lse_dagster.defs.day_results import Service, check_days
 from lse_dagster.defs.failure import Retries
 from lse_dagster.defs.metadata import observation, recorded_sha256, was_restored
-from lse_dagster.defs.own_records import Owner, owner_metadata, tagged_id
+from lse_dagster.defs.own_records import Owner, latest_materializations, owner_metadata, tagged_id
 from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL, ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.drive.archive import DriveArchive
@@ -30,11 +30,12 @@ from lse_dagster.steps.examination.counts import CountsNow, count_now
 from lse_dagster.steps.examination.finding import (
     Finding,
     find_changed_zip,
+    find_damaged_zip,
     find_in_day,
     finding_of_differences,
 )
 from lse_dagster.steps.examination.reading import examine_day
-from lse_dagster.steps.zip_proof import prove_copy
+from lse_dagster.steps.zip_proof import compare_with_record, prove_copy
 
 _DAY_CHECKS = {check.name: check for check in DAY_CHECKS}
 
@@ -80,8 +81,11 @@ def _raw_runs_checks(
                 at_hand[content] = DayAtHand(folder, rule, examined, counted)
             return _of(folder, _DAY_CHECKS[check].look(at_hand[content]))
 
-        def find(check: str, name: str, day: date) -> Finding:
-            load = partial(storage.days.load, name, day, tagged_id(context.run))
+        def find(check: str, name: str, day: date) -> Finding | None:
+            project_id = tagged_id(context.run)
+            if storage.days.find(name, day, project_id) is None and not _wrote(context, project, day):
+                return None
+            load = partial(storage.days.load, name, day, project_id)
             return find_in_day(load, partial(look, check))
 
         yield from check_days(context, project, storage, retries, find)
@@ -100,8 +104,15 @@ def _zip_check(
     def day_zip_checks(
         context: dg.AssetCheckExecutionContext, storage: LocalStorage, retries: Retries
     ) -> Iterable[dg.AssetCheckResult]:
-        def find(_: str, name: str, day: date) -> Finding:
-            folder = storage.days.load(name, day, tagged_id(context.run))
+        def find(_: str, name: str, day: date) -> Finding | None:
+            folder = storage.days.find(name, day, tagged_id(context.run))
+            if folder is None:
+                project_id = storage.places(None, context.log).project_id(name, day, tagged_id(context.run))
+                path = storage.zips.zip_path(name, day, project_id)
+                if not path.exists():
+                    return None
+                found = find_damaged_zip(path, project=name, day=day)
+                return replace(found, numbers={**found.numbers, **owner_metadata(name, project_id)})
             path = storage.zips.existing_path(name, day, folder.summary.project_id)
             return _of(folder, find_changed_zip(path, folder))
 
@@ -138,9 +149,19 @@ def _drive_check(
 
         def find(_: str, name: str, day: date) -> Finding:
             project_id = places.project_id(name, day, tagged_id(context.run))
-            path = storage.zips.existing_path(name, day, project_id)
+            path = storage.zips.zip_path(name, day, project_id)
             copy = copy_of(name, day, project_id)
             recorded = recorded_sha256(context.instance, day, Owner(project, {}, project_id))
+            if not path.exists() and storage.days.find(name, day, project_id) is None:
+                return finding_of_differences(
+                    list(compare_with_record(copy, path.name, recorded)),
+                    good="The day was freed here. Checksum on Drive is that of the zip that was proved.",
+                    numbers={
+                        "bytes": copy.size if copy is not None else 0,
+                        **owner_metadata(name, project_id),
+                    },
+                )
+            path = storage.zips.existing_path(name, day, project_id)
             proof = prove_copy(copy, path, project=name, day=day, recorded=recorded)
             if proof.sha256 not in {None, recorded}:
                 seen = observation(project, day, proof.sha256, project_id)
@@ -161,6 +182,13 @@ def _drive_check(
             yield from check_days(context, project, storage, retries, find)
 
     return drive_archive_checks
+
+
+def _wrote(context: dg.AssetCheckExecutionContext, project: ArchivedProject, day: date) -> bool:
+    """Whether this very run wrote the day: that its folder is gone already is no freed day, but a fault."""
+    owner = Owner(project, {}, tagged_id(context.run))
+    made = latest_materializations(context.instance, "raw_runs", [day], owner).get(day)
+    return made is not None and made.run_id == context.run.run_id
 
 
 def _of(folder: DayFolder, found: Finding) -> Finding:

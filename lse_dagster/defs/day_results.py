@@ -78,18 +78,19 @@ def check_days(
     project: ArchivedProject,
     storage: LocalStorage,
     retries: Retries,
-    find: Callable[[str, str, date], Finding],
+    find: Callable[[str, str, date], Finding | None],
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of the checks that are wanted: of the day of the partition, else of every local day.
 
-    `find` is given the check's name, the project's and the day. Raises `RetryRequested` while the step may be
+    `find` is given the check's name, the project's and the day; None is what it finds of a day that was freed
+    and has nothing here to look at: what was found last stands. Raises `RetryRequested` while the step may be
     tried again.
     """
     with retries.archive_errors(context.retry_number):
         name = project.configured_name
         partition = [date.fromisoformat(context.partition_key)] if context.has_partition_key else None
         days = partition or storage.days.dates(name)
-    found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding]]] = (
+    found: Iterable[tuple[dg.AssetCheckKey, dict[date, Finding | None]]] = (
         (key, {day: _finding_of(context, retries, day, partial(find, key.name, name)) for day in days})
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name)
     )
@@ -100,8 +101,11 @@ def check_days(
 
 
 def _finding_of(
-    context: dg.AssetCheckExecutionContext, retries: Retries, day: date, look: Callable[[date], Finding]
-) -> Finding:
+    context: dg.AssetCheckExecutionContext,
+    retries: Retries,
+    day: date,
+    look: Callable[[date], Finding | None],
+) -> Finding | None:
     try:
         return look(day)
     except ArchiveError as error:
@@ -119,7 +123,7 @@ def _report(
     context: dg.AssetCheckExecutionContext,
     project: str,
     check: dg.AssetCheckKey,
-    findings: Mapping[date, Finding],
+    findings: Mapping[date, Finding | None],
 ) -> Iterator[dg.AssetCheckResult]:
     """Record each day's finding as that day's result.
 
@@ -129,6 +133,9 @@ def _report(
     owner = owner_metadata(project, tagged_id(context.run))
     warns = any(one.warns for one in CHECKS if one.name == check.name)
     for day, finding in findings.items():
+        if finding is None:
+            context.log.info(f"{check.name}: {day} was freed, and has nothing on this disk to look at.")
+            continue
         metadata: Mapping[str, Any] = {**owner, **finding.numbers}
         # What nobody counted is no error: it must not keep a restored day from being zipped.
         is_warning = warns or finding.verdict.unverified or finding.verdict.only_warns

@@ -78,6 +78,35 @@ def prove_copy(
     return CopyProof(list(_compare(copy, path, sha256)), sha256)
 
 
+def damage_of(path: Path, *, project: str, day: date) -> tuple[list[str], int]:
+    """What is wrong with a zip by itself, as `prove_zip` finds it, and how many members it has."""
+    try:
+        with ZipDirectory(path) as archive:
+            members = len(archive)
+        _prove_any(path, project, day)
+    except (BrokenZip, InvalidSummary) as error:
+        return [error.why], 0
+    return [], members
+
+
+def compare_with_record(copy: "DriveFile | None", name: str, recorded: str | None) -> Iterator[str]:
+    """How a copy on Drive differs from the zip that was proved, of a day of which nothing is here any more.
+
+    `recorded` is what the maker of that zip wrote down; without it the copy's own property is believed.
+    """
+    if copy is None:
+        yield f"{name} is neither on this disk nor on Drive"
+        return
+    proved = recorded or copy.app_properties.get(PROVED)
+    if proved is None or copy.sha256 is None:
+        yield (
+            f"{name} is on Drive alone, and {'Drive' if proved else 'no record'} tells no sha256: only a restore "
+            "can verify it"
+        )
+    elif copy.sha256 != proved:
+        yield f"sha256 {copy.sha256} on Drive, recorded is {proved}"
+
+
 def is_copy_of(copy: "DriveFile", path: Path) -> bool:
     """Whether Drive reports the size and checksum of the zip here. Raises `OSError`."""
     return copy.size == path.stat().st_size and copy.md5 == _hash(path, "md5")

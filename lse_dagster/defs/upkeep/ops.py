@@ -4,7 +4,7 @@ Thin: what is compared or removed is decided in `steps.recount` and `steps.free_
 `calendar.rules`; here are the events by which Dagster remembers it.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import date, datetime
 from functools import partial
 from typing import Final, Literal
@@ -32,6 +32,10 @@ from lse_dagster.steps.free_disk import KeptCopy, LocalCopy, local_days_before, 
 from lse_dagster.steps.recount import Recount, count_again, outlines_of_folder, outlines_of_zip
 
 Clock = Callable[[], datetime]
+
+REMOVED_METADATA: Final = "removed"
+KEPT_METADATA: Final = "kept"
+"""On what `free_disk` says it did: the bytes of each day that went, and why each other one stayed."""
 
 _CHECKS_OF_DANGERS: Final = {"drive": COPY, "attachments": ATTACHMENTS}
 
@@ -168,6 +172,7 @@ class FreeDiskConfig(dg.Config):
     """What `free_disk` may do."""
 
     dry_run: bool = Field(default=True, description="Only list what would be removed, and its bytes.")
+    days: list[str] = Field(default=[], description="Only these. Without any: all that are old enough.")
 
 
 def free_disk_op(
@@ -178,7 +183,7 @@ def free_disk_op(
     @dg.op(name=project.job_name("remove_local_copies"), pool=DRIVE_POOL, out=dg.Out(dg.Nothing))
     def remove_local_copies(
         context: dg.OpExecutionContext, config: FreeDiskConfig, drive: DriveResource, storage: LocalStorage
-    ) -> None:
+    ) -> Iterator[dg.AssetObservation | dg.Output[None]]:
         with archive_errors_as_failures():
             name, moment = project.configured_name, now()
             if keep_days is None:
@@ -188,6 +193,7 @@ def free_disk_op(
                 )
             errors: list[ArchiveError] = [*sweep(storage.days, name)]
             days = local_days_before(storage.days, storage.zips, name, today=moment.date(), keep=keep_days)
+            days = [day for day in days if not config.days or day.isoformat() in config.days]
             records = Records(context.instance, project)
             busy = records.busy_days(moment)
             here = local_days(storage.days.root, storage.zips.root, name)
@@ -215,8 +221,8 @@ def free_disk_op(
                         continue
                     removed.append(found)
                     if not config.dry_run:
-                        context.log_event(_removal(project, found))
-            _report(context, removed, kept, dry_run=config.dry_run)
+                        yield _removal(project, found)  # what was logged is lost if a later day fails
+            yield _report(context, removed, kept, dry_run=config.dry_run)
             if errors:  # the others are done with by now
                 raise errors[0]
 
@@ -244,19 +250,22 @@ def _removal(project: ArchivedProject, removed: LocalCopy) -> dg.AssetObservatio
 
 def _report(
     context: dg.OpExecutionContext, removed: list[LocalCopy], kept: list[KeptCopy], *, dry_run: bool
-) -> None:
+) -> dg.Output[None]:
     freed = sum(copy.bytes for copy in removed)
     done = "would be removed" if dry_run else "removed"
     rows = [f"| {copy.day} | {done} | {copy.bytes:,} bytes |" for copy in removed]
     rows += [f"| {copy.day} | kept | {copy.why} |" for copy in kept]
     said = [f"{len(removed):,} days {done}, {freed:,} bytes; {len(kept):,} kept", *rows]
     context.log.info("\n".join(said))
-    context.add_output_metadata(
-        {
+    return dg.Output(
+        None,
+        metadata={
             "dry_run": dry_run,
             "days": len(removed),
             "bytes": freed,
             "days_kept": len(kept),
             "list": dg.MetadataValue.md("\n".join(["| day | | |", "| --- | --- | --- |", *rows])),
-        }
+            REMOVED_METADATA: {copy.day.isoformat(): copy.bytes for copy in removed},
+            KEPT_METADATA: {copy.day.isoformat(): copy.why for copy in kept},
+        },
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from lse_dagster.steps.examination.completeness import Completeness
 from lse_dagster.steps.examination.feedback import FeedbackFound
 from lse_dagster.steps.examination.reading import Examination
 from lse_dagster.steps.examination.verdict import Verdict
+from lse_dagster.steps.zip_proof import damage_of
 
 Numbers = Mapping[str, int | float | str]
 
@@ -73,6 +74,13 @@ def find_changed_zip(path: Path, folder: DayFolder) -> Finding:
     members = len(folder.summary.files) + 1
     good = f"All {members:,} members match. {foreign}".rstrip()
     return finding_of_differences(differences, good=good, numbers={"members": members})
+
+
+def find_damaged_zip(path: Path, *, project: str, day: date) -> Finding:
+    """Whether every member of a zip is as the summary inside promises: of a day whose folder is not here."""
+    damage, members = damage_of(path, project=project, day=day)
+    good = f"The day folder was freed. All {members:,} members match the summary among them."
+    return finding_of_differences(damage, good=good, numbers={"members": members})
 
 
 def find_incomplete_traces(found: Completeness) -> Finding:

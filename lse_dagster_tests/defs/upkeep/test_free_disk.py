@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from googleapiclient.http import MediaInMemoryUpload
 
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.drive_copy import session_path
@@ -54,6 +55,29 @@ def is_here(daemon: Daemon) -> tuple[bool, bool]:
     return daemon.days.day_path(name, DAY).exists(), daemon.zips.zip_path(name, DAY).exists()
 
 
+def copy_on_drive(daemon: Daemon, sandbox: Sandbox) -> tuple[Any, str]:
+    """Drive's files as a person has them, and the id of the day's copy among them."""
+    files = Person(sandbox.env).files
+    (copy,) = files.list(
+        q=f"name = '{daemon.zips.zip_path(project(daemon), DAY).name}'",
+        includeItemsFromAllDrives=True,
+        supportsAllDrives=True,
+        corpora="allDrives",
+    ).execute()["files"]
+    return files, copy["id"]
+
+
+def trash_copy(daemon: Daemon, sandbox: Sandbox) -> None:
+    files, file_id = copy_on_drive(daemon, sandbox)
+    files.update(fileId=file_id, body={"trashed": True}, supportsAllDrives=True).execute()
+
+
+def change_copy(daemon: Daemon, sandbox: Sandbox, content: bytes) -> None:
+    files, file_id = copy_on_drive(daemon, sandbox)
+    media = MediaInMemoryUpload(content, "application/zip")
+    files.update(fileId=file_id, media_body=media, supportsAllDrives=True).execute()
+
+
 def test_a_dry_run_lists_and_removes_nothing(daemon: Daemon) -> None:
     found = report(daemon.execute("free_disk"))
 
@@ -95,6 +119,47 @@ def test_a_day_that_is_verified_on_drive_goes_and_comes_back_the_same(daemon: Da
     assert content(daemon.days.day_path(project(daemon), DAY)) == before
     observed = daemon.instance.fetch_observations(dg.AssetKey("raw_runs"), limit=1).records
     assert [record.partition_key for record in observed] == [DAY.isoformat()]
+
+
+def verify(daemon: Daemon) -> dict[str, bool]:
+    """What the checks say that `verify` makes of the day."""
+    result = daemon.execute("verify", tags={"dagster/partition": DAY.isoformat()})
+    return {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+
+
+def test_a_freed_day_is_green_as_long_as_drive_holds_what_was_proved(
+    daemon: Daemon, sandbox: Sandbox
+) -> None:
+    shutil.rmtree(daemon.days.day_path(project(daemon), DAY))
+    zip_alone = verify(daemon)
+    assert report(daemon.execute("free_disk", config=REALLY))["days"] == 1
+    freed = verify(daemon)
+    change_copy(daemon, sandbox, b"other")
+    changed = verify(daemon)
+    trash_copy(daemon, sandbox)
+
+    assert zip_alone == {"zip_matches_day": True, "drive_copy_matches_zip": True}
+    assert freed == {"drive_copy_matches_zip": True}
+    assert changed == verify(daemon) == {"drive_copy_matches_zip": False}
+
+
+def test_a_damaged_zip_without_its_folder_is_red(daemon: Daemon) -> None:
+    shutil.rmtree(daemon.days.day_path(project(daemon), DAY))
+    path = daemon.zips.zip_path(project(daemon), DAY)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+
+    assert verify(daemon) == {"zip_matches_day": False, "drive_copy_matches_zip": False}
+
+
+def test_only_the_days_that_are_named_go(two_days: Daemon) -> None:
+    config = {"ops": {"remove_local_copies": {"config": {"dry_run": False, "days": [SECOND.isoformat()]}}}}
+
+    found = report(two_days.execute("free_disk", config=config))
+
+    assert list(found["removed"]) == [SECOND.isoformat()]
+    assert two_days.days.dates(project(two_days)) == [DAY]
 
 
 def test_a_day_whose_folder_is_gone_already_loses_its_zip_too(daemon: Daemon) -> None:
@@ -154,12 +219,7 @@ def test_a_day_that_is_not_what_drive_holds_stays(harm: Any, daemon: Daemon) -> 
 
 
 def test_a_day_that_drive_has_lost_stays(daemon: Daemon, sandbox: Sandbox) -> None:
-    name = daemon.zips.zip_path(project(daemon), DAY).name
-    files = Person(sandbox.env).files
-    (copy,) = files.list(
-        q=f"name = '{name}'", includeItemsFromAllDrives=True, supportsAllDrives=True, corpora="allDrives"
-    ).execute()["files"]
-    files.update(fileId=copy["id"], body={"trashed": True}, supportsAllDrives=True).execute()
+    trash_copy(daemon, sandbox)
 
     found = report(daemon.execute("free_disk", config=REALLY))
 
@@ -301,3 +361,5 @@ def test_what_cannot_be_removed_fails_the_job_after_the_others_are_done(two_days
     assert failure.user_failure_data is not None
     assert f"Removing {leftover}" in (failure.user_failure_data.description or "")
     assert two_days.days.dates(name) == []
+    observed = two_days.instance.fetch_observations(dg.AssetKey("raw_runs"), limit=9).records
+    assert {record.partition_key for record in observed} == {DAY.isoformat(), SECOND.isoformat()}
