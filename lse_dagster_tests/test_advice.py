@@ -38,6 +38,7 @@ REVIEWED: Final = {
     "Remove old days from this disk that are verified on Drive. `dry_run` first, by default.": (
         "what Drive holds, compared right before"
     ),
+    "Remove them from this disk?": "what Drive holds, compared right before, and again after a yes",
     # Thirty days in Drive's trash.
     "open them (https://drive.google.com/file/d/ID), move the wrong ones to the trash, and run again; the oldest "
     "is {}": "a twin, after a person looked",

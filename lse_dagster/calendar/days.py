@@ -85,6 +85,11 @@ class CalendarDay:
         return self.local.has_folder or self.local.zip is not None or self.on_drive is not None
 
     @property
+    def is_freed(self) -> bool:
+        """Whether its folder is gone from this disk, and the day is in its zip or on Drive."""
+        return self.is_anywhere and not self.local.has_folder
+
+    @property
     def total(self) -> int | None:
         """How many runs LangSmith counts."""
         if self.total_now is not None:

@@ -19,6 +19,7 @@ _COMMANDS = {
         "Open the Dagster UI on your accounts (.env), or on the sandbox.",
     ),
     "doctor": ("lse_dagster.cli.doctor", "Show what is configured, what answers and what is missing."),
+    "free": ("lse_dagster.cli.free", "Take days off this disk that are verified on Drive."),
     "health": ("lse_dagster.cli.health", "Say in one line whether all is well: for monitoring."),
     "init": ("lse_dagster.cli.init.command", "Ask for what .env needs, test each answer, write the file."),
     "migrate": ("lse_dagster.cli.migrate", "Bring the data of the first system into day folders."),

@@ -46,18 +46,17 @@ class MigrateReport:
         if self._silent:
             return
         verb = "would go" if self._dry_run else "go"
-        runs = len({path for paths in plan.files.values() for path in paths})
-        stdout().print(f"{runs:,} runs of {plan.project} {verb} to {len(plan.files):,} days", markup=False)
-        if self._dry_run:
-            for day, paths in plan.files.items():
-                stdout().print(f"  {day}  {len(paths):,} runs", markup=False)
+        stdout().print(
+            f"{plan.runs:,} runs of {plan.project} {verb} to {len(plan.files):,} days", markup=False
+        )
 
     def day(self, migrated: Migrated) -> None:
         """A day is done."""
         self._days.append(migrated)
         if self._silent:
             return
-        words = [f"{migrated.runs:,} runs in {migrated.traces:,} traces", migrated.result]
+        would_be = "would be " if self._dry_run else ""
+        words = [f"{migrated.runs:,} runs in {migrated.traces:,} traces", f"{would_be}{migrated.result}"]
         if migrated.missing_parents:
             words.append(f"{migrated.missing_parents:,} parents were never archived")
         if migrated.result == "kept":
@@ -71,26 +70,36 @@ class MigrateReport:
         if self._json:
             stdout().out(json.dumps(self._document(plan), indent=2, ensure_ascii=False), highlight=False)
             return
+        if not self._silent and len(self._days) > 1:
+            stdout().print(self._all_days())
         for unusable in self._unusable[:_MOST_FILES]:
             stderr().print(Text(f"Not brought over: {unusable.path}: {unusable.why}"), soft_wrap=True)
         if len(self._unusable) > _MOST_FILES:
             stderr().print(f"and {len(self._unusable) - _MOST_FILES:,} more files: --json names them all")
-        if not self._silent and any(day.result == "written" for day in self._days):
+        if not (self._silent or self._dry_run) and any(day.result == "written" for day in self._days):
             stdout().print("Next: lse status, which names the days to zip and to upload", markup=False)
 
+    def _all_days(self) -> str:
+        would_be = "would be " if self._dry_run else ""
+        words = []
+        for result in _MARKS:
+            days = [day for day in self._days if day.result == result]
+            if days:
+                runs = sum(day.runs for day in days)
+                words.append(f"{_several(len(days), 'day')} with {_several(runs, 'run')} {would_be}{result}")
+        return "; ".join(words)
+
     def _document(self, plan: Plan) -> dict[str, Any]:
-        days = [_day_fields(day) for day in self._days]
-        if self._dry_run:
-            days = [
-                {"date": day.isoformat(), "result": None, "runs": len(paths)}
-                for day, paths in plan.files.items()
-            ]
         return {
             "project": plan.project,
             "dry_run": self._dry_run,
-            "days": days,
+            "days": [_day_fields(day) for day in self._days],
             "unusable": [{"path": str(one.path), "why": one.why} for one in self._unusable],
         }
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _day_fields(day: Migrated) -> dict[str, Any]:
@@ -113,14 +122,14 @@ def _day_fields(day: Migrated) -> dict[str, Any]:
     help="The data directory of the first system. Default: LSE_DATA_DIR, else ./data.",
 )
 @project_option
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only say what would become of each day.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, as described above.")
 @quiet_option
 def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Bring runs of the first system (one file per run, filed by fetch date) into day folders.
 
     Each run goes to its own UTC date and its trace. The old files stay. LangSmith never counted these runs,
-    so the days are marked as unverified. A day that this system fetched itself is not replaced.
+    so the days are marked as unverified. A day that this system fetched itself is kept, not replaced.
 
     \b
     Examples:
@@ -130,7 +139,7 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     \b
     With --json:
       {"project", "dry_run",
-       "days": [{"date", "result": "written" | "unchanged" | "kept" | null, "runs", "traces",
+       "days": [{"date", "result": "written" | "unchanged" | "kept", "runs", "traces",
                  "missing_parents", "only_old", "why"}],
        "unusable": [{"path", "why"}]}
 
@@ -151,9 +160,9 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     report = MigrateReport(dry_run=dry_run, as_json=as_json, quiet=quiet)
     plan = plan_migration(source or settings.data_dir, store, name)
     report.begin(plan)
-    for day in () if dry_run else plan.files:
+    for day in plan.files:
         allow = partial(take_as_it_is, places=places, overwrite="superset", now=utc_now)
-        report.day(migrate_day(plan, store, day, allow=allow))
+        report.day(migrate_day(plan, store, day, allow=allow, dry_run=dry_run))
     report.end(plan)
     if report.something_left:
         raise StepsFailed

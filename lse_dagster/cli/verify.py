@@ -40,7 +40,8 @@ def verify(
 
     The checks are those of Dagster's `verify` job; its UI shows the results. LangSmith's totals cost one
     request in ten seconds for each day in the US. Where several projects of one name have a day of one date,
-    each is compared, that of now last.
+    each is compared, that of now last. A day whose folder was freed is compared by its zip, if that is here,
+    and its copy on Drive.
 
     \b
     Examples:
@@ -49,7 +50,7 @@ def verify(
 
     \b
     With --json, each day in a line:
-      {"project", "date", "project_id", "passed", "run_id",
+      {"project", "date", "project_id", "passed", "freed", "run_id",
        "checks": [{"asset", "check", "passed", "warning", "description", "metadata"}],
        "errors": [{"what", "why", "next"}]}
 
@@ -78,10 +79,9 @@ def verify(
             runner = DayRunner(settings, name, instance, report)
             for day in days:
                 report.begin(name, day)
-                plan = DayPlan(day.day, {}, day.project_id if day.is_beside else "", local_only)
-                report.end(
-                    runner.run(plan) if day.local.has_folder else report.not_here(name, day, plan), day
-                )
+                beside = day.project_id if day.is_beside else ""
+                plan = DayPlan(day.day, {}, beside, local_only, is_freed=day.is_freed)
+                report.end(runner.run(plan) if day.is_anywhere else report.nowhere(name, day, plan), day)
 
         on_each([partial(look, name) for name in names])
     if report.failed:
@@ -104,6 +104,8 @@ class _Report(Display):
         named = f" {project} (the project with the id {day.project_id})" if several else f" {project}"
         if not self._silent:
             self._console.print(Text.assemble((f"{day.day}", "bold"), named), soft_wrap=True)
+            if day.is_freed:
+                self._console.print(Text.assemble(("  - ", "dim"), f"{'folder freed':<30} {_where(day)}"))
 
     def check(self, outcome: CheckOutcome) -> None:
         """One check has its result."""
@@ -125,29 +127,22 @@ class _Report(Display):
         if self._json:
             self._console.out(_document(found, day, passed=passed), highlight=False)
             return
-        wrong = self._what_is_wrong(found)
+        wrong = self._what_is_wrong(found, day)
         for error in (*found.errors, *([wrong] if wrong is not None else [])):
             print_error(error)
 
-    def not_here(self, project: str, day: "CalendarDay", plan: DayPlan) -> DayOutcome:
-        """Nothing can be compared without a day folder; where the day is instead, and how to get it."""
-        archive, upload = (self._command(f"lse archive{step}", project, day.day) for step in ("", " upload"))
-        restore = self._command("lse archive restore", project, day.day, plan.project_id)
-        again = self._command("lse verify", project, day.day)
-        if day.on_drive is not None:
-            why = f"It is not on this disk. Its copy on Drive has {day.on_drive.bytes:,} bytes."
-            next_step = f"{restore}, then {again}"
-        elif day.local.zip is not None:
-            there = "it is not on Drive" if day.drive_known else "Drive was not looked at"
-            why = f"There is only its zip on this disk, {day.local.zip.bytes:,} bytes; {there}."
-            next_step = f"{upload}, then {restore}, then {again}"
+    def nowhere(self, project: str, day: "CalendarDay", plan: DayPlan) -> DayOutcome:
+        """There is nothing to be compared."""
+        if day.drive_known:
+            why = "It is neither on this disk nor on Drive."
+            next_step = self._command("lse archive", project, day.day)
         else:
-            why = "It is neither on this disk nor on Drive." if day.drive_known else "It is not on this disk."
-            next_step = archive
+            why = "It is not on this disk, and Drive was not looked at."
+            next_step = self._command("lse verify", project, day.day)
         error = ArchiveError(f"Verifying the day {day.day} of {project!r}", why, next_step)
         return DayOutcome(project, plan, None, errors=(error,))
 
-    def _what_is_wrong(self, found: DayOutcome) -> ArchiveError | None:
+    def _what_is_wrong(self, found: DayOutcome, day: "CalendarDay") -> ArchiveError | None:
         """All failed checks as one error; the next step mends the first of them."""
         from lse_dagster.defs.check_table import CHECKS
 
@@ -155,6 +150,8 @@ class _Report(Display):
         if not failed:
             return None
         command = next(check.repair for check in CHECKS if check.repair and check.name in failed)
+        if day.is_freed and not (command == "lse archive upload" and day.local.zip is not None):
+            command = "lse archive restore"  # which compares every byte with what was archived
         beside = found.plan.project_id if command == "lse archive restore" else ""
         repair = self._command(command, found.project, found.day, beside)
         again = self._command("lse verify", found.project, found.day)
@@ -168,6 +165,12 @@ class _Report(Display):
         return next_command(command, day, project, default=self._default, project_id=project_id)
 
 
+def _where(day: "CalendarDay") -> str:
+    places = ["its zip"] if day.local.zip is not None else []
+    places += ["its copy on Drive"] if day.on_drive is not None else []
+    return f"The day is in {' and '.join(places)}."
+
+
 def _document(found: DayOutcome, day: "CalendarDay", *, passed: bool) -> str:
     return json.dumps(
         {
@@ -175,6 +178,7 @@ def _document(found: DayOutcome, day: "CalendarDay", *, passed: bool) -> str:
             "date": found.day.isoformat(),
             "project_id": day.project_id or None,
             "passed": passed,
+            "freed": day.is_freed,
             "run_id": found.run_id,
             "checks": [{"asset": check.asset, **check.document} for check in found.checks],
             "errors": [error_document(error) for error in found.errors],

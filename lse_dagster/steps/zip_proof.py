@@ -99,10 +99,8 @@ def compare_with_record(copy: "DriveFile | None", name: str, recorded: str | Non
         return
     proved = recorded or copy.app_properties.get(PROVED)
     if proved is None or copy.sha256 is None:
-        yield (
-            f"{name} is on Drive alone, and {'Drive' if proved else 'no record'} tells no sha256: only a restore "
-            "can verify it"
-        )
+        silent = "no record" if proved is None else "Drive"
+        yield f"{name} is on Drive alone, and {silent} tells no sha256: only a restore can verify it"
     elif copy.sha256 != proved:
         yield f"sha256 {copy.sha256} on Drive, recorded is {proved}"
 

@@ -47,8 +47,25 @@ def test_yesterday_is_the_last_day_that_is_over_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        ("2024-12", date(2024, 12, 1), date(2024, 12, 31)),
+        ("2025-08", date(2025, 8, 1), date(2025, 8, 29)),  # as far as it is over
+        ("2025-06..2025-07", date(2025, 6, 1), date(2025, 7, 31)),
+        ("2025-07-15..2025-08", date(2025, 7, 15), date(2025, 8, 29)),
+        ("2025-07..yesterday", date(2025, 7, 1), date(2025, 8, 29)),
+    ],
+)
+def test_a_month_is_its_days_that_are_over(text: str, first: date, last: date) -> None:
+    assert DATES.convert(text, None, None) == DateRange(first, last)
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("2025-13", "is not a date"),
+        ("2025-09", "not over yet"),
         ("2025-02-30", "is not a date"),
         ("20250829", "is not a date"),
         ("2025-8-29", "is not a date"),

@@ -33,7 +33,7 @@ def test_old_days_are_brought_over_and_shown_as_what_they_are(workplace: Workpla
     status = workplace.lse("status", "--json")
 
     assert (dry.returncode, nothing_yet) == (0, [])
-    assert f"  {DATE}  2 runs" in dry.stdout
+    assert f"✓ {DATE}  2 runs in 2 traces, would be written" in dry.stdout
     assert done.returncode == 0, done.stderr
     assert f"✓ {DATE}  2 runs in 2 traces, written" in done.stdout
     document = msgspec.json.decode(again.stdout, type=dict[str, Any])
@@ -50,6 +50,44 @@ def test_old_days_are_brought_over_and_shown_as_what_they_are(workplace: Workpla
         if day["date"] == str(DATE)
     ]
     assert (day["verified"], day["langsmith_total"], day["need"]) == ("unverified", None, None)
+
+
+def test_a_dry_run_says_what_the_real_run_then_does(archived: Workplace) -> None:
+    """A day of ours, a trace across midnight, a run in two files, and one of which we have more."""
+    ours = archived.days.load(archived.project, DATE)
+    late = root(at("23:59:59", "2025-08-27"))
+    runs = [
+        root(at("10:00:00")),
+        late,
+        late.child(at("00:00:01", "2025-08-28")),
+        root(at("09:00:00", "2025-08-28")),
+    ]
+    for fetched in ("2025-09-03", "2025-09-04"):
+        folder = archived.folder / "old" / archived.project / fetched
+        folder.mkdir(parents=True)
+        for run in runs:
+            name, content = run_file(run, project=archived.project)
+            (folder / name).write_bytes(content)
+
+    dry = archived.lse("migrate", "--from", "old", "--dry-run", "--json")
+    text = archived.lse("migrate", "--from", "old", "--dry-run")
+    left = (sorted(archived.days.dates(archived.project)), archived.hidden_files())
+    real = archived.lse("migrate", "--from", "old", "--json")
+
+    told, done = (msgspec.json.decode(one.stdout, type=dict[str, Any]) for one in (dry, real))
+    assert told == {**done, "dry_run": True}
+    assert (dry.returncode, real.returncode) == (1, 1)
+    assert [(day["date"], day["result"], day["runs"]) for day in done["days"]] == [
+        ("2025-08-27", "written", 1),
+        ("2025-08-28", "written", 2),
+        (str(DATE), "kept", 1),
+    ]
+    assert text.stdout.splitlines()[0] == f"4 runs of {archived.project} would go to 3 days"
+    assert text.stdout.splitlines()[-1] == (
+        "2 days with 3 runs would be written; 1 day with 1 run would be kept"
+    )
+    assert left == ([DATE], [])
+    assert archived.days.load(archived.project, DATE).summary == ours.summary
 
 
 def test_what_cannot_be_brought_over_ends_with_1_and_is_named(workplace: Workplace) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 import requests
 
 from lse_dagster.day.identity import id_hash
@@ -102,19 +103,37 @@ def test_verify_of_a_damaged_copy_on_drive_names_the_upload(workplace: Workplace
     assert day_of(status(workplace), DATE)["why"] == "the copy on Drive is not of this zip"
 
 
-def test_verify_says_where_a_day_is_that_is_not_on_this_disk(archived: Workplace) -> None:
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_freed_day_is_verified_by_its_copy_on_drive(archived: Workplace, columns: int) -> None:
     shutil.rmtree(archived.days.day_path(archived.project, DATE))
+    zip_alone = verify(archived, "--json", "--local-only")
+    archived.zips.zip_path(archived.project, DATE).unlink()
 
-    finished = archived.lse("verify", "--date", f"{DATE}..{NEXT}", "--json")
+    with archived.terminal("verify", "--date", str(DATE), columns=columns) as terminal:
+        code = terminal.wait_until_it_ends()
+    unasked = verify(archived, "--local-only")
 
-    on_drive, nowhere = documents(finished)
+    (document,) = documents(zip_alone)
+    assert (zip_alone.returncode, document["freed"]) == (0, True)
+    assert {check["check"] for check in document["checks"]} == {"zip_matches_day"}
+    assert code == 0
+    assert terminal.lines[0] == f"{DATE} {archived.project}"
+    assert [line.split()[1] for line in terminal.lines if line.startswith("  ")] == [
+        "folder",
+        "drive_copy_matches_zip",
+    ]
+    assert "folder freed                   The day is in its copy on Drive." in terminal.text
+    assert unasked.returncode == 1
+    assert f"Next:  lse verify --date {DATE}" in unasked.stderr
+
+
+def test_a_day_that_is_nowhere_is_not_verified(archived: Workplace) -> None:
+    finished = archived.lse("verify", "--date", f"{NEXT}", "--json")
+
+    (nowhere,) = documents(finished)
     assert finished.returncode == 1
-    assert "Its copy on Drive has" in on_drive["errors"][0]["why"]
-    assert on_drive["errors"][0]["next"] == (
-        f"lse archive restore --date {DATE}, then lse verify --date {DATE}"
-    )
     assert nowhere["errors"][0]["why"] == "It is neither on this disk nor on Drive."
-    assert on_drive["run_id"] is None
+    assert (nowhere["run_id"], nowhere["freed"]) == (None, False)
 
 
 def test_verify_interrupted_ends_with_130_and_dagster_has_the_run_as_canceled(

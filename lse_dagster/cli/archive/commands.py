@@ -28,7 +28,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @click.group(cls=Commands, invoke_without_command=True)
 @click.option(
-    "--date", "dates", type=PastDates(), help="A UTC day: YYYY-MM-DD, `yesterday`, or a range A..B."
+    "--date",
+    "dates",
+    type=PastDates(),
+    help="A UTC day (YYYY-MM-DD or `yesterday`), a month (2025-08), or a range A..B.",
 )
 @projects_option
 @force_option
@@ -123,7 +126,9 @@ def upload(dates: DateRange, **shared: Any) -> None:
 
 
 @archive.command()
-@click.option("--date", "dates", type=PastDates(), help="A UTC day or a range A..B. Default: all on Drive.")
+@click.option(
+    "--date", "dates", type=PastDates(), help="A UTC day, a month or a range A..B. Default: all on Drive."
+)
 @click.option("--start-date", type=PastDate(), help="The first day of a range. Default: the first on Drive.")
 @click.option("--end-date", type=PastDate(), help="The last day of a range. Default: the last on Drive.")
 @click.option(

@@ -44,6 +44,12 @@ class DayPlan:
     """LangSmith's id of the project that is meant, where several of one name have the day."""
     local_only: bool = False
     """Of a plan without steps, which makes the checks again: only those that ask nobody but this disk."""
+    is_freed: bool = False
+    """Of such a plan: there is no day folder, so only the zip and the copy are looked at."""
+
+    def wants(self, *, asset: str, asks: str | None) -> bool:
+        """Whether a check of this asset, which asks there, is made."""
+        return not (self.local_only and asks is not None) and not (self.is_freed and asset == "raw_runs")
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -7,12 +7,15 @@ A run that is interrupted ends as canceled in Dagster.
 
 import os
 import uuid
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, Protocol, TypeVar
 
 import dagster as dg
 
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.events import RunEvents
+from lse_dagster.cli.running.freeing import FreedDisk, FreeingEvents
 from lse_dagster.cli.running.outcome import ASSET_OF_STEP, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.interrupts import remembered_interrupts
 from lse_dagster.definitions import build_definitions
@@ -21,11 +24,18 @@ from lse_dagster.defs.own_records import tag_of_id
 from lse_dagster.defs.progress import heard_by
 from lse_dagster.defs.project import archived_projects
 from lse_dagster.defs.running.living_runs import living, place_tags
-from lse_dagster.defs.running.pool_waiting import told_while_waiting
+from lse_dagster.defs.running.pool_waiting import PoolWait, told_while_waiting
 from lse_dagster.settings import Settings
 
 _INTERRUPTED = "Interrupted in the terminal."
 _SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+class _Listener(Protocol):
+    def listen(self, entry: dg.EventLogEntry) -> None: ...
+
+
+_Events = TypeVar("_Events", bound=_Listener)
 
 
 class DayRunner:
@@ -44,37 +54,54 @@ class DayRunner:
 
         Raises `KeyboardInterrupt` when the run was interrupted; Dagster has it as canceled then.
         """
+        tags = {
+            **tag_of_id(plan.project_id),
+            # The job of the checks has no partitions, so that it can be run for every day at once.
+            "dagster/partition": plan.day.isoformat(),
+        }
+
+        def events_of(run_id: str, wait: PoolWait) -> RunEvents:
+            project, interrupted = self._project.configured_name, self._report_canceling
+            return RunEvents(project, plan, run_id, self._display, wait, on_interrupt=interrupted)
+
+        result, events = self._execute(self._job(plan), self._run_config(plan), tags, events_of)
+        return events.outcome(succeeded=result.success)
+
+    def free_disk(self, days: Sequence[date], *, dry_run: bool) -> FreedDisk:
+        """Run the job `free_disk` for these days. Raises `KeyboardInterrupt` as `run` does."""
+        job = self._definitions.resolve_job_def(self._project.job_name("free_disk"))
+        wanted = {"dry_run": dry_run, "days": [day.isoformat() for day in days]}
+        ops = {self._project.job_name("remove_local_copies"): {"config": wanted}}
+        config = {"ops": ops, "loggers": _SILENT}
+        result, events = self._execute(job, config, {}, lambda _, wait: FreeingEvents(wait))
+        return events.outcome(result.run_id, succeeded=result.success)
+
+    def _execute(
+        self,
+        job: dg.JobDefinition,
+        run_config: dict[str, Any],
+        tags: dict[str, str],
+        events_of: Callable[[str, PoolWait], _Events],
+    ) -> tuple[dg.ExecuteInProcessResult, _Events]:
         run_id = str(uuid.uuid4())
         with (
             living(self._instance, run_id),
             told_while_waiting(self._instance, run_id, self._display.warning) as wait,
             remembered_interrupts() as interrupted,
         ):
-            events = RunEvents(
-                self._project.configured_name,
-                plan,
-                run_id,
-                self._display,
-                wait,
-                on_interrupt=self._report_canceling,
-            )
+            events = events_of(run_id, wait)
             self._instance.add_event_listener(run_id, events.listen)
-            result = self._job(plan).execute_in_process(
+            result = job.execute_in_process(
                 instance=self._instance,
                 run_id=run_id,
-                run_config=self._run_config(plan),
-                tags={
-                    **place_tags(os.getpid()),
-                    **tag_of_id(plan.project_id),
-                    # The job of the checks has no partitions, so that it can be run for every day at once.
-                    "dagster/partition": plan.day.isoformat(),
-                },
+                run_config=run_config,
+                tags={**place_tags(os.getpid()), **tags},
                 raise_on_error=False,
             )
             if interrupted():
                 self._report_canceled(run_id)
                 raise KeyboardInterrupt
-        return events.outcome(succeeded=result.success)
+        return result, events
 
     def _job(self, plan: DayPlan) -> dg.JobDefinition:
         name = "restore" if "restore" in plan.steps else "archive" if plan.steps else "verify"
@@ -82,10 +109,11 @@ class DayRunner:
         if plan.steps:
             keys = {self._project.key(ASSET_OF_STEP[step]) for step in plan.steps}
             return job.get_subset(asset_selection=keys)
-        if plan.local_only:
-            checks = {check.key(self._project) for check in CHECKS if check.asks is None}
-            return job.get_subset(asset_selection=set(), asset_check_selection=checks)
-        return job
+        wanted = [check for check in CHECKS if plan.wants(asset=check.asset, asks=check.asks)]
+        if len(wanted) == len(CHECKS):
+            return job
+        keys_of_checks = {check.key(self._project) for check in wanted}
+        return job.get_subset(asset_selection=set(), asset_check_selection=keys_of_checks)
 
     def _run_config(self, plan: DayPlan) -> dict[str, Any]:
         ops: dict[str, Any] = {}

@@ -1,8 +1,9 @@
-"""`--date`: `YYYY-MM-DD`, `yesterday`, or a range `A..B`; always UTC, always days that are over.
+"""`--date`: `YYYY-MM-DD`, `yesterday`, a month, or a range `A..B`; always UTC, always days that are over.
 
 Over by LangSmith's clock, which is asked only where it may matter: this machine's may be wrong by days.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,7 +16,8 @@ from lse_dagster.run.times import InvalidDate, parse_date, utc_now
 
 _ONE_DAY = timedelta(days=1)
 _SEPARATOR = ".."
-_FORMS = "write YYYY-MM-DD, `yesterday`, or a range like 2025-08-01..2025-08-29"
+_FORMS = "write YYYY-MM-DD, `yesterday`, a month like 2025-08, or a range like 2025-08-01..2025-08-29"
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ class PastDate(click.ParamType[date]):
             self.fail(f"{day} is not over yet in UTC: {why}.", param, ctx)
         return day
 
+    def no_later(self, day: date) -> date:
+        """The day, or yesterday if it is not over."""
+        return day if day < self._today_here() else min(day, self._today() - _ONE_DAY)
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
@@ -90,7 +96,7 @@ class PastDate(click.ParamType[date]):
 
 
 class PastDates(click.ParamType[DateRange]):
-    """One UTC day that is over, or a range of them."""
+    """One UTC day that is over, a month as far as it is over, or a range of them."""
 
     name = "date or range"
 
@@ -98,16 +104,25 @@ class PastDates(click.ParamType[DateRange]):
         self._day = PastDate(today)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> DateRange:
-        """Read a day or `A..B`; anything else is a usage error."""
+        """Read a day, a month or `A..B`; anything else is a usage error."""
         if isinstance(value, DateRange):
             return value
         text = str(value)
         first_text, separator, last_text = text.partition(_SEPARATOR)
-        first = self._day.convert(first_text, param, ctx)
-        last = self._day.convert(last_text, param, ctx) if separator else first
+        first, last = self._ends(first_text, param, ctx)
+        if separator:
+            _, last = self._ends(last_text, param, ctx)
         if last < first:
             self.fail(f"{text!r} ends before it begins: write {last}..{first}.", param, ctx)
         return DateRange(first, last)
+
+    def _ends(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[date, date]:
+        """The first and last day that a day, or a month without the days that are yet to come, means."""
+        if not _MONTH.fullmatch(text):
+            day = self._day.convert(text, param, ctx)
+            return day, day
+        first = self._day.convert(f"{text}-01", param, ctx)
+        return first, self._day.no_later((first + 31 * _ONE_DAY).replace(day=1) - _ONE_DAY)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -17,7 +17,7 @@ date_option = click.option(
     "dates",
     type=PastDates(),
     required=True,
-    help="A UTC day: YYYY-MM-DD, `yesterday`, or a range A..B.",
+    help="A UTC day (YYYY-MM-DD or `yesterday`), a month (2025-08), or a range A..B.",
 )
 
 force_option = click.option(

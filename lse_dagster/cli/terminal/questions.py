@@ -31,11 +31,12 @@ class Answer(Enum):
 
 @dataclass(frozen=True)
 class Question:
-    """`what` would be done, what is `there`, and what a yes would do."""
+    """`what` would be done, what is `there`, what a yes would do, and what is asked for it."""
 
     what: str
     there: str
     consequence: str
+    asked: str = "Replace it?"
 
 
 class Questioner:
@@ -68,10 +69,11 @@ class Questioner:
     def _ask(self, question: Question) -> Answer:
         console = stdout()
         console.print(f"{question.what}: {question.there}", markup=False, soft_wrap=True)
-        console.print(question.consequence, markup=False, soft_wrap=True)
+        if question.consequence:
+            console.print(question.consequence, markup=False, soft_wrap=True)
         choices = "[y]es / [N]o / [a]ll / n[o]ne" if self._several else "[y/N]"
         while True:
-            answer = _understand(_read_line(f"Replace it? {choices} "), several=self._several)
+            answer = _understand(_read_line(f"{question.asked} {choices} "), several=self._several)
             if answer is not None:
                 return answer
             console.print("Please answer yes or no" + (", all or none." if self._several else "."))

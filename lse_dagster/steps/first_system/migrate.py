@@ -7,18 +7,20 @@ ourselves has LangSmith's own bytes and count, so it stays, and what only the ol
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.errors import OverwriteRefused
+from lse_dagster.day.disk import remove_abandoned, scratch_folder
+from lse_dagster.day.errors import DiskError, OverwriteRefused
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.identity import scan
 from lse_dagster.day.names import SUMMARY, project_path_part
-from lse_dagster.day.staging import DecidedDay, StagedDay
+from lse_dagster.day.staging import DecidedDay, SameDay, StagedDay
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.errors import ArchiveError
@@ -26,6 +28,8 @@ from lse_dagster.run.identity import InvalidRun, RunIdentity, trace_start
 from lse_dagster.run.times import date_of_key
 from lse_dagster.steps.examination.completeness import examine_traces
 from lse_dagster.steps.first_system.files import FirstSystemRun, is_run_file_name, read_run_file, stage_runs
+
+_SCRATCH: Final = ".migrate-"
 
 Result = Literal["written", "unchanged", "kept"]
 """`unchanged`: the same day is there. `kept`: the day that is there stays, as it is worth more."""
@@ -58,6 +62,8 @@ class Plan:
     project: str
     files: dict[date, list[Path]]
     unusable: tuple[Unusable, ...]
+    runs: int
+    """How many different runs they hold. Each started in one day; a file may be read for two."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def plan_migration(source: Path, store: DayStore, project: str) -> Plan:
         scan.read(fetched)
     scan.compare_with_summaries(folders)
     scan.sort()
-    return Plan(project, dict(sorted(scan.files.items())), tuple(scan.unusable))
+    return Plan(project, dict(sorted(scan.files.items())), tuple(scan.unusable), scan.runs)
 
 
 def migrate_day(
@@ -106,9 +112,11 @@ def migrate_day(
     day: date,
     *,
     allow: Callable[[StagedDay], StagedDay | DecidedDay] = lambda staged: staged,
+    dry_run: bool = False,
 ) -> Migrated:
     """Make a day of ours from its old files, and put it in its place if that loses nothing.
 
+    A dry run makes it as well, in a scratch folder: only so are its numbers those of the real one.
     `allow` knows the other places where the day may lie, and raises `OverwriteRefused`. Raises `DayIsBusy`,
     `DiskError`, `OldDataChanged`.
     """
@@ -116,11 +124,11 @@ def migrate_day(
         existing = store.find(plan.project, day)
     except InvalidSummary:
         existing = None  # it is set aside
-    with store.stage(plan.project, day) as staging:
+    with _desk(store, dry_run=dry_run) as desk, desk.stage(plan.project, day) as staging:
         staged = stage_runs(staging, _runs(plan, day))
         found = examine_traces(staged.day)
-        result, only_old, why = _settle(store, staged, existing, allow)
-        if result != "written":
+        result, only_old, why = _settle(store, staged, existing, allow, dry_run=dry_run)
+        if dry_run or result != "written":
             staging.discard()
     counts = staged.day.summary.counts
     return Migrated(
@@ -134,11 +142,28 @@ def migrate_day(
     )
 
 
+@contextmanager
+def _desk(store: DayStore, *, dry_run: bool) -> Iterator[DayStore]:
+    """Where a day is made: beside its place, or where an interrupted fetch of it is not disturbed."""
+    if not dry_run:
+        yield store
+        return
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(store.root, _SCRATCH)
+        with scratch_folder(store.root, _SCRATCH) as folder:
+            yield DayStore(folder)
+    except OSError as error:
+        raise DiskError("Trying the migration of a day", error) from error
+
+
 def _settle(
     store: DayStore,
     staged: StagedDay,
     existing: DayFolder | None,
     allow: Callable[[StagedDay], StagedDay | DecidedDay],
+    *,
+    dry_run: bool,
 ) -> tuple[Result, int, str]:
     """Publish the staged day, or say why not and how many runs only it has."""
     only_old = 0
@@ -149,7 +174,12 @@ def _settle(
         if existing.summary.unverified is None and existing.summary.files:
             return "kept", only_old, "The day that is there was fetched by this system."
     try:
-        store.publish(allow(staged), "superset")
+        allowed = allow(staged)
+        decided = store.decided(allowed, "superset") if isinstance(allowed, StagedDay) else allowed
+        if isinstance(decided, SameDay):
+            return "unchanged", 0, ""
+        if not dry_run:
+            store.publish(decided, "superset")
     except OverwriteRefused as error:
         return "kept", only_old, error.why
     return "written", 0, ""
@@ -190,6 +220,11 @@ class _Scan:
             self.unusable.append(Unusable(path, f"of the project {run.project!r}"))
             return
         self._traces[run.identity.trace_id].append((path, run.identity))
+
+    @property
+    def runs(self) -> int:
+        """How many different runs were read: one may lie in several files."""
+        return len({identity.id for runs in self._traces.values() for _, identity in runs})
 
     def sort(self) -> None:
         """Each file to the day on which its run started, and to that on which its trace began, which holds
