@@ -24,6 +24,7 @@ PAGES: Final = {
     "docs/file-formats.md": "file-formats.md",
     "docs/operating.md": "operating.md",
     "docs/recovering.md": "recovering.md",
+    "docs/archive-without-a-server.md": "archive-without-a-server.md",
     "docs/ways-to-export.md": "ways-to-export.md",
     "deploy/README.md": "deploying.md",
     "deploy/kubernetes/README.md": "kubernetes.md",
