@@ -23,6 +23,7 @@ _COMMANDS = {
     "health": ("lse_dagster.cli.health", "Say in one line whether all is well: for monitoring."),
     "init": ("lse_dagster.cli.init.command", "Ask for what .env needs, test each answer, write the file."),
     "migrate": ("lse_dagster.cli.migrate", "Bring the data of the first system into day folders."),
+    "open": ("lse_dagster.cli.open_page", "Open a day on Drive, a project on LangSmith, or Dagster's page."),
     "sandbox": (
         "lse_dagster.cli.playground.sandbox",
         "LangSmith and Google Drive on loopback, to try things out.",

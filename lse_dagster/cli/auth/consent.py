@@ -7,8 +7,8 @@ import os
 import select
 import sys
 import time
-import webbrowser
 
+from lse_dagster.cli.terminal.browser import open_in_browser
 from lse_dagster.cli.terminal.console import stdout
 from lse_dagster.drive.errors import SignInTimedOut
 from lse_dagster.drive.sign_in.login import Consent
@@ -24,7 +24,7 @@ def show_question(consent: Consent, *, open_browser: bool) -> None:
         "If the browser runs elsewhere, it ends at a page that does not open: copy the whole address of that "
         "page from the address bar, paste it here, and press Enter."
     )
-    if open_browser and not _open(consent.url):
+    if open_browser and not open_in_browser(consent.url):
         _say("No browser could be opened here: open the address yourself.")
 
 
@@ -69,13 +69,6 @@ class _Typed:
         *lines, self._rest = (self._rest + read).split(b"\n")
         texts = (line.decode("utf-8", "replace").strip() for line in lines)
         return [text for text in texts if text]
-
-
-def _open(url: str) -> bool:
-    try:
-        return webbrowser.open(url)
-    except (webbrowser.Error, OSError):
-        return False
 
 
 def _say(text: str) -> None:
