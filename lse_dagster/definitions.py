@@ -3,8 +3,9 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -30,6 +31,8 @@ from lse_dagster.defs.jobs import (
     tick_after_midnight,
     verify_job,
 )
+from lse_dagster.defs.overview.asset import overview_asset, overview_job, overview_schedule
+from lse_dagster.defs.overview.events import refresh
 from lse_dagster.defs.progress import Progress
 from lse_dagster.defs.project import ArchivedProject, archived_projects, daily_utc
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
@@ -71,47 +74,36 @@ def build_definitions(
     projects = archived_projects(settings.projects, settings.in_the_way, here=here)
     clock = LangSmithClock(settings.langsmith.endpoint, now)
     resources = build_resources(settings, progress or Progress(), retries or AT_A_TERMINAL)
+    schedule = tick_after_midnight(settings.schedule_hour_utc)
+    watches = [
+        Reconciliation(
+            project,
+            settings.reconciliation,
+            date.max if project.is_former else settings.start_date,
+            min(settings.start_date, here.get(project.name or "", date.max)),
+            schedule,
+            clock,
+            resources["storage"],
+            resources["drive"],
+            settings.impossible_projects(),
+        )
+        for project in projects
+    ]
     return dg.Definitions.merge(
-        *(
-            _project_definitions(
-                project,
-                settings,
-                resources,
-                min(settings.start_date, here.get(project.name or "", date.max)),
-                clock,
-                free,
-            )
-            for project in projects
-        ),
+        *(_project_definitions(watch, settings, free) for watch in watches),
+        _overview(watches, settings),
         _watch(settings, projects, clock, free),
         dg.Definitions(resources=resources, executor=living_in_process_executor),
     )
 
 
-def _project_definitions(
-    project: ArchivedProject,
-    settings: Settings,
-    resources: Mapping[str, Any],
-    oldest: date,
-    clock: LangSmithClock,
-    free: FreeBytes,
-) -> dg.Definitions:
-    partitions = daily_utc(oldest)
-    hour, rule, keep = settings.schedule_hour_utc, settings.reconciliation, settings.keep_local_days
+def _project_definitions(watch: Reconciliation, settings: Settings, free: FreeBytes) -> dg.Definitions:
+    project, rule, clock = watch.project, watch.rule, watch.clock
+    partitions = daily_utc(watch.oldest)
+    hour, keep = settings.schedule_hour_utc, settings.keep_local_days
     archive, reconcile = archive_job(project), reconcile_job(project, partitions, clock.machine)
     expiry = expiry_job(project, partitions)
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=clock.now)
-    watch = Reconciliation(
-        project,
-        rule,
-        date.max if project.is_former else settings.start_date,
-        oldest,
-        tick_after_midnight(hour),
-        clock,
-        resources["storage"],
-        resources["drive"],
-        settings.impossible_projects(),
-    )
     nightly = nightly_schedule(
         archive,
         first=settings.start_date,
@@ -133,6 +125,13 @@ def _project_definitions(
     )
 
 
+def _overview(watches: Sequence[Reconciliation], settings: Settings) -> dg.Definitions:
+    job = overview_job()
+    asset = overview_asset(watches, price=settings.storage_price, owners=settings.owners)
+    schedule = overview_schedule(job, hour_utc=settings.schedule_hour_utc, on=settings.schedules == "nightly")
+    return dg.Definitions(assets=dg.with_source_code_references([asset]), jobs=[job], schedules=[schedule])
+
+
 def _watch(
     settings: Settings, projects: Sequence[ArchivedProject], clock: LangSmithClock, free: FreeBytes
 ) -> dg.Definitions:
@@ -140,8 +139,10 @@ def _watch(
     schedule = tick_after_midnight(settings.schedule_hour_utc)
     ping = DeadMansSwitch(settings.ping_url).ping if settings.ping_url is not None else None
     current = [project for project in projects if not project.is_former]
+    names = [project.name for project in projects if project.name is not None]
+    show = partial(refresh, projects=names, price=settings.storage_price)
     installation = Installation(settings, current, schedule, clock, free)
-    sensors = [health_sensor(installation, ping, on=settings.schedules == "on")]
+    sensors = [health_sensor(installation, show, ping, on=settings.schedules == "on")]
     if settings.webhook_url is not None:
         checks = [key for project in projects for key in check_keys(project)]
         webhook = Webhook(settings.webhook_url)

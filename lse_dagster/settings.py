@@ -30,7 +30,9 @@ Schedules = Literal["on", "nightly", "off"]
 
 _DEFAULT_START = date(2025, 1, 1)
 _DEFAULT_RULE = Rule()
-_ONLY_TELL = frozenset({"LSE_WEBHOOK_URL", "LSE_PING_URL", "LSE_DAGSTER_URL", "LSE_OWNERS"})
+_ONLY_TELL = frozenset(
+    {"LSE_WEBHOOK_URL", "LSE_PING_URL", "LSE_DAGSTER_URL", "LSE_OWNERS", "LSE_STORAGE_USD_PER_GB_MONTH"}
+)
 """Variables that no step works by: days are archived while one of them is wrong."""
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
@@ -91,6 +93,8 @@ class Settings:
     dagster_url: str | None = None
     ping_url: str | None = field(default=None, repr=False)
     owners: tuple[str, ...] = ()
+    storage_price: float | None = None
+    """Of a GB (10^9 bytes) on Drive, a month, in USD."""
     invalid: tuple[InvalidSetting, ...] = ()
     """What is wrong and was left out."""
 
@@ -187,6 +191,7 @@ class Settings:
             dagster_url=_web_address("LSE_DAGSTER_URL", text("LSE_DAGSTER_URL")),
             ping_url=_web_address("LSE_PING_URL", text("LSE_PING_URL")),
             owners=_owners(text("LSE_OWNERS")),
+            storage_price=_price(text("LSE_STORAGE_USD_PER_GB_MONTH")),
         )
 
     def impossible_projects(self) -> list[ImpossibleProject]:
@@ -243,6 +248,15 @@ def _whole_number(name: str, value: str | None, least: int, most: int, default: 
     if not (is_short and value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise InvalidSetting(name, f"{value!r} is not a whole number from {least} to {most}.", str(default))
     return int(value)
+
+
+def _price(value: str | None) -> float | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value):
+        why = f"{value!r} is no amount of US dollars."
+        raise InvalidSetting("LSE_STORAGE_USD_PER_GB_MONTH", why, "0.02")
+    return float(value)
 
 
 def _keep_local_days(value: str | None) -> int | None:

@@ -16,10 +16,12 @@ import lse_dagster
 from lse_dagster.definitions import build_definitions
 from lse_dagster.defs import assets
 from lse_dagster.defs.failure import Retries
+from lse_dagster.defs.overview import asset as asset_of_all
 from lse_dagster.defs.project import slug
 from lse_dagster.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+OVERVIEW = dg.AssetKey("archive_overview")
 NAMES = ("my-project", "My Project ü", "my_project", "a/b, c")
 
 
@@ -32,15 +34,17 @@ def test_the_first_project_has_plain_keys_and_the_others_a_prefix(defs: dg.Defin
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
     prefixes = ["", "my_project_u_7e3d21/", "my_project_a6392d/", f"{slug('a/b, c')}/"]
-    assert keys == {
+    assert keys == {"archive_overview"} | {
         f"{prefix}{name}" for prefix in prefixes for name in ("raw_runs", "day_zip", "drive_archive")
     }
 
 
-def test_each_projects_chain_is_closed(defs: dg.Definitions) -> None:
+def test_each_projects_chain_is_closed_and_all_of_them_end_in_the_overview(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
+    keys = {*graph.get_all_asset_keys()} - {OVERVIEW}
 
-    for key in graph.get_all_asset_keys():
+    assert graph.get(OVERVIEW).parent_keys == {key for key in keys if key.path[-1] == "drive_archive"}
+    for key in keys:
         for parent in graph.get(key).parent_keys:
             assert parent.path[:-1] == key.path[:-1]
 
@@ -62,8 +66,9 @@ def test_every_asset_has_its_checks_and_the_blocking_ones_block(defs: dg.Definit
         ("raw_runs", "feedback_is_complete"): False,
         ("day_zip", "zip_matches_day"): True,
         ("drive_archive", "drive_copy_matches_zip"): False,
+        ("archive_overview", "every_day_is_archived"): False,
     }
-    assert len(list(graph.asset_check_keys)) == len(blocking) * len(NAMES)
+    assert len(list(graph.asset_check_keys)) == (len(blocking) - 1) * len(NAMES) + 1
 
 
 def test_every_asset_says_what_it_is_whose_it_is_and_where_its_code_is() -> None:
@@ -75,13 +80,14 @@ def test_every_asset_says_what_it_is_whose_it_is_and_where_its_code_is() -> None
         asset = graph.get(key)
         assert asset.description
         assert list(asset.owners) == list(owners)
-        assert asset.tags["lse/project"] == ("b" if key.has_prefix(["b"]) else "a")
+        whose = None if key == OVERVIEW else "b" if key.has_prefix(["b"]) else "a"
+        assert asset.tags.get("lse/project") == whose
         assert len(asset.kinds) == 2
         references = asset.metadata["dagster/code_references"]
         assert isinstance(references, dg.CodeReferencesMetadataValue)
         (reference,) = references.code_references
         assert isinstance(reference, dg.LocalFileCodeReference)
-        assert Path(reference.file_path) == Path(assets.__file__)
+        assert Path(reference.file_path) == Path((asset_of_all if key == OVERVIEW else assets).__file__)
         assert f"def {key.path[-1]}(" in "".join(lines_from(reference))
     for check in graph.asset_check_keys:
         assert graph.get(check).description

@@ -52,6 +52,7 @@ class LocalDay:
     zip: LocalZip | None = None
     said_id: str = ""
     """LangSmith's id of its project, or the short hash of it, where no summary here says it."""
+    folder: Path | None = None
     others: tuple["LocalDay", ...] = ()
     """The days of other projects of the same name on this date, the latest first."""
 
@@ -137,7 +138,7 @@ def _under_one_date(
         path = unpaired.pop(beside_of(lying, hashed) if hashed else beside, None)
         broken = head is None and holds_day_files(folder)
         zipped = _look_at(path) if path is not None else None
-        found.append((True, head, LocalDay(day, head, broken, zipped, beside)))
+        found.append((True, head, LocalDay(day, head, broken, zipped, beside, folder)))
     for beside, path in unpaired.items():
         head = inside[beside]
         project_id = head.project_id if head is not None else beside

@@ -14,7 +14,8 @@ from lse_dagster.day.summary import SummaryHead
 from lse_dagster.day.whole import begins_to_forget, latest_date
 from lse_dagster.run.times import DayInterval, parse_time
 
-_EARLY_WARNING: Final = timedelta(days=2)
+EARLY_WARNING: Final = timedelta(days=2)
+"""Before LangSmith forgets a day."""
 _ARRIVES_FOR: Final = timedelta(hours=24)
 """How long after a day's end LangSmith still takes runs that started in it (documentation, November 2026)."""
 _WATCHED_AFTER_EXPIRY: Final = timedelta(days=14)
@@ -182,13 +183,13 @@ Danger = Literal["expires in two days", "expires in a day", "expired", "lacks at
 def dangers(day: date, known: KnownDay | None, rule: Rule, *, now: datetime) -> tuple[Danger, ...]:
     """How near a day is to being lost, or what of it may be: for a part of it, one warning is enough."""
     left, known = rule.expires(day) - now, known.as_of(now) if known is not None else None
-    if left > _EARLY_WARNING or (known is not None and known.copy_is_unknown):
+    if left > EARLY_WARNING or (known is not None and known.copy_is_unknown):
         return ()
     if known is not None and known.on_drive and not known.lacks_runs:
         return tuple(_parts_in_danger(day, known, rule, forgotten=left <= timedelta(0)))
     if left <= timedelta(0):
         return ("expired",)
-    return ("expires in a day",) if left <= _EARLY_WARNING / 2 else ("expires in two days",)
+    return ("expires in a day",) if left <= EARLY_WARNING / 2 else ("expires in two days",)
 
 
 def _parts_in_danger(day: date, known: KnownDay, rule: Rule, *, forgotten: bool) -> Iterator[Danger]:

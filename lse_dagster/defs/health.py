@@ -17,6 +17,7 @@ import dagster as dg
 
 from lse_dagster.calendar.evidence import Evidence
 from lse_dagster.calendar.inventory import LocalDay, local_days
+from lse_dagster.calendar.overview import LATE_AFTER, standing
 from lse_dagster.calendar.rules import KnownDay
 from lse_dagster.day.space import KEPT_FREE, DiskFillsUp, FreeBytes, NoRoom, days_left
 from lse_dagster.day.store import DayStore
@@ -36,8 +37,6 @@ _PATIENCE: Final = 0.5
 """Seconds between tries, in all: the next look comes soon."""
 _TIMEOUT: Final = 8.0
 """A tick must end within a minute."""
-_LATE: Final = timedelta(hours=6)
-"""How long after the schedule a day is on Drive at the latest; after that somebody should know."""
 _DAYS_LEFT: Final = 7
 _DAYS_LEFT_WHERE_FREED: Final = 2
 """Where `free_disk` is set up the disk may be nearly full all the time."""
@@ -165,13 +164,16 @@ class Installation:
     def _late_days(self, instance: dg.DagsterInstance) -> Iterator[ArchiveError]:
         now, rule = self.clock.now(), self.settings.reconciliation
         watched = rule.watched_days(now, first=self.settings.start_date)
-        due = [day for day in watched if now >= DayInterval.of(day).end + self.schedule + _LATE]
+        due = [day for day in watched if now >= DayInterval.of(day).end + self.schedule + LATE_AFTER]
         for project in self.projects:
             if project.name is None:
                 continue
             missing = self._not_on_drive(instance, project, due)
-            held = {day for day, one in missing.items() if one is not None and one.is_sound}
-            late = [day for day in missing if now < rule.expires(day) or day in held]
+            late = [
+                day
+                for day, known in missing.items()
+                if standing(day, known, rule, now=now, schedule=self.schedule) != "forgotten"
+            ]
             if late:
                 yield LateDays(project.name, late)
         for gone in [key for key in self._safe if due and key[1] < due[0]]:
@@ -195,9 +197,16 @@ class Installation:
 
 
 def health_sensor(
-    installation: Installation, ping: Callable[[], object] | None, *, on: bool
+    installation: Installation,
+    show: Callable[..., object],
+    ping: Callable[[], object] | None,
+    *,
+    on: bool,
 ) -> dg.SensorDefinition:
-    """Look at the whole every ten minutes; a tick fails by what is wrong. `ping` after a good night."""
+    """Look at the whole every ten minutes; a tick fails by what is wrong.
+
+    `show`, given the instance and `now`, shows what the looks at the days found. `ping` after a good night.
+    """
 
     @dg.sensor(
         name="health_sensor",
@@ -212,6 +221,7 @@ def health_sensor(
         ask = asked is None or now - asked >= timedelta(hours=20) or now < asked
         found = installation.problems(context.instance, ask=ask)
         keep_health(context.instance, found, now)
+        show(context.instance, now=now)
         for wrong_clock in (one for one in found if isinstance(one, WrongClock)):
             keep_seen(context.instance, "health_sensor", wrong_clock, now)
         if found:

@@ -131,7 +131,9 @@ def _by_type(tally: Tally) -> str:
         return [name, *(f"{number:,}" for number in (*numbers, sum(numbers)))]
 
     rows = [row(run_type, [run_type]) for run_type in types]
-    return _table(["type", *statuses, "all"], "l" + "r" * (len(statuses) + 1), [*rows, row("all", types)])
+    return markdown_table(
+        ["type", *statuses, "all"], "l" + "r" * (len(statuses) + 1), [*rows, row("all", types)]
+    )
 
 
 def _by_hour(tally: Tally) -> str:
@@ -141,10 +143,10 @@ def _by_hour(tally: Tally) -> str:
         runs = tally.by_hour.get(hour, 0)
         return [f"{hour:02}:00", f"{runs:,}", "█" * -(-runs * _LONGEST_BAR // most)]
 
-    return _table(["UTC", "runs", ""], "lrl", [row(hour) for hour in range(24)])
+    return markdown_table(["UTC", "runs", ""], "lrl", [row(hour) for hour in range(24)])
 
 
-def _table(head: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -> str:
     """A column is aligned to the left (`l`) or to the right (`r`)."""
     rule = ["---:" if side == "r" else "---" for side in alignment]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in (head, rule, *rows))

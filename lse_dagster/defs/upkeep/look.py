@@ -17,6 +17,7 @@ from lse_dagster.calendar.attempts import Step, steps_to_try
 from lse_dagster.calendar.days import DriveCopy
 from lse_dagster.calendar.evidence import Evidence, in_turn, unsafe_days
 from lse_dagster.calendar.inventory import local_days
+from lse_dagster.calendar.overview import Overview, overview_of
 from lse_dagster.calendar.rules import Danger, KnownDay, Need, Rule, dangers, needs
 from lse_dagster.calendar.scope import Scope
 from lse_dagster.defs.check_table import ATTACHMENTS
@@ -35,8 +36,8 @@ from lse_dagster.steps.drive_copy import hold_copies
 _AFTER_THE_SCHEDULE: Final = timedelta(hours=1)
 _FAILS_STILL: Final = timedelta(days=2)
 """Since it was tried last."""
-_QUICKLY: Final = Backoff(tries=2, patience=5)
-_DRIVE_TIMEOUT: Final = 15.0
+QUICKLY: Final = Backoff(tries=2, patience=5)
+DRIVE_TIMEOUT: Final = 15.0
 """Seconds. A tick that takes a minute is given up by Dagster."""
 _AT_WORK: Final = timedelta(hours=1)
 """A run that began so lately may be all that is needed; an alarm waits for no other."""
@@ -91,7 +92,7 @@ def copies_on_drive(
     Raises `HeldByAnother` while another machine archives the project there: two would never agree.
     """
     try:
-        with drive.connect(log, backoff=_QUICKLY, timeout=_DRIVE_TIMEOUT) as archive:
+        with drive.connect(log, backoff=QUICKLY, timeout=DRIVE_TIMEOUT) as archive:
             return hold_copies(archive, project, lambda gone: tell(TakenOver(project, gone.host, gone.seen)))
     except HeldByAnother:
         raise
@@ -136,6 +137,8 @@ class Look:
         recorded = records.recorded_days(sorted({*self._days, *left_out}), local)
         self._evidence = Evidence(local, on_drive, recorded)
         self._left_out = [day for day in left_out if self._evidence.known(day) is None]
+        self._busy = records.busy_days(self._now)
+        self._waiting = {day for day, since in self._busy.items() if abs(self._now - since) < _AT_WORK}
 
     def _has_partition(self, day: date) -> bool:
         """Dagster has none for a day that goes on by this machine's clock, whatever LangSmith's says."""
@@ -143,25 +146,35 @@ class Look:
 
     def result(self) -> dg.SensorResult:
         """The runs to start: the next step of each day, or the news that it is about to be lost."""
-        busy = self._records.busy_days(self._now)
         known = {day: self._evidence.known(day) for day in self._days}
         seen = (one.as_of(self._now).seen_at for one in known.values() if one is not None)
         going = steps_to_try(
-            self._steps(known, busy),
+            self._steps(known, self._busy),
             self._rule,
             now=self._now,
             worked_at=max(filter(None, seen), default=None),
         )
-        in_danger: dict[date, KnownDay | None] = {}
-        for day in self._days:
-            is_at_work = day in busy and abs(self._now - busy[day]) < _AT_WORK
-            is_tried_anew = day in going and going[day].tried_at <= self._now - _FAILS_STILL
-            waits = is_at_work or is_tried_anew  # that may be all that is needed
-            if not waits and day not in self._left_out:
-                in_danger[day] = known[day]
+        anew = {day for day, step in going.items() if step.tried_at <= self._now - _FAILS_STILL}
+        self._waiting |= anew  # that may be all that is needed
+        quiet = {*self._waiting, *self._left_out}
+        in_danger = {day: one for day, one in known.items() if day not in quiet}
         requests = [self._request(step) for _, step in sorted(going.items())]
         requests += [*self._alarms(in_danger), *self._changes_of_settings()]
         return dg.SensorResult(run_requests=requests, cursor=self._cursor())
+
+    def overview(self) -> Overview:
+        """The project at a glance; after `result` with what that asks for, too."""
+        reconciliation = self._reconciliation
+        return overview_of(
+            reconciliation.project.configured_name,
+            self._evidence,
+            self._rule,
+            first=reconciliation.first,
+            now=self._now,
+            schedule=reconciliation.schedule,
+            looked_at=self._days,
+            at_work=self._waiting,
+        )
 
     def _cursor(self) -> str | None:
         """While Drive cannot be asked it stays: what was lost since then is yet to be told."""

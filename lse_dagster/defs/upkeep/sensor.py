@@ -12,6 +12,7 @@ import dagster as dg
 from lse_dagster.calendar.evidence import SECONDS_BETWEEN_LOOKS
 from lse_dagster.defs.alerts.observations import keep_seen
 from lse_dagster.defs.dagster_internals import UnresolvedAssetJobDefinition
+from lse_dagster.defs.overview.kept import keep_overview
 from lse_dagster.defs.own_records import former_owner
 from lse_dagster.defs.upkeep.look import Look, Reconciliation, copies_on_drive, last_look
 from lse_dagster.defs.upkeep.records import Records
@@ -58,7 +59,10 @@ def reconciliation_sensor(
         _remember_machine(context.instance, reconciliation.drive.settings.machine)
         records = Records(context.instance, project)
         copies = copies_on_drive(reconciliation.drive, project.name, context.log, tell)
-        return Look(reconciliation, records, copies, last_look(context.cursor, project.name)).result()
+        look = Look(reconciliation, records, copies, last_look(context.cursor, project.name))
+        result = look.result()
+        keep_overview(context.instance, look.overview())
+        return result
 
     return reconcile_sensor
 
