@@ -15,7 +15,7 @@ import msgspec
 from lse_dagster.calendar.overview import Standing
 from lse_dagster.defs.alerts.kept import keep, kept
 from lse_dagster.defs.overview.kept import kept_overviews
-from lse_dagster.defs.overview.words import Overviews, Verdict, table, through, verdict
+from lse_dagster.defs.overview.words import Overviews, Verdict, storage_table, table, through, verdict
 
 KEY: Final = dg.AssetKey("archive_overview")
 CHECK: Final = "every_day_is_archived"
@@ -41,23 +41,26 @@ class Shown:
     def of(cls, found: Overviews, price: float | None, now: datetime) -> "Shown":
         """Of what was found last of each project. `price`: of a GB on Drive a month, in USD."""
         looked = [one for one in found.values() if one is not None]
-        on_drive = sum(one.drive_bytes for one in looked)
+        drive_bytes = sum(one.drive_bytes for one in looked)
         expiries = [(when, day) for one in looked if one.next_expiry for day, when in [one.next_expiry]]
         next_expiry = "{1}, from {0:%Y-%m-%d %H:%M} UTC on".format(*min(expiries)) if expiries else "no day"
-        cost: dict[str, float | str] = {"storage_usd_per_month": on_drive / 1e9 * (price or 0)}
+        takes: dict[str, float | str] = {}
+        if all(one.drive_was_asked for one in looked):  # a plot must not fall to nothing meanwhile
+            takes = {"drive_bytes": drive_bytes, "storage_usd_per_month": drive_bytes / 1e9 * (price or 0)}
         if price is None:
-            cost = {"storage_cost": "not known: no LSE_STORAGE_USD_PER_GB_MONTH in .env"}
+            takes.pop("storage_usd_per_month", None)
+            takes["storage_cost"] = "not known: no LSE_STORAGE_USD_PER_GB_MONTH in .env"
         metadata = {
-            "overview": dg.MetadataValue.md(table(found, price, now)),
+            "overview": dg.MetadataValue.md(table(found, now)),
+            "storage": dg.MetadataValue.md(storage_table(found, price)),
             "archived_through": str(through(looked) or "none yet"),
             "not_safe_and_forgotten_next": next_expiry,
             "projects": len(found),
             "days_on_drive": sum(one.on_drive for one in looked),
             "days_on_disk": sum(one.on_disk for one in looked),
-            "drive_bytes": on_drive,
             "disk_bytes": sum(one.disk_bytes for one in looked),
             **{name: sum(len(one.days(how)) for one in looked) for name, how in _COUNTED.items()},
-            **cost,
+            **takes,
         }
         return cls(metadata, verdict(found, now))
 
@@ -69,8 +72,7 @@ class Shown:
     @property
     def digest(self) -> str:
         """The same of what reads the same."""
-        table_, *others = self.metadata.values()
-        text = repr((table_.md_str, others, self.verdict))
+        text = repr((dg.AssetMaterialization(KEY, metadata=self.metadata).metadata, self.verdict))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

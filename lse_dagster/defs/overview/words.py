@@ -15,6 +15,7 @@ from lse_dagster.run.times import in_rows
 _IS_CURRENT: Final = timedelta(hours=2)
 """A look at a project is made every ten minutes; one that failed for longer says nothing of now."""
 _MOST: Final = 10
+_WELL: Final = "✓"
 _ORDER: Final[tuple[Standing, ...]] = ("at risk", "missing", "late", "forgotten")
 _SAID: Final[Mapping[Standing, tuple[str, str]]] = {
     "at risk": ("is at risk", "are at risk"),
@@ -63,44 +64,40 @@ def through(found: Sequence[Overview]) -> date | None:
     return min((one.last for one in found if one.last is not None), default=None)
 
 
-def table(found: Overviews, price: float | None, now: datetime) -> str:
-    """All projects, those first that somebody should look after. `price`: of a GB a month, in USD."""
-    rows = [_row(project, one, price, now) for project, one in found.items()]
+def table(found: Overviews, now: datetime) -> str:
+    """Through which day each project is archived, and what is not safe; those first that need somebody.
+
+    Narrow: the UI leaves about 50 characters for it.
+    """
+    rows = [_row(project, one, now) for project, one in found.items()]
     rows.sort(key=lambda row: row[0] == _WELL)
-    head = ["", "project", "through", "on Drive", "missing", "late", "at risk", "forgotten", "Drive", "disk"]
-    alignment = "lllrrrrrrr"
+    return markdown_table(["", "project", "through", "not safe", "LangSmith forgets"], "lllll", rows)
+
+
+def _row(project: str, one: Overview | None, now: datetime) -> list[str]:
+    mark = "✗" if [*_urgent(project, one, now)] else _WELL
+    if one is None:
+        return [mark, project, "not looked at", "", ""]
+    counts = ((how, len(one.days(how))) for how in (*_ORDER, "in time"))
+    counted = ", ".join(f"{count:,} {how}" for how, count in counts if count)
+    day, when = one.next_expiry or (None, None)
+    return [mark, project, str(one.last or "none yet"), counted, f"{day} on {when:%m-%d}" if when else ""]
+
+
+def storage_table(found: Overviews, price: float | None) -> str:
+    """What each project takes. `price`: of a GB on Drive a month, in USD."""
+    head, alignment = ["project", "days on Drive", "Drive", "days here", "disk"], "lrrrr"
     if price is not None:
         head, alignment = [*head, "USD a month"], f"{alignment}r"
-    return markdown_table([*head, "LangSmith forgets next"], f"{alignment}l", rows)
-
-
-_WELL: Final = "✓"
-
-
-def _row(project: str, one: Overview | None, price: float | None, now: datetime) -> list[str]:
-    well = _WELL if not [*_urgent(project, one, now)] else "✗"
-    if one is None:
-        return [well, project, "not looked at yet", *[""] * (8 if price is None else 9)]
-    counts = (len(one.days(standing)) for standing in ("missing", "late", "at risk", "forgotten"))
-    drive = size(one.drive_bytes) if one.drive_was_asked else "?"
-    cost = [] if price is None else [usd(one.drive_bytes, price)]
-    day, when = one.next_expiry or (None, None)
-    return [
-        well,
-        project,
-        str(one.last or "none yet"),
-        f"{one.on_drive:,}",
-        *(f"{count:,}" if count else "" for count in counts),
-        drive,
-        size(one.disk_bytes),
-        *cost,
-        f"{day} on {when:%Y-%m-%d}" if when is not None else "",
-    ]
-
-
-def usd(count: int, price: float) -> str:
-    """What so many bytes cost a month."""
-    return f"{count / 1e9 * price:,.2f}"
+    rows = []
+    for project, one in found.items():
+        if one is not None:
+            drive = size(one.drive_bytes) if one.drive_was_asked else "?"
+            cost = [] if price is None else [f"{one.drive_bytes / 1e9 * price:,.2f}"]
+            rows.append(
+                [project, f"{one.on_drive:,}", drive, f"{one.on_disk:,}", size(one.disk_bytes), *cost]
+            )
+    return markdown_table(head, alignment, rows)
 
 
 def size(count: int) -> str:
