@@ -226,6 +226,14 @@ def test_the_image_is_built_from_files_that_exist_and_that_docker_is_given() -> 
     assert "*" in ignored
 
 
+def test_the_image_is_written_as_docker_recommends() -> None:
+    checked = subprocess.run(
+        [PROGRAMS / "hadolint", DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_image_installs_extras_that_exist_in_versions_that_are_pinned() -> None:
     extras = project()["optional-dependencies"]
     named = re.findall(r"EXTRAS=([\w,]+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
