@@ -74,6 +74,8 @@ class CalendarDay:
     """Whether the project's archive had begun by then; what was never begun is no gap."""
     is_settled: bool
     """Whether LangSmith is asked no more about it: what was unfinished will hardly ever end."""
+    is_expired: bool
+    """Whether LangSmith has begun to forget it."""
     project_id: str = ""
     """LangSmith's id of its project, or the short hash of it, as far as that was looked for."""
     is_beside: bool = False
@@ -88,6 +90,23 @@ class CalendarDay:
     def is_freed(self) -> bool:
         """Whether its folder is gone from this disk, and the day is in its zip or on Drive."""
         return self.is_anywhere and not self.local.has_folder
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it was never archived, and cannot be any more: there is nothing to be done.
+
+        Some traces outlive their day: a count that was asked for now may know better.
+        """
+        return self.is_expired and self._is_missing and not self.may_be_fetched
+
+    @property
+    def _is_missing(self) -> bool:
+        return self.expected and self.drive_known and not self.is_anywhere
+
+    @property
+    def may_be_fetched(self) -> bool:
+        """Whether LangSmith has anything of it, as far as is known."""
+        return not self.is_expired if self.total_now is None else self.total_now > 0
 
     @property
     def total(self) -> int | None:
@@ -149,8 +168,8 @@ class CalendarDay:
         if local.broken:
             repair = Need.FETCH if self.on_drive is None else Need.RESTORE
             yield repair, "no valid summary in the day folder"
-        if self.expected and self.drive_known and not self.is_anywhere and self.total_now != 0:
-            yield Need.ARCHIVE, "not archived"
+        if self._is_missing and self.may_be_fetched:
+            yield Need.ARCHIVE, "some of it outlived its day" if self.is_expired else "not archived"
         if self.runs is not None and self.total is not None and self.runs < self.total:
             yield Need.FETCH, "runs are missing"
         if self.pending and not self.is_settled:
@@ -223,6 +242,7 @@ class Findings:
             total_now=(self.totals or {}).get(day) if latest else None,
             expected=bool(self.known_days) and day >= self.known_days[0],
             is_settled=is_settled(day, known, self.rule, self.now),
+            is_expired=self.now >= self.rule.expires(day),
             project_id=said or (copy.id_hash if copy is not None else ""),
             is_beside=is_beside,
         )

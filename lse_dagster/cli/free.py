@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from lse_dagster.advice import lse_command
 from lse_dagster.cli.archive.wording import megabytes
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.terminal.console import can_ask, can_draw, stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange, PastDates
 from lse_dagster.cli.terminal.errors import Declined, StepsFailed, error_document, print_error
-from lse_dagster.cli.terminal.options import next_command, projects_option
+from lse_dagster.cli.terminal.options import projects_option
 from lse_dagster.cli.terminal.questions import Question, Questioner
 from lse_dagster.errors import ArchiveError
 
@@ -46,7 +47,7 @@ class NothingSaysWhich(ArchiveError):
         super().__init__(
             f"Freeing days of {', '.join(map(repr, projects))} from this disk",
             "Nothing says which days may go.",
-            "Name their age or dates: lse free --older-than 60d --dry-run; or set LSE_KEEP_LOCAL_DAYS=60.",
+            "Name their age or dates, as in --older-than 60d --dry-run; or set LSE_KEEP_LOCAL_DAYS=60.",
         )
 
 
@@ -210,7 +211,7 @@ class _Report:
         stdout().print("; ".join(words), soft_wrap=True)
         if found.removed and not self._dry_run:
             dates = DateRange(min(found.removed), max(found.removed))
-            command = next_command("lse archive restore", dates, self._project, default=self._default)
+            command = lse_command("archive restore", self._project, dates, default=self._default)
             stdout().print(f"To have them back: {command}", soft_wrap=True)
 
     def _print_document(self, found: "FreedDisk") -> None:

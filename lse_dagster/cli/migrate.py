@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.text import Text
 
+from lse_dagster.advice import lse_command
 from lse_dagster.cli.terminal.console import say, stderr, stdout
 from lse_dagster.cli.terminal.options import project_option, quiet_option
 from lse_dagster.steps.first_system.migrate import Migrated, Plan, Result, Unusable
@@ -77,7 +78,8 @@ class MigrateReport:
         if len(self._unusable) > _MOST_FILES:
             stderr().print(f"and {len(self._unusable) - _MOST_FILES:,} more files: --json names them all")
         if not (self._silent or self._dry_run) and any(day.result == "written" for day in self._days):
-            stdout().print("Next: lse status, which names the days to zip and to upload", markup=False)
+            status = lse_command("status", plan.project)
+            stdout().print(f"Next: {status}, which names the days to zip and to upload", markup=False)
 
     def _all_days(self) -> str:
         would_be = "would be " if self._dry_run else ""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from lse_dagster.advice import lse_command
 from lse_dagster.cli.archive.wording import STYLES, mark
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import StepsFailed, error_document, print_error
-from lse_dagster.cli.terminal.options import date_option, next_command, projects_option, quiet_option
+from lse_dagster.cli.terminal.options import date_option, projects_option, quiet_option
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def verify(
     from lse_dagster.defs.running.living_runs import end_killed_runs
 
     configured = load_settings()
-    names, settings = choose_projects(configured, projects, every=all_projects)
+    names, settings = choose_projects(configured, projects, every=all_projects, local_only=local_only)
     report = _Report(next(iter(configured.projects), None), as_json=as_json, quiet=quiet)
     with open_instance() as instance:
         end_killed_runs(instance)
@@ -135,10 +136,13 @@ class _Report(Display):
         """There is nothing to be compared."""
         if day.drive_known:
             why = "It is neither on this disk nor on Drive."
-            next_step = self._command("lse archive", project, day.day)
+            next_step = self._command("archive", project, day.day)
+            if not day.may_be_fetched:
+                why = "It was never archived, and LangSmith keeps it no longer."
+                next_step = "There is nothing to be done, unless it lies in another archive."
         else:
             why = "It is not on this disk, and Drive was not looked at."
-            next_step = self._command("lse verify", project, day.day)
+            next_step = self._command("verify", project, day.day)
         error = ArchiveError(f"Verifying the day {day.day} of {project!r}", why, next_step)
         return DayOutcome(project, plan, None, errors=(error,))
 
@@ -150,11 +154,11 @@ class _Report(Display):
         if not failed:
             return None
         command = next(check.repair for check in CHECKS if check.repair and check.name in failed)
-        if day.is_freed and not (command == "lse archive upload" and day.local.zip is not None):
-            command = "lse archive restore"  # which compares every byte with what was archived
-        beside = found.plan.project_id if command == "lse archive restore" else ""
+        if day.is_freed and not (command == "archive upload" and day.local.zip is not None):
+            command = "archive restore"  # which compares every byte with what was archived
+        beside = found.plan.project_id if command == "archive restore" else ""
         repair = self._command(command, found.project, found.day, beside)
-        again = self._command("lse verify", found.project, found.day)
+        again = self._command("verify", found.project, found.day)
         return ArchiveError(
             f"Verifying the day {found.day} of {found.project!r}",
             "; ".join(f"{name}: {check.description}" for name, check in failed.items()),
@@ -162,7 +166,7 @@ class _Report(Display):
         )
 
     def _command(self, command: str, project: str, day: date, project_id: str = "") -> str:
-        return next_command(command, day, project, default=self._default, project_id=project_id)
+        return lse_command(command, project, day, default=self._default, project_id=project_id)
 
 
 def _where(day: "CalendarDay") -> str:

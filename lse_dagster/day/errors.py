@@ -5,17 +5,20 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from lse_dagster.advice import lse_command
 from lse_dagster.errors import ArchiveError
 
 _SOMETHING_ELSE: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY})
 """A folder in a file's place, a file in a folder's, a link to itself."""
 
 
-REPAIR: Final = (
-    "Bring its copy back from Drive (`lse archive restore`), or fetch it again while LangSmith has it "
-    "(`lse archive fetch`). Neither gives up what can be read here."
-)
-"""What to do about a day whose files are not what its summary says."""
+def repair(project: str, day: date) -> str:
+    """What to do about a day whose files are not what its summary says."""
+    restore, fetch = (lse_command(f"archive {step}", project, day) for step in ("restore", "fetch"))
+    return (
+        f"Bring its copy back from Drive (`{restore}`), or fetch it again while LangSmith has it "
+        f"(`{fetch}`). Neither gives up what can be read here."
+    )
 
 
 class NoSuchDay(ArchiveError):
@@ -25,7 +28,8 @@ class NoSuchDay(ArchiveError):
         super().__init__(
             f"Reading the day {day} of {project!r}",
             f"There is no day at {path}.",
-            f"Run `lse archive fetch --date {day}`, or bring it back: `lse archive restore --date {day}`.",
+            f"Run `{lse_command('archive fetch', project, day)}`, or bring it back: "
+            f"`{lse_command('archive restore', project, day)}`.",
         )
 
 
@@ -36,7 +40,7 @@ class NoSuchZip(ArchiveError):
         super().__init__(
             f"Reading the day zip {day} of {project!r}",
             f"There is no zip at {path}.",
-            f"Make it first: materialize `day_zip`, or `lse archive zip --date {day}`.",
+            f"Make it first: materialize `day_zip`, or `{lse_command('archive zip', project, day)}`.",
         )
 
 

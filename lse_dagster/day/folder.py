@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from lse_dagster.day.errors import REPAIR, BrokenDay
+from lse_dagster.day.errors import BrokenDay, repair
 from lse_dagster.day.foreign import holds_day_files
 from lse_dagster.day.names import SUMMARY
 from lse_dagster.day.summary import InvalidSummary, Summary, decode_summary
@@ -131,7 +131,8 @@ class DayFolder:
 
     def broken(self, why: str) -> BrokenDay:
         """The error for a day whose files are not what its summary says."""
-        return BrokenDay(f"Reading the day {self.date} of {self.project!r} at {self.path}", f"{why}.", REPAIR)
+        what = f"Reading the day {self.date} of {self.project!r} at {self.path}"
+        return BrokenDay(what, f"{why}.", repair(self.project, self.date))
 
 
 def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
@@ -139,7 +140,7 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
 
     Raises `InvalidSummary` for a folder without a valid summary and for what is no folder.
     """
-    what = f"Reading the day {day} of {project!r} at {path}"
+    what, mend = f"Reading the day {day} of {project!r} at {path}", repair(project, day)
     digest = hashlib.sha256()
     try:
         if not path.is_dir() and os.path.lexists(path):
@@ -156,11 +157,11 @@ def read_day_folder(path: Path, *, project: str, day: date) -> DayFolder | None:
     except FileNotFoundError:
         if not path.exists() or not holds_day_files(path):
             return None
-        raise InvalidSummary(what, f"It holds files of a day and no {SUMMARY}.", REPAIR) from None
+        raise InvalidSummary(what, f"It holds files of a day and no {SUMMARY}.", mend) from None
     except OSError as error:
         if not os.path.lexists(path) and not isinstance(error, PermissionError):
             return None  # what is above it is no folder: whoever writes there is told
-        raise InvalidSummary(what, f"{SUMMARY} cannot be read: {error.strerror or error}.", REPAIR) from error
+        raise InvalidSummary(what, f"{SUMMARY} cannot be read: {error.strerror or error}.", mend) from error
     return DayFolder(path, summary, digest.hexdigest())
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from lse_dagster.day.errors import REPAIR
+from lse_dagster.day.errors import repair
 from lse_dagster.day.file_table import FileTable, split_summary
 from lse_dagster.day.names import SUMMARY, is_trace_file_name
 from lse_dagster.day.run_names import (
@@ -170,7 +170,7 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
     Raises `InvalidSummary` when it is broken, inconsistent in itself, or of another project or date, and what
     the iterable raises.
     """
-    what = f"Reading the day {day} of {project!r} from {origin}"
+    what, mend = f"Reading the day {day} of {project!r} from {origin}", repair(project, day)
 
     def put_back(_: type, left: object) -> FileTable:
         if left != {}:
@@ -181,7 +181,7 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
         text, files = split_summary(pieces)
         summary = msgspec.json.decode(text, type=Summary, dec_hook=put_back)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", REPAIR) from None
+        raise InvalidSummary(what, f"{SUMMARY} is not a valid summary: {error}", mend) from None
     if (summary.project, summary.date) != (project, day.isoformat()):
         raise InvalidSummary(
             what,
@@ -193,7 +193,7 @@ def decode_summary(pieces: Iterable[bytes | bytearray], *, project: str, day: da
         summary.files, summary.counts, schema=summary.schema
     ):
         why = f"it lists {wrong!r}" if wrong is not None else "its hash does not match what it says"
-        raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", REPAIR)
+        raise InvalidSummary(what, f"{SUMMARY} was changed: {why}.", mend)
     return summary
 
 

@@ -88,7 +88,7 @@ FILES: Final = DayCheck(
     name="files_match_summary",
     promise="Every file has the hash that the summary promises, none is extra, and they hold what it counts.",
     blocks=True,
-    repair="lse archive restore",
+    repair="archive restore",
     look=lambda day: find_changed_files(day.folder, day.examined()),
 )
 RUN_COUNT: Final = DayCheck(
@@ -96,7 +96,7 @@ RUN_COUNT: Final = DayCheck(
     promise="The runs that started in the day, counted in its files, are as many as LangSmith counts now.",
     blocks=True,
     asks="LangSmith",
-    repair="lse archive fetch",
+    repair="archive fetch",
     look=_count_runs,
 )
 TRACE_COUNT: Final = DayCheck(
@@ -104,7 +104,7 @@ TRACE_COUNT: Final = DayCheck(
     promise="The root runs that started in the day, counted in its files, are as many as LangSmith counts.",
     blocks=True,
     asks="LangSmith",
-    repair="lse archive fetch",
+    repair="archive fetch",
     look=_count_root_runs,
 )
 COMPLETENESS: Final = DayCheck(
@@ -149,14 +149,14 @@ ZIP: Final = Check(
     name="zip_matches_day",
     promise="Every member has the name, size, CRC and hash that the day's summary promises.",
     blocks=True,
-    repair="lse archive zip",
+    repair="archive zip",
 )
 COPY: Final = Check(
     asset="drive_archive",
     name="drive_copy_matches_zip",
     promise="Drive reports the size and checksum that the zip had when it was proved.",
     asks="Drive",
-    repair="lse archive upload",
+    repair="archive upload",
 )
 
 DAY_CHECKS: Final = (

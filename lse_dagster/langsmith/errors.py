@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Self
 
+from lse_dagster.advice import did_you_mean, lse_command
 from lse_dagster.errors import ArchiveError
 
 _LONGEST_WORDS = 300
@@ -68,16 +69,31 @@ class DayNotOver(ArchiveError):
         )
 
 
-class ProjectNotFound(ArchiveError):
-    """LangSmith has no project of this name in this workspace."""
+class DayForgotten(ArchiveError):
+    """LangSmith has nothing of a day that it keeps no longer. An empty day would pass for a whole one."""
 
-    def __init__(self, project: str, endpoint: str) -> None:
+    def __init__(self, project: str, dates: object, retention_days: int) -> None:
+        restore = lse_command("archive restore", project, dates)
+        super().__init__(
+            f"Fetching {dates} of {project!r}",
+            f"LangSmith has no run of it any more: it keeps them for {retention_days:,} days "
+            "(LSE_RETENTION_DAYS). Nothing was published.",
+            f"There is nothing to fetch. If Drive has it: {restore}. If your LangSmith keeps runs for "
+            "longer, set LSE_RETENTION_DAYS, then run this again.",
+        )
+
+
+class ProjectNotFound(ArchiveError):
+    """LangSmith has no project of this name in this workspace. `there`: those that it has."""
+
+    def __init__(self, project: str, endpoint: str, there: Sequence[str] = ()) -> None:
         super().__init__(
             f"Looking up the project {project!r}",
             f"{endpoint} has no project of this name in this workspace.",
-            "Check the spelling in LSE_PROJECTS (capitals count), and LANGSMITH_WORKSPACE_ID for a key that "
-            "reaches several workspaces.",
+            f"{did_you_mean(project, there)}Check the spelling in LSE_PROJECTS (capitals count), and "
+            "LANGSMITH_WORKSPACE_ID for a key that reaches several workspaces.",
         )
+        self.there = there
 
 
 class RequestRefused(ArchiveError):

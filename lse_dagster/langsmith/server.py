@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 import requests
 
+from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.access import base_url, expect_usable, is_cloud
 from lse_dagster.langsmith.errors import (
     CertificateRefused,
@@ -145,7 +146,15 @@ def find_project(transport: Transport, project: str) -> Project:
     for candidate in _projects(transport, {"name": project, "limit": _PAGE}):
         if candidate.name == project:
             return candidate
-    raise ProjectNotFound(project, transport.endpoint)
+    raise ProjectNotFound(project, transport.endpoint, _names_there(transport))
+
+
+def _names_there(transport: Transport) -> tuple[str, ...]:
+    """The names to compare a misspelled one with; none where they cannot be had."""
+    try:
+        return look_at_workspace(transport).projects
+    except ArchiveError:
+        return ()
 
 
 def _projects(transport: Transport, params: Params) -> list[Project]:

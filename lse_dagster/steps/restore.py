@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
+from lse_dagster.advice import lse_command
 from lse_dagster.day.disk import flush_folder
 from lse_dagster.day.errors import BrokenDay, BrokenZip
 from lse_dagster.day.names import day_zip_name, parse_day_zip_name, project_path_part
@@ -128,7 +129,8 @@ def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: OnPr
             f"Restoring the day {day} of {project!r}",
             f"The copy on Drive cannot be used: {error.why}",
             "Bring back an older version of the file in Drive (*Manage versions*), then restore again. Or, "
-            "where the day is still on this disk and `lse verify` finds it right: give that file another "
-            f"name on Drive, then lse archive upload --project {project!r} --date {day}.",
+            f"where the day is still on this disk and `{lse_command('verify', project, day)}` finds it "
+            f"right: give that file another name on Drive, then "
+            f"{lse_command('archive upload', project, day)}.",
         ) from error
     return RestoredDay(staged, found.tally, foreign)

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from lse_dagster.advice import lse_command
 from lse_dagster.day.disk import flush_files, flush_folder
 from lse_dagster.day.errors import BrokenDay, DiskError
 from lse_dagster.day.folder import DayFolder
@@ -33,13 +34,14 @@ from lse_dagster.day.staging import DecidedDay, StagedDay, Staging
 from lse_dagster.day.store import Published
 from lse_dagster.day.summary import Look
 from lse_dagster.day.whole import latest_date
+from lse_dagster.langsmith.errors import DayForgotten
 from lse_dagster.run.times import iso_z
 from lse_dagster.steps.beside import day_that_stays
 from lse_dagster.steps.places import OldDays, Places
 
 _KEEP: Final = (
-    "Keep what is here: it is worth more. Bring it to Drive: lse archive upload --project {0!r} --date {1}; "
-    "where there is no zip of it yet, lse archive zip --project {0!r} --date {1} before."
+    "Keep what is here: it is worth more. Bring it to Drive: {upload}; where there is no zip of it yet, "
+    "{zip} before."
 )
 
 
@@ -51,7 +53,8 @@ def keep_what_was_there(
     Now is when LangSmith answered last: the date of an old day that is later than that proves nothing. From
     the moment on at which LangSmith may have begun to forget the day, a fetch only adds to the last one.
     Under `always` it stays as it came. Where it has no run, and a day of another project of the name lies at
-    its place, that one stays. Raises `DiskError`; the staging is gone then.
+    its place, that one stays. Raises `DayForgotten` where it would hold nothing because LangSmith may have
+    forgotten it, `DiskError`; the staging is gone then.
     """
     if (other := day_that_stays(staged, places.days, places.tell)) is not None:
         return other
@@ -59,15 +62,17 @@ def keep_what_was_there(
     now = datetime.fromisoformat(summary.asked.until if summary.asked is not None else summary.fetched_at)
     with staged.staging as staging, _beside(staged, places) as found:
         olds = dataclasses.replace(found, present=iso_z(latest_date(now)))
-        if overwrite == "always":
-            return _forced(staged, places, now)
         late = now >= forgotten_from
-        base = _newest(staging, olds, look=staged.day) if late else None
+        forced = overwrite == "always"
+        base = _newest(staging, olds, look=staged.day) if late and not forced else None
         if base is not None:
             look = Look(summary.fetched_at, summary.langsmith_total, summary.counts.runs_started_in_day)
             fetched = OldFolder(dataclasses.replace(staged.day, path=staging.look), where="LangSmith")
             return _merged(StagedDay(staging, base), places, overwrite, olds, [fetched], look)
-        return _merged(staged, places, overwrite, olds)
+        decided = _forced(staged, places, now) if forced else _merged(staged, places, overwrite, olds)
+        if late and not decided.day.summary.files:
+            raise DayForgotten(staging.project, staging.date, (forgotten_from.date() - staging.date).days)
+        return decided
 
 
 def take_as_it_is(
@@ -91,7 +96,11 @@ def take_as_it_is(
                     return _forced(staged, places, now())
                 present = present or iso_z(latest_date(now()))
                 if not old.damaged and old.summary.fetched_at <= present:
-                    raise HoldsMore(more.what, more.why, _KEEP.format(day.project, day.date)) from None
+                    steps = {
+                        step: lse_command(f"archive {step}", day.project, day.date)
+                        for step in ("upload", "zip")
+                    }
+                    raise HoldsMore(more.what, more.why, _KEEP.format(**steps)) from None
                 beside.append(old)
         return _merged(staged, places, overwrite, dataclasses.replace(olds, all=beside, present=present))
 
@@ -111,8 +120,7 @@ def unite(places: Places, project: str, day: date, project_id: str) -> Published
                 raise BrokenDay(
                     f"Bringing together what is there of the day {day} of {project!r}",
                     f"It can be read whole nowhere. {why}",
-                    "Fetch it again while LangSmith has it: "
-                    f"lse archive fetch --project {project!r} --date {day}",
+                    f"Fetch it again while LangSmith has it: {lse_command('archive fetch', project, day)}",
                 )
             united = _merged(StagedDay(staging, base), places, "superset", olds)
         return places.days.publish(united, "superset")

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from lse_dagster.advice import lse_command
 from lse_dagster.day.errors import BrokenZip, DiskError
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.directory import ZipDirectory
@@ -44,8 +45,9 @@ def _prove(archive: ZipDirectory, project: str, day: date, recorded: str | None 
         raise BrokenZip(
             f"Proving {archive.path.name}",
             f"The zip is damaged: {error.why}",
-            f"Make it again from the day folder: lse archive zip --project {project!r} --date {day}. If "
-            "the folder is gone, restore it first (lse archive restore): the copy on Drive is untouched.",
+            f"Make it again from the day folder: {lse_command('archive zip', project, day)}. If the folder "
+            f"is gone, restore it first ({lse_command('archive restore', project, day)}): the copy on Drive "
+            "is untouched.",
         ) from error
     return sha256
 
@@ -74,7 +76,8 @@ def prove_copy(
         except (BrokenZip, InvalidSummary) as error:
             return CopyProof([f"the zip on this disk is damaged: {error.why.rstrip('.')}"], None)
     if (sha256 := _hash(path, "sha256")) not in known:
-        return CopyProof(list(_rotted(copy, path, sha256, known)), None)
+        again = lse_command("archive zip", project, day)
+        return CopyProof(list(_rotted(copy, path, sha256, known, again)), None)
     return CopyProof(list(_compare(copy, path, sha256)), sha256)
 
 
@@ -120,11 +123,13 @@ def _prove_any(path: Path, project: str, day: date) -> str:
         return archive.sha256()
 
 
-def _rotted(copy: "DriveFile | None", path: Path, sha256: str, known: Collection[str]) -> Iterator[str]:
+def _rotted(
+    copy: "DriveFile | None", path: Path, sha256: str, known: Collection[str], again: str
+) -> Iterator[str]:
     was = " or ".join(sorted(known))
     yield (
         f"{path.name} on this disk is not what was proved: its sha256 is {sha256}, recorded is {was}. "
-        f"`lse archive zip` proves it again or makes it anew"
+        f"`{again}` proves it again or makes it anew"
     )
     if copy is None:
         yield f"{path.name} is not on Drive"

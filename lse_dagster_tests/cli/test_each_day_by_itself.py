@@ -240,7 +240,7 @@ def test_an_error_is_told_with_its_three_parts_and_fails_whatever_the_check_is(w
 
     assert finished.returncode == 1
     assert "✗ zip_matches_day" in finished.stdout
-    assert f"or `lse archive zip --date {BROKEN}`." in finished.stderr
+    assert f"or `lse archive zip --date {BROKEN} --project {workplace.project}`." in finished.stderr
     with workplace.instance() as instance:
         key = dg.AssetCheckKey(dg.AssetKey("day_zip"), ZIP)
         infos = instance.event_log_storage.get_asset_check_partition_info([key])

@@ -11,6 +11,7 @@ import pytest
 from lse_dagster.cli.terminal.errors import Declined, EndsWith, ExitCode, StepsFailed
 from lse_dagster.cli.terminal.projects import choose_projects, on_each
 from lse_dagster.errors import ArchiveError
+from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.settings import Settings
 from lse_dagster_tests.cli.test_status import status
 from lse_dagster_tests.cli.workplace import DATE, Workplace, documents
@@ -139,7 +140,62 @@ def test_projects_are_named_once_and_not_in_two_ways() -> None:
 
     assert choose_projects(settings, ())[0] == ("a",)
     assert choose_projects(settings, (), every=True)[0] == ("a", "b")
-    chosen, known = choose_projects(settings, ("b", "c", "b"))
-    assert (chosen, known.projects) == (("b", "c"), ("a", "b", "c"))
+    assert choose_projects(settings, ("b", "a", "b"))[0] == ("b", "a")
     with pytest.raises(click.UsageError):
         choose_projects(settings, ("a",), every=True)
+
+
+def test_a_misspelled_project_is_told_with_the_names_that_it_may_be_and_nothing_of_it_is_left(
+    two: Workplace, drive_sandbox: ControlClient
+) -> None:
+    first, date = two.project, ("--date", str(DATE))
+    wrong, wrong_other = first.replace("test", "tset"), other_of(two).upper()
+    drive_sandbox.clear()
+
+    finished = [
+        two.lse("archive", *date, "--project", wrong),
+        two.lse("archive", "fetch", *date, "--project", first, "--project", wrong, "--json"),
+        two.lse("archive", "restore", "--project", wrong),
+        two.lse("verify", *date, "--project", wrong),
+        two.lse("status", "--project", wrong),
+    ]
+    offline = two.lse("status", "--project", wrong_other, "--local-only")
+
+    assert [one.returncode for one in (*finished, offline)] == [1] * 6
+    assert all(f"Next:  Did you mean '{first}'" in one.stderr for one in finished)
+    assert "LangSmith has no project of this name" in finished[0].stderr
+    assert f"Did you mean '{other_of(two)}'" in offline.stderr
+    assert [one.stdout for one in finished] == [""] * 5
+    assert not (two.folder / "data").exists()
+    with two.instance() as instance:
+        assert instance.get_runs() == []
+        assert instance.get_asset_keys() == []
+
+
+def test_a_project_is_known_that_is_only_on_langsmith_on_this_disk_or_on_drive(
+    two: Workplace, langsmith_sandbox: ControlClient
+) -> None:
+    other, date = other_of(two), ("--date", str(DATE))
+    env = two.folder / ".env"
+    env.write_text(f"{env.read_text()}\nLSE_PROJECTS='{two.project}'\n")
+
+    archived = two.lse("archive", *date, "--project", other, "--quiet")
+    langsmith_sandbox.fault(path="/sessions", status=401, times=100)
+    here = two.lse("verify", *date, "--project", other, "--local-only")
+    shutil.rmtree(two.folder / "data")
+    shutil.rmtree(two.folder / "archives")
+    on_drive = two.lse("archive", "restore", *date, "--project", other)
+    nowhere = two.lse("status", "--project", "nowhere")
+
+    assert [one.returncode for one in (archived, here, on_drive, nowhere)] == [0, 0, 0, 1]
+    assert "LangSmith could not be asked: " in nowhere.stderr
+
+
+def test_a_project_that_langsmith_does_not_have_fails_with_the_names_that_it_may_be(two: Workplace) -> None:
+    env = two.folder / ".env"
+    env.write_text(f"{env.read_text()}\nLSE_PROJECTS='{two.project}s'\n")
+
+    finished = two.lse("archive", "fetch", "--date", str(DATE))
+
+    assert finished.returncode == 1
+    assert f"Did you mean '{two.project}'" in finished.stderr

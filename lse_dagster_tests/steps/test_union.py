@@ -10,7 +10,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from lse_dagster.day.whole import Asked
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.drive.errors import DriveError
+from lse_dagster.langsmith.errors import DayForgotten
 from lse_dagster.run.times import DayInterval
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
@@ -153,7 +154,14 @@ class Archive(RuleBasedStateMachine):
             staged, day=with_summary(staged.day, replace(staged.day.summary, asked=asked))
         )
         came = facts_of_folder(staged.day.path)
-        kept = keep_what_was_there(staged, places, "superset", forgotten_from=FORGOTTEN_FROM)
+        try:
+            kept = keep_what_was_there(staged, places, "superset", forgotten_from=FORGOTTEN_FROM)
+        except DayForgotten:
+            assert not forms
+            assert self.now >= FORGOTTEN_FROM
+            return
+        in_time = datetime.fromisoformat(kept.day.summary.fetched_at) < FORGOTTEN_FROM
+        assert in_time or kept.day.summary.files
         places.days.publish(kept, "superset")
         again = {fact[:2] for fact in came if fact[0] in LATEST} | {("value", run_id) for run_id in forms}
         self.expected = came | {fact for fact in self.expected if fact[:2] not in again}

@@ -14,7 +14,7 @@ from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.defs.failure import error_of_result, parts_of_failure
 from lse_dagster.defs.running.pool_waiting import PoolWait, is_wait_for_a_pool
 from lse_dagster.errors import ArchiveError
-from lse_dagster.langsmith.errors import IncompleteDay
+from lse_dagster.langsmith.errors import DayForgotten, IncompleteDay
 from lse_dagster.steps.restore import NotOnDrive
 
 _INTERRUPTS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
@@ -26,6 +26,7 @@ _OF_ONE_DAY = frozenset(
     for error in (
         BrokenDay,
         BrokenZip,
+        DayForgotten,
         DayIsBusy,
         IncompleteDay,
         InvalidSummary,

@@ -51,6 +51,9 @@ def status(
     fetched before LangSmith began to forget it; nothing else proves a day whole. No content is read: `lse
     verify` does.
 
+    A day that was never archived before LangSmith forgot it (LSE_RETENTION_DAYS) is grey and nothing to look
+    after; with --langsmith it is, if LangSmith still counts runs of it: some traces outlive their day.
+
     A project that was deleted and made again under its name is another one. Where both have a day of one
     date, each has a row, named by LangSmith's id; the later one comes first.
 
@@ -64,10 +67,10 @@ def status(
       {"project", "month",
        "days": [{"date", "project_id", "langsmith_total", "runs", "traces", "pending_runs", "folder",
                  "zip_bytes", "drive_bytes", "drive_link", "verified", "proved_whole_by",
-                 "need", "why"}],
+                 "forgotten", "need", "why"}],
        "gaps": [{"need", "why", "first", "last", "project_id", "command"}],
        "projects": [{"project", "first", "last", "days", "local", "zipped", "on_drive", "gap_days",
-                     "gaps", "month", "calendar"}],
+                     "forgotten_days", "gaps", "month", "calendar"}],
        "problems": [{"what", "why", "next"}]}
 
     `projects` are all of them; "gaps" and "calendar" (the days of "month") of each as above, where they are
@@ -89,7 +92,7 @@ def status(
     except InvalidDate as error:
         raise click.BadParameter(error.why, param_hint="'--month'") from None
     configured = load_settings()
-    names, settings = choose_projects(configured, projects, every=all_projects)
+    names, settings = choose_projects(configured, projects, every=all_projects, local_only=local_only)
     look = look_here if local_only else look_everywhere
     impossible = settings.impossible_projects()
     others = [one for one in settings.projects if one not in {*names, *(each.name for each in impossible)}]

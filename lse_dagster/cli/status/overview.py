@@ -42,6 +42,8 @@ class Overview:
     zipped: int
     on_drive: int | None
     """None: nobody looked at Drive."""
+    forgotten: int
+    """How many were never archived, and cannot be any more."""
     gaps: tuple[Gap, ...]
 
     @property
@@ -75,6 +77,7 @@ def overview_of(project: str, found: Findings) -> Overview:
         local=sum(day.local.summary is not None for day in days),
         zipped=sum(day.local.zip is not None for day in days),
         on_drive=None if found.on_drive is None else len(found.on_drive),
+        forgotten=sum(day.is_forgotten for day in days),
         gaps=tuple(gaps(one for day in days for one in found.each_day(day.day))),
     )
 

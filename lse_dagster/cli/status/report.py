@@ -8,24 +8,24 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from lse_dagster.advice import lse_command
 from lse_dagster.calendar.days import CalendarDay, Gap, Verified
 from lse_dagster.calendar.rules import Need
 from lse_dagster.cli.status.overview import Month, Overview
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import ExitCode, error_document
-from lse_dagster.cli.terminal.options import next_command
 from lse_dagster.day.identity import id_hash
 from lse_dagster.day.names import day_name
 from lse_dagster.errors import ArchiveError
 
 _COMMANDS: Final = {
-    Need.ARCHIVE: "lse archive",
-    Need.FETCH: "lse archive fetch",
-    Need.RESTORE: "lse archive restore",
-    Need.ZIP: "lse archive zip",
-    Need.UPLOAD: "lse archive upload",
-    Need.VERIFY: "lse verify",
+    Need.ARCHIVE: "archive",
+    Need.FETCH: "archive fetch",
+    Need.RESTORE: "archive restore",
+    Need.ZIP: "archive zip",
+    Need.UPLOAD: "archive upload",
+    Need.VERIFY: "verify",
 }
 _VERIFIED: Final[dict[Verified | None, tuple[str, str]]] = {
     "passed": ("✓", "green"),
@@ -37,6 +37,7 @@ _VERIFIED: Final[dict[Verified | None, tuple[str, str]]] = {
     None: ("?", "dim"),
 }
 _MOST_GAPS: Final = 12
+_FORGOTTEN: Final = "forgotten by LangSmith"
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class ProjectStatus:
         """The command that begins to close a gap."""
         dates = DateRange(gap.first, gap.last)
         project_id = gap.project_id if gap.need is Need.RESTORE else ""
-        return next_command(
-            _COMMANDS[gap.need], dates, self.name, default=self.default_project, project_id=project_id
+        return lse_command(
+            _COMMANDS[gap.need], self.name, dates, default=self.default_project, project_id=project_id
         )
 
 
@@ -131,7 +132,7 @@ def _calendar(project: str, month: Month) -> Table:
             _drive(day),
             Text(*_VERIFIED[day.verified]) if day.is_anywhere else "",
             f"{day.pending:,}" if day.pending else "",
-            Text(gap[1], "yellow") if gap is not None else "",
+            Text(gap[1], "yellow") if gap is not None else Text(_FORGOTTEN * day.is_forgotten, "dim"),
         )
     return table
 
@@ -178,13 +179,14 @@ def _drive(day: CalendarDay) -> Text:
 def _overview_line(project: ProjectStatus) -> Text:
     overview = project.overview
     if overview.first is None:
-        begin = next_command("lse archive", "yesterday", project.name, default=project.default_project)
+        begin = lse_command("archive", project.name, "yesterday", default=project.default_project)
         return Text.assemble((project.name, "bold"), f": no day yet. Next: {begin}")
     on_drive = "Drive not looked at" if overview.on_drive is None else f"{overview.on_drive:,} on Drive"
     return Text.assemble(
         (project.name, "bold"),
         f": {overview.days:,} days from {overview.first} to {overview.last}: "
         f"{overview.local:,} on this disk, {overview.zipped:,} zipped, {on_drive}, ",
+        (f"{overview.forgotten:,} {_FORGOTTEN}, " if overview.forgotten else "", "dim"),
         (f"{overview.gap_days:,} to look after", "yellow" if overview.gap_days else "green"),
     )
 
@@ -199,7 +201,8 @@ def _print_gaps(project: ProjectStatus) -> None:
             soft_wrap=True,
         )
     if len(found) > _MOST_GAPS:
-        console.print(f"  and {len(found) - _MOST_GAPS:,} more before: lse status --json", soft_wrap=True)
+        all_of_them = lse_command("status --json", project.name, default=project.default_project)
+        console.print(f"  and {len(found) - _MOST_GAPS:,} more before: {all_of_them}", soft_wrap=True)
 
 
 def _day_fields(day: CalendarDay) -> dict[str, Any]:
@@ -218,6 +221,7 @@ def _day_fields(day: CalendarDay) -> dict[str, Any]:
         "drive_link": None if day.on_drive is None else day.on_drive.link,
         "verified": day.verified if day.is_anywhere else None,
         "proved_whole_by": day.proved_whole_by if day.is_anywhere else None,
+        "forgotten": day.is_forgotten,
         "need": None if need is None else need.value,
         "why": why,
     }
@@ -245,6 +249,7 @@ def _project_fields(project: ProjectStatus) -> dict[str, Any]:
         "zipped": overview.zipped,
         "on_drive": overview.on_drive,
         "gap_days": overview.gap_days,
+        "forgotten_days": overview.forgotten,
         "gaps": [_gap_fields(gap, project.command(gap)) for gap in overview.gaps],
         "month": f"{project.month.first:%Y-%m}",
         "calendar": [_day_fields(day) for day in project.month.days],

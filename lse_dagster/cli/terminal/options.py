@@ -1,6 +1,5 @@
 """The options that several commands share, `--project` among them; `--debug` is in group.py."""
 
-import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,15 +33,6 @@ json_option = click.option(
 )
 
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-
-
-def next_command(
-    command: str, dates: object, project: str, *, default: str | None, project_id: str = ""
-) -> str:
-    """`<command> --date <dates>`, the project unless it is the default one, and LangSmith's id if given."""
-    line = f"{command} --date {dates}"
-    line += "" if project == default else f" --project {shlex.quote(project)}"
-    return line + (f" --project-id {shlex.quote(project_id)}" if project_id else "")
 
 
 class ProjectName(click.ParamType[str]):

@@ -1,18 +1,32 @@
 """Which projects a command is about; and work on several: all are done, the worst code ends the command."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from lse_dagster.advice import did_you_mean
+from lse_dagster.cli.environment import connect_langsmith
 from lse_dagster.cli.terminal.errors import EndsWith, ExitCode, exit_code_of
 from lse_dagster.cli.terminal.group import debug_wanted
+from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
     from lse_dagster.settings import Settings
 
 _FROM_BAD_TO_GOOD = (ExitCode.FAILED, ExitCode.DECLINED, ExitCode.NEEDS_ATTENTION, ExitCode.DONE)
+
+
+class UnknownProject(ArchiveError):
+    """A project that was named is nowhere: most likely it is misspelled."""
+
+    def __init__(self, project: str, why: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"Looking for the project {project!r}",
+            f"LSE_PROJECTS does not name it, no day of it is on this disk{why}",
+            f"{did_you_mean(project, known)}Check the spelling; capitals count.",
+        )
 
 
 def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settings]":
@@ -22,14 +36,15 @@ def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settin
 
 
 def choose_projects(
-    settings: "Settings", names: Sequence[str], *, every: bool = False
+    settings: "Settings", names: Sequence[str], *, every: bool = False, local_only: bool = False
 ) -> "tuple[tuple[str, ...], Settings]":
     """The projects' names, each once, and settings whose definitions have them.
 
     The named ones; else `every` one of LSE_PROJECTS, or the first. One that is not configured is added last:
-    its events lie where they will when it is configured.
+    its events lie where they will when it is configured. So it must be somewhere: here, on LangSmith or on
+    Drive, which are not asked if `local_only`.
 
-    Raises `MissingSetting`, and `ImpossibleProject` for a name that no definitions can have.
+    Raises `MissingSetting`, `ImpossibleProject` for a name that no definitions can have, `UnknownProject`.
     """
     if every and names:
         raise click.UsageError("Give --project or --all-projects, not both.")
@@ -38,11 +53,50 @@ def choose_projects(
 
         raise no_project()
     chosen = tuple(dict.fromkeys(names or (settings.projects if every else settings.projects[:1])))
-    settings = dataclasses.replace(settings, projects=tuple(dict.fromkeys((*settings.projects, *chosen))))
-    for impossible in settings.impossible_projects():
+    with_them = dataclasses.replace(settings, projects=tuple(dict.fromkeys((*settings.projects, *chosen))))
+    for impossible in with_them.impossible_projects():
         if impossible.name in chosen:
             raise impossible
-    return chosen, settings
+    for name in chosen:
+        if name not in settings.projects:
+            _expect_somewhere(settings, name, local_only=local_only)
+    return chosen, with_them
+
+
+def _expect_somewhere(settings: "Settings", project: str, *, local_only: bool) -> None:
+    """Nothing may be defined or launched under a misspelled name. Raises `UnknownProject`."""
+    from lse_dagster.calendar.inventory import local_days, projects_here
+    from lse_dagster.langsmith.errors import ProjectNotFound
+    from lse_dagster.langsmith.server import find_project
+
+    if local_days(settings.data_dir, settings.archives_dir, project):
+        return
+    known = [*settings.projects, *projects_here(settings.data_dir, settings.archives_dir)]
+    if local_only:
+        raise UnknownProject(project, ", and nobody else was asked.", known)
+    try:
+        with connect_langsmith(settings) as transport:
+            find_project(transport, project)
+            return
+    except ProjectNotFound as error:
+        why, known = ", and LangSmith has no project of this name.", [*known, *error.there]
+    except ArchiveError as error:
+        why = f", and LangSmith could not be asked: {error.why}"
+    if not _is_on_drive(settings, project):
+        raise UnknownProject(project, why, known)
+
+
+def _is_on_drive(settings: "Settings", project: str) -> bool:
+    """Whether Drive has a day of it, as far as can be seen: of one that was deleted nothing else is left."""
+    from lse_dagster.drive.archive import DriveArchive
+    from lse_dagster.net.backoff import IN_PASSING
+    from lse_dagster.steps.drive_copy import list_copies
+
+    try:
+        with DriveArchive.connect(settings.drive, backoff=IN_PASSING) as drive:
+            return bool(list_copies(drive, project))
+    except ArchiveError:
+        return False
 
 
 def on_each(prepare: Sequence[Callable[[], Callable[[], object]]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
+from lse_dagster.advice import lse_command
 from lse_dagster.calendar.rules import Danger, Rule
 from lse_dagster.calendar.scope import Scope
 from lse_dagster.defs.project import ArchivedProject
@@ -28,7 +29,7 @@ def told_of_days(
     it, this = ("it", "this day") if one else ("them", "these days")
     deletes = f"LangSmith {'deleted' if now >= first else 'deletes'} {it}"
     deletes = f"{deletes} from {first:%Y-%m-%d %H:%M} UTC on."
-    again = f"lse archive --project {project.name!r} --date {days[0]}" + ("" if one else f"..{days[-1]}")
+    again = lse_command("archive", project.name or "", days[0] if one else f"{days[0]}..{days[-1]}")
     if danger == "never compared":
         why = f"{which} {'was' if one else 'were'} fetched while runs could still come, and not once after."
         return _of_drive(
@@ -51,7 +52,7 @@ def told_of_attachments(
     expires, forgotten = rule.expires(day), now >= rule.expires(day)
     deletes = f"LangSmith {'deleted' if forgotten else 'deletes'} them from {expires:%Y-%m-%d %H:%M} UTC on."
     why = f"Attachments could not be downloaded, and {deletes}"
-    again = f"lse archive --project {project.name!r} --date {day}"
+    again = lse_command("archive", project.name or "", day)
     mend = f"Once the store that holds them answers again: {again}"
     keep = "Keep the day as it is: all else of it is on Drive."
     return DangerConfig(

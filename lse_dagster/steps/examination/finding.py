@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lse_dagster.calendar.rules import Rule
-from lse_dagster.day.errors import REPAIR, BrokenDay, BrokenZip
+from lse_dagster.day.errors import BrokenDay, BrokenZip, repair
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.withdrawal import Withdrawal
@@ -59,7 +59,7 @@ def find_changed_files(folder: DayFolder, examined: Examination) -> Finding:
     numbers: Numbers = {"files": files, **({"foreign_files": len(foreign)} if foreign else {})}
     good = f"All {files:,} files are as they were written, and hold what their summary says."
     found = finding_of_differences(examined.differences, good=good, numbers=numbers)
-    why = good if found.verdict.passed else f"{found.verdict.why}. {REPAIR}"
+    why = good if found.verdict.passed else f"{found.verdict.why}. {repair(folder.project, folder.date)}"
     return replace(found, verdict=Verdict(found.verdict.passed, f"{why} {left_out(foreign)}".rstrip()))
 
 

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from lse_dagster.advice import lse_command
 from lse_dagster.day.staging import StagedDay, Staging
 from lse_dagster.day.summary import Unverified
 from lse_dagster.day.writing.writer import DayWriter, Imported
@@ -225,7 +226,8 @@ class _Collected:
         return RunsOfOtherDays(
             f"Making the day {staging.date} of {staging.project!r} from files of the first system",
             f"They hold runs of other days ({days}): its older form filed runs under the date of the fetch.",
-            "Bring them over with `lse migrate`, which files every run under its own date.",
+            f"Bring them over with `{lse_command('migrate', staging.project)}`, which files every run "
+            "under its own date.",
         )
 
 

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from lse_dagster.advice import lse_command
 from lse_dagster.day.disk import remove_abandoned, scratch_folder
 from lse_dagster.day.errors import DiskError, OverwriteRefused
 from lse_dagster.day.folder import DayFolder
@@ -94,10 +95,11 @@ def plan_migration(source: Path, store: DayStore, project: str) -> Plan:
         raise NoOldData(
             f"Looking for data of the first system of {project!r}",
             f"{source.absolute() / project} holds no folder of run files.",
-            "Name its data directory, the one that holds the projects: lse migrate --from DIR",
+            "Name its data directory, the one that holds the projects: "
+            f"{lse_command('migrate --from DIR', project)}",
         )
     if (store.root / project_path_part(project)).resolve() == folders[0].parent.resolve():
-        raise _in_the_way(folders)
+        raise _in_the_way(project, folders)
     scan = _Scan(project)
     for fetched in folders:
         scan.read(fetched)
@@ -246,7 +248,7 @@ def _runs(plan: Plan, day: date) -> Iterator[FirstSystemRun]:
             raise OldDataChanged(
                 f"Bringing over the day {day} of {plan.project!r}",
                 f"{path} could be read a moment ago, and no more: {error}",
-                "Let whatever writes there finish, then run `lse migrate` again.",
+                f"Let whatever writes there finish, then run `{lse_command('migrate', plan.project)}` again.",
             ) from error
 
 
@@ -268,13 +270,14 @@ def _promised(folder: Path) -> set[str]:
         return set()
 
 
-def _in_the_way(folders: list[Path]) -> OldDataInTheWay:
-    project = folders[0].parent
-    aside = project.parent.with_name(f"{project.parent.name}-first-system") / project.name
+def _in_the_way(project: str, folders: list[Path]) -> OldDataInTheWay:
+    there = folders[0].parent
+    aside = there.parent.with_name(f"{there.parent.name}-first-system") / there.name
     moved = folders[0] if len(folders) == 1 else f"{{{','.join(path.name for path in folders)}}}"
-    where = moved if isinstance(moved, Path) else f"{project}/{moved}"
+    where = moved if isinstance(moved, Path) else f"{there}/{moved}"
     return OldDataInTheWay(
-        f"Bringing over the data of the first system in {project}",
+        f"Bringing over the data of the first system in {there}",
         f"{len(folders):,} of its folders lie where days of this system go, for example {folders[0].name}.",
-        f"mkdir -p {aside} && mv {where} {aside}/ && lse migrate --from {aside.parent}",
+        f"mkdir -p {aside} && mv {where} {aside}/ && "
+        f"{lse_command(f'migrate --from {aside.parent}', project)}",
     )

@@ -114,22 +114,23 @@ def test_json_is_one_document_per_day_and_a_failed_day_keeps_no_other_from_its_t
     assert "Traceback" not in finished.stderr
 
 
-def test_what_would_fail_every_day_ends_a_range_at_once_and_debug_shows_where(workplace: Workplace) -> None:
+def test_what_would_fail_every_day_ends_a_range_at_once_and_debug_shows_where(
+    workplace: Workplace, langsmith_sandbox: ControlClient
+) -> None:
+    langsmith_sandbox.fault(path="/sessions", status=401, times=1)
+
     finished = workplace.lse(
         "archive",
         "fetch",
         "--date",
         f"{DATE}..2025-08-31",
-        "--project",
-        "no such project",
         "--debug",
         "--json",
     )
 
     assert finished.returncode == 1
     assert [document["date"] for document in documents(finished)] == [str(DATE)]
-    assert "has no project of this name" in finished.stderr
-    assert "ProjectNotFound" in finished.stderr  # the trace of --debug
+    assert "Unauthorized" in finished.stderr  # the trace of --debug
     assert f"{NEXT}..2025-08-31" in finished.stderr
 
 

@@ -36,7 +36,7 @@ def test_a_day_about_to_expire_fails_its_check_and_people_are_told_once_for_each
 
     assert len(early) == 1
     assert "deletes it from 2025-08-15 00:00 UTC on" in early[0]
-    assert f"lse archive --project '{place.api.project}' --date 2025-08-01" in early[0]
+    assert f"lse archive --date 2025-08-01 --project {place.api.project}" in early[0]
     assert len(last) == 2  # the archive never began, so the expired day is no loss of this archive
     found = place.failed_checks("drive_archive", "drive_copy_matches_zip")[0]
     assert "Attempts go on" in (found.description or "")

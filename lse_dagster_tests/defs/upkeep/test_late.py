@@ -233,7 +233,7 @@ def test_attachments_that_stay_missing_are_told_once_before_langsmith_deletes_th
     assert "The check `attachments_are_complete` of `raw_runs` failed" in told
     assert "LangSmith deletes them from 2025-08-15 00:00 UTC on" in told
     assert f"'a.png' of run {root}" in told
-    assert f"lse archive --project '{place.api.project}' --date 2025-08-01" in told
+    assert f"lse archive --date 2025-08-01 --project {place.api.project}" in told
     newest = place.failed_checks(*ATTACHMENTS)[0]
     assert newest.severity is dg.AssetCheckSeverity.ERROR
 
