@@ -49,6 +49,7 @@ def test_a_day_archived_anywhere_shows_as_verified_in_every_place(archived: Work
         "drive_bytes": size,
         "verified": "passed",
         "proved_whole_by": "when it was fetched",
+        "forgotten": False,
         "need": None,
         "why": None,
     }
