@@ -4,9 +4,8 @@ A factory makes them once per project. Every input names its key: Dagster would 
 plain `raw_runs` otherwise.
 """
 
-import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, Literal
@@ -16,13 +15,13 @@ from pydantic import Field
 
 from lse_dagster.calendar.rules import Rule
 from lse_dagster.day.folder import DayFolder
-from lse_dagster.day.foreign import left_out
 from lse_dagster.day.space import FreeBytes
 from lse_dagster.day.staging import DecidedDay
 from lse_dagster.day.summary import Summary
 from lse_dagster.day.zip.file import DayZip
 from lse_dagster.defs.alerts.endings import NEXT_STEP, keep_endings
-from lse_dagster.defs.day_results import record_short_count
+from lse_dagster.defs.checks import checks_of_day
+from lse_dagster.defs.day_results import check_published, record_short_count
 from lse_dagster.defs.failure import Retries, archive_errors_as_failures
 from lse_dagster.defs.io_managers import DayToPublish, DayToZip, ZipToCopy
 from lse_dagster.defs.metadata import (
@@ -32,22 +31,18 @@ from lse_dagster.defs.metadata import (
     numbers_of_day,
     numbers_of_fetch,
     recorded_sha256,
-    tables_of_day,
 )
 from lse_dagster.defs.own_records import Owner, owner_metadata
-from lse_dagster.defs.progress import Progress, amounts
+from lse_dagster.defs.progress import Progress
 from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL, PROJECT_METADATA, ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
-from lse_dagster.errors import ArchiveError, printable
+from lse_dagster.defs.restoring.step import is_restore, restore_day, skip
+from lse_dagster.errors import printable
 from lse_dagster.langsmith.clock import LangSmithClock
 from lse_dagster.langsmith.errors import IncompleteDay
-from lse_dagster.langsmith.server import project_id
-from lse_dagster.net.backoff import Backoff
 from lse_dagster.steps.fetch.day import fetch_day
-from lse_dagster.steps.restore import copy_to_restore, stage_from_drive
-from lse_dagster.steps.union import keep_what_was_there, take_as_it_is
-
-_PATIENCE_FOR_AN_ID = 10.0
+from lse_dagster.steps.restore import NotOnDrive
+from lse_dagster.steps.union import keep_what_was_there
 
 _OVERWRITE = "never: refuse what exists. superset: replace it only if no run is lost. always: replace it."
 
@@ -107,6 +102,7 @@ def _raw_runs(
 ) -> dg.AssetsDefinition:
     @asset(
         key=project.key("raw_runs"),
+        output_required=False,  # a day that is not on Drive cannot be restored, and nothing is wrong with it
         io_manager_key="day_folder_io",
         pool=LANGSMITH_POOL,
         kinds={"python", "json"},
@@ -120,7 +116,7 @@ def _raw_runs(
         storage: LocalStorage,
         progress: Progress,
         retries: Retries,
-    ) -> dg.Output[DayToPublish]:
+    ) -> Iterator[dg.Output[DayToPublish] | dg.AssetCheckEvaluation]:
         started = time.monotonic()
         log, listener, overwrite = context.log, progress.listener(context.log), config.overwrite
 
@@ -152,42 +148,35 @@ def _raw_runs(
             return decided, numbers_of_fetch(fetched, langsmith.endpoint)
 
         def restore(name: str, day: date) -> tuple[DecidedDay, DayMetadata]:
-            log.info(f"Restoring {day} of {name!r} from Drive")
-            present_id = partial(_present_id, langsmith, log, name)
-            with drive.connect(log, backoff=Backoff(patience=retries.patience_seconds)) as archive:
-                wanted, others = copy_to_restore(archive, name, day, config.project_id or present_id)
-                for other in others:
-                    log.warning(
-                        f"{printable(other)} is on Drive, too: that day of another project of the same "
-                        "name. To restore it, give that project's id as `project_id`."
-                    )
-                restored = stage_from_drive(
-                    archive,
-                    storage.days,
-                    name,
-                    day,
-                    copy=wanted,
-                    overwrite=overwrite,
-                    free=free,
-                    on_download=amounts(listener, "downloading"),
-                    on_extract=amounts(listener, "extracting"),
-                )
-            if restored.foreign:
-                log.info(left_out(restored.foreign))
-            decided = take_as_it_is(restored.staged, storage.places(None, log), overwrite, now=clock.now)
-            return decided, {**tables_of_day(restored.tally)}
+            return restore_day(
+                name,
+                day,
+                langsmith=langsmith,
+                drive=drive,
+                storage=storage,
+                log=log,
+                listener=listener,
+                overwrite=overwrite,
+                wanted_id=config.project_id,
+                patience_seconds=retries.patience_seconds,
+                clock=clock,
+                free=free,
+            )
 
         with retries.archive_errors(context.retry_number):
             name, day = project.configured_name, date.fromisoformat(context.partition_key)
-            source = _source(context, project, config)
+            source = "drive" if is_restore(context.run, project) else config.source
             try:
                 decided, found = fetch(name, day) if source == "langsmith" else restore(name, day)
+            except NotOnDrive as absent:
+                skip(context, absent)
+                return
             except IncompleteDay as error:
                 if retries.is_last(context.retry_number):
                     record_short_count(context, name, error)
                 raise
         summary = decided.day.summary
-        return dg.Output(
+        yield dg.Output(
             DayToPublish(decided, overwrite),
             data_version=dg.DataVersion(summary.sha256),
             metadata={
@@ -199,6 +188,9 @@ def _raw_runs(
                 "seconds": time.monotonic() - started,
             },
         )
+        if is_restore(context.run, project):  # which plans no checks
+            find = checks_of_day(context, project, rule, langsmith, storage, retries)
+            yield from check_published(context, project, retries, find)
 
     return raw_runs
 
@@ -248,27 +240,6 @@ def _drive_archive(project: ArchivedProject, asset: _Asset, free: FreeBytes) -> 
         )
 
     return drive_archive
-
-
-def _source(
-    context: dg.AssetExecutionContext, project: ArchivedProject, config: RawRunsConfig
-) -> Literal["langsmith", "drive"]:
-    """A run of the restore job reads from Drive whatever its config says.
-
-    `dagster job execute` leaves out the config that a job was defined with; without this it would fetch the
-    day from LangSmith under the name of a restore.
-    """
-    return "drive" if context.run.job_name == project.job_name("restore") else config.source
-
-
-def _present_id(langsmith: LangSmithResource, log: logging.Logger, project: str) -> str:
-    """LangSmith's id of the project that has the name now; empty where it could not be asked."""
-    try:
-        with langsmith.connect(log, patience_seconds=_PATIENCE_FOR_AN_ID) as transport:
-            return project_id(transport, project)
-    except ArchiveError as error:
-        log.info(f"Which project has this name now could not be asked. {error}")
-        return ""
 
 
 def _expect_right_settings(project: ArchivedProject) -> None:

@@ -15,7 +15,7 @@ import dagster as dg
 from lse_dagster.calendar.rules import Rule
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.defs.check_table import COPY, DAY_CHECKS, ZIP, DayAtHand
-from lse_dagster.defs.day_results import Service, check_days
+from lse_dagster.defs.day_results import Find, Service, StepContext, check_days
 from lse_dagster.defs.failure import Retries
 from lse_dagster.defs.metadata import observation, recorded_sha256, was_restored
 from lse_dagster.defs.own_records import Owner, latest_materializations, owner_metadata, tagged_id
@@ -66,31 +66,44 @@ def _raw_runs_checks(
         storage: LocalStorage,
         retries: Retries,
     ) -> Iterable[dg.AssetCheckResult]:
-        service = Service()
-        at_hand: dict[str, DayAtHand] = {}
-
-        def count(folder: DayFolder) -> CountsNow:
-            owner = Owner(project, {}, folder.summary.project_id)
-            restored = bool(folder.summary.unverified) or was_restored(context.instance, folder.date, owner)
-            connect, patience = partial(langsmith.connect, context.log), retries.patience_seconds
-            return service.ask(partial(count_now, connect, folder, patience=patience, may_be_silent=restored))
-
-        def look(check: str, folder: DayFolder) -> Finding:
-            if (content := folder.summary_sha256) not in at_hand:
-                examined, counted = cache(partial(examine_day, folder)), _once(partial(count, folder))
-                at_hand[content] = DayAtHand(folder, rule, examined, counted)
-            return _of(folder, _DAY_CHECKS[check].look(at_hand[content]))
-
-        def find(check: str, name: str, day: date) -> Finding | None:
-            project_id = tagged_id(context.run)
-            if storage.days.find(name, day, project_id) is None and not _wrote(context, project, day):
-                return None
-            load = partial(storage.days.load, name, day, project_id)
-            return find_in_day(load, partial(look, check))
-
+        find = checks_of_day(context, project, rule, langsmith, storage, retries)
         yield from check_days(context, project, storage, retries, find)
 
     return raw_runs_checks
+
+
+def checks_of_day(
+    context: StepContext,
+    project: ArchivedProject,
+    rule: Rule,
+    langsmith: LangSmithResource,
+    storage: LocalStorage,
+    retries: Retries,
+) -> Find:
+    """What each check of `raw_runs` finds of a day, whose files are read, and LangSmith asked, once."""
+    service = Service()
+    at_hand: dict[str, DayAtHand] = {}
+
+    def count(folder: DayFolder) -> CountsNow:
+        owner = Owner(project, {}, folder.summary.project_id)
+        restored = bool(folder.summary.unverified) or was_restored(context.instance, folder.date, owner)
+        connect, patience = partial(langsmith.connect, context.log), retries.patience_seconds
+        return service.ask(partial(count_now, connect, folder, patience=patience, may_be_silent=restored))
+
+    def look(check: str, folder: DayFolder) -> Finding:
+        if (content := folder.summary_sha256) not in at_hand:
+            examined, counted = cache(partial(examine_day, folder)), _once(partial(count, folder))
+            at_hand[content] = DayAtHand(folder, rule, examined, counted)
+        return _of(folder, _DAY_CHECKS[check].look(at_hand[content]))
+
+    def find(check: str, name: str, day: date) -> Finding | None:
+        project_id = tagged_id(context.run)
+        if storage.days.find(name, day, project_id) is None and not _wrote(context, project, day):
+            return None
+        load = partial(storage.days.load, name, day, project_id)
+        return find_in_day(load, partial(look, check))
+
+    return find
 
 
 def _zip_check(
@@ -184,7 +197,7 @@ def _drive_check(
     return drive_archive_checks
 
 
-def _wrote(context: dg.AssetCheckExecutionContext, project: ArchivedProject, day: date) -> bool:
+def _wrote(context: StepContext, project: ArchivedProject, day: date) -> bool:
     """Whether this very run wrote the day: that its folder is gone already is no freed day, but a fault."""
     owner = Owner(project, {}, tagged_id(context.run))
     made = latest_materializations(context.instance, "raw_runs", [day], owner).get(day)

@@ -4,6 +4,9 @@ Its version is capped below the next minor, where any of it may be gone. Its cli
 is slow to import, is in `running.code_server`.
 """
 
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.definitions.executor_definition import IN_PROC_CONFIG
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.event_api import PartitionKeyFilter
@@ -35,6 +38,7 @@ __all__ = [
     "COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES",
     "IN_PROC_CONFIG",
     "NOT_FINISHED_STATUSES",
+    "AssetCheckEvaluationTargetMaterializationData",
     "AssetCheckExecutionRecordStatus",
     "AssetCheckPartitionInfo",
     "CheckRunHealthResult",

@@ -37,7 +37,8 @@ def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     """
     return dg.define_asset_job(
         project.job_name("restore"),
-        selection=dg.AssetSelection.assets(project.key("raw_runs")),
+        # The step makes the checks itself: planned, they would be left behind where a day is not on Drive.
+        selection=dg.AssetSelection.assets(project.key("raw_runs")).without_checks(),
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
         description="Google Drive -> day folder, every hash verified first. To restore a month: 1. "
         "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under *Runs*. "

@@ -21,6 +21,8 @@ from lse_dagster.settings import no_project, why_no_project
 
 PROJECT_TAG: Final = "lse/langsmith_project"
 """Of runs: the project's name, as in paths."""
+SKIPPED_TAG: Final = "lse/skipped"
+"""Of runs that had nothing to do: why. The lists of runs show it."""
 PROJECT_METADATA: Final = "langsmith_project"
 """Of the definitions of assets: the project's name."""
 LANGSMITH_POOL: Final = "langsmith"

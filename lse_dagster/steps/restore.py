@@ -38,6 +38,20 @@ class NotOnDrive(ArchiveError):
         )
 
 
+class NothingOnDrive(ArchiveError):
+    """No day of the project has a copy there: it may be the wrong folder, or the wrong name.
+
+    `where`: which days were looked for, if not all.
+    """
+
+    def __init__(self, project: str, where: str = "") -> None:
+        super().__init__(
+            f"Restoring the days of {project!r}",
+            f"The Drive folder holds no day zip of this project{where}.",
+            "Check the project's spelling (capitals count), the dates, and GOOGLE_DRIVE_FOLDER_URL.",
+        )
+
+
 @dataclass(frozen=True)
 class RestoredDay:
     """A day from Drive in its staging folder, and the runs that its files hold."""
@@ -54,19 +68,17 @@ def copy_to_restore(
     """The day's zip of the project with this id, and the names of those of others.
 
     A callable is asked for the id only where there are several; if it knows none the plain name is meant.
-    Raises `NotOnDrive`.
+    Raises `NotOnDrive`, `NothingOnDrive` where no other day is there either.
     """
-    names = {
-        file.name
-        for file in drive.list(project_path_part(project))
-        if (name := parse_day_zip_name(project, file.name)) is not None and name[0] == day
-    }
+    listed = {file.name for file in drive.list(project_path_part(project))}
+    zips = {name: known for name in listed if (known := parse_day_zip_name(project, name)) is not None}
+    names = {name for name, (at, _) in zips.items() if at == day}
     project_id = wanted if isinstance(wanted, str) else wanted() if len(names) > 1 else ""
     found = find_copy(drive, project, day, project_id)
     if found is None and names and not isinstance(wanted, str):
         found = drive.find(project_path_part(project), min(names))  # the plain one comes first
     if found is None:
-        raise NotOnDrive(project, day, project_id)
+        raise NotOnDrive(project, day, project_id) if zips else NothingOnDrive(project)
     return found, sorted(names - {found.name})
 
 

@@ -4,12 +4,13 @@ import io
 import shutil
 import zipfile
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pytest
 
 from lse_dagster.day.names import SUMMARY
+from lse_dagster.defs.project import daily_utc
 from lse_dagster.drive.archive import DriveArchive
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster.sandbox.server import Sandbox
@@ -21,6 +22,7 @@ from lse_dagster_tests.worlds.day_archive import (
     DayArchive,
     evaluation,
     failure,
+    materialized,
     verdicts,
 )
 from lse_dagster_tests.worlds.staged import content
@@ -56,10 +58,96 @@ def test_restore_needs_no_langsmith_at_all(archive: DayArchive, monkeypatch: pyt
     assert verdicts(restored) == dict.fromkeys(RAW_RUNS_CHECKS, True)
 
 
-def test_a_day_that_is_not_on_drive_fails_clearly(archive: DayArchive) -> None:
+def standing(archive: DayArchive, day: date) -> tuple[object, ...]:
+    """How Dagster's records have a day: its partition, its materialization, the results of its checks."""
+    raw, storage = dg.AssetKey("raw_runs"), archive.instance.event_log_storage
+    partitions, key = daily_utc(day), day.isoformat()
+    keys = [dg.AssetCheckKey(raw, name) for name in sorted(RAW_RUNS_CHECKS)]
+    last = archive.instance.fetch_materializations(dg.AssetRecordsFilter(raw, [key]), limit=1).records
+    return (
+        archive.instance.get_status_by_partition(raw, [key], partitions),
+        [record.storage_id for record in last],
+        storage.get_asset_check_partition_info(keys, partition_keys=[key]),
+    )
+
+
+@pytest.mark.parametrize("here", ["nothing", "a day that was fetched and is green"])
+@pytest.mark.parametrize("road", ["job", "config"])
+def test_a_day_that_is_not_on_drive_is_skipped_and_leaves_no_record_behind(
+    road: str, here: str, archive: DayArchive
+) -> None:
+    archive.api.add_run()
+    archive.api.add_run(NOON + timedelta(days=1))
+    archive.materialize(day=DATE + timedelta(days=1))
+    place = archive.days.day_path(archive.project, DATE)
+    if here != "nothing":
+        archive.materialize(["raw_runs"])
+    before, files = standing(archive, DATE), content(place) if place.exists() else None
+
+    if road == "job":
+        skipped = archive.run("restore")
+    else:  # with its checks planned, which no step makes then
+        skipped = archive.materialize(["raw_runs"], config={"raw_runs": {"source": "drive"}})
+
+    assert skipped.success
+    assert materialized(skipped) == set()
+    assert verdicts(skipped) == {}
+    now = standing(archive, DATE)
+    assert now[:2] == before[:2]
+    assert road == "config" or now == before
+    assert (content(place) if place.exists() else None) == files
+    run = archive.instance.get_run_by_id(skipped.run_id)
+    assert run is not None
+    assert run.tags["lse/skipped"] == "not on Drive"
+    told = [entry.user_message for entry in archive.instance.all_logs(skipped.run_id)]
+    (line,) = [text for text in told if "not in the Drive folder" in text]
+    assert line.startswith(f"Skipped: {archive.project}_{DATE}.zip")
+
+
+def test_a_folder_without_any_day_of_the_project_is_no_place_to_restore_from(archive: DayArchive) -> None:
     result = archive.run("restore")
 
-    assert "is not in the Drive folder" in (failure(result, "raw_runs").description or "")
+    refused = failure(result, "raw_runs").description or ""
+    assert "holds no day zip of this project" in refused
+    assert "GOOGLE_DRIVE_FOLDER_URL" in refused
+
+
+def test_a_day_that_drive_knows_by_its_id_alone_as_yet_is_not_skipped(
+    archive: DayArchive, drive_sandbox: ControlClient
+) -> None:
+    drive_sandbox.settings(list_lag=50)
+    archive.api.add_run()
+    archive.materialize()
+    shutil.rmtree(archive.days.day_path(archive.project, DATE))
+
+    assert materialized(archive.run("restore")) == {"raw_runs"}
+
+
+def test_the_checks_of_a_restored_day_are_of_what_was_restored(archive: DayArchive) -> None:
+    archive.api.add_run()
+    archive.materialize()
+
+    archive.run("restore")
+
+    keys = [dg.AssetCheckKey(dg.AssetKey("raw_runs"), name) for name in RAW_RUNS_CHECKS]
+    found = archive.instance.event_log_storage.get_asset_check_partition_info(
+        keys, partition_keys=[DATE.isoformat()]
+    )
+    assert {info.check_key for info in found} == {*keys}
+    assert all(info.is_current for info in found)  # the UI leaves out those that are not
+
+
+def test_a_restored_day_that_lacks_runs_fails_its_run(archive: DayArchive) -> None:
+    archive.api.add_run()
+    archive.materialize()
+    archive.api.add_run()
+
+    restored = archive.run("restore")
+
+    assert not restored.success
+    assert materialized(restored) == {"raw_runs"}
+    failed = {name for name, passed in verdicts(restored).items() if not passed}
+    assert failed == {"run_count_matches_langsmith", "trace_count_matches_langsmith"}
 
 
 def test_restore_does_not_replace_a_day_that_has_grown_since(archive: DayArchive) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lse_dagster.cli.archive.display import JsonLines, OutputForm, choose_display
-from lse_dagster.cli.archive.plan import Copies, NothingOnDrive, Planner
+from lse_dagster.cli.archive.plan import Copies, Planner
 from lse_dagster.cli.environment import load_settings
 from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stderr, stdout
@@ -96,7 +96,7 @@ class Invocation:
 
         Raises `NothingOnDrive` if none has one, `NotOnDrive` for a single day; else as `run`.
         """
-        from lse_dagster.steps.restore import NotOnDrive
+        from lse_dagster.steps.restore import NothingOnDrive, NotOnDrive
 
         absent = [day for day in days if day not in copies]
         there = [day for day in days if day in copies]
@@ -106,7 +106,7 @@ class Invocation:
             for day in absent:
                 JsonLines().end_day(DayOutcome(self.project, DayPlan(day, {}), None, errors=tuple(alone)))
         if not there:
-            raise alone[0] if alone else NothingOnDrive(self.project)
+            raise alone[0] if alone else NothingOnDrive(self.project, " in the dates asked for")
         return partial(self.run, plans, absent)
 
     def run(self, plans: Sequence[DayPlan], absent: Sequence[date] = ()) -> None:

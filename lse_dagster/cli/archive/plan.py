@@ -65,17 +65,6 @@ class BeforeStartDate(ArchiveError):
         )
 
 
-class NothingOnDrive(ArchiveError):
-    """There is nothing to restore."""
-
-    def __init__(self, project: str) -> None:
-        super().__init__(
-            f"Restoring the days of {project!r}",
-            "The Drive folder holds no day zip of this project in the dates asked for.",
-            "Check the project's spelling (capitals count), the dates, and GOOGLE_DRIVE_FOLDER_URL.",
-        )
-
-
 @dataclass(frozen=True)
 class Planner:
     """Makes the plans of one command, for one project."""

@@ -17,7 +17,7 @@ from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
 from lse_dagster.defs.dagster_internals import AssetCheckExecutionRecordStatus, PartitionKeyFilter
 from lse_dagster.defs.failure import CAUSE_METADATA, NEXT_STEP_METADATA, parts_of_failure
 from lse_dagster.defs.own_records import recorded_owner
-from lse_dagster.defs.project import ArchivedProject
+from lse_dagster.defs.project import SKIPPED_TAG, ArchivedProject
 
 _PARTITION = "dagster/partition"
 _WILL_RETRY = "dagster/will_retry"
@@ -115,6 +115,8 @@ class Alerts:
     def _with_run(
         self, ledger: Ledger, project: ArchivedProject, run: dg.DagsterRun, ended: str, now: datetime
     ) -> Ledger:
+        if SKIPPED_TAG in run.tags:  # it says of nothing that it works
+            return ledger
         day, events = run.tags.get(_PARTITION), self._events(run)
         worked = {event.step_key for event in events if event.is_step_success and event.step_key}
         if run.job_name == project.job_name("expiry"):

@@ -4,11 +4,12 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from lse_dagster.defs.alerts.found import Alerts
 from lse_dagster.defs.alerts.ledger import Ledger
 from lse_dagster.defs.check_table import COPY, check_keys
-from lse_dagster.defs.project import archived_projects
+from lse_dagster.defs.project import SKIPPED_TAG, archived_projects
 from lse_dagster_tests.worlds.place import DAY, at
 from lse_dagster_tests.worlds.queries import queries
 from lse_dagster_tests.worlds.unattended import instance_of_a_daemon
@@ -82,3 +83,31 @@ def test_a_check_that_fails_or_passes_after_runs_were_deleted_is_not_missed_nor_
         assert open_days(at(3)) == ["2025-08-01", "2025-08-02"]
         run("2025-08-01", "yes")
         assert open_days(at(4)) == ["2025-08-02"]
+
+
+@dg.op(name="raw_runs")
+def bring_back(context: dg.OpExecutionContext) -> None:
+    if context.run.tags["works"] == "no":
+        raise dg.Failure("No answer.")
+
+
+@dg.job
+def restore() -> None:
+    bring_back()
+
+
+@pytest.mark.parametrize(("tags", "open_days"), [({SKIPPED_TAG: "not on Drive"}, [str(DAY)]), ({}, [])])
+def test_a_run_that_was_skipped_ends_no_failure_of_its_day(
+    tags: dict[str, str], open_days: list[str], tmp_path: Path
+) -> None:
+    with instance_of_a_daemon(tmp_path) as instance:
+        alerts = Alerts(instance, PROJECTS, [], None)
+        ledger, position = alerts.entered(Ledger(), alerts.now(), at(2))
+
+        for more in ({"works": "no"}, {"works": "yes", **tags}):
+            restore.execute_in_process(
+                instance=instance, tags={"dagster/partition": str(DAY), **more}, raise_on_error=False
+            )
+            ledger, position = alerts.entered(ledger, position, at(2))
+
+    assert [item.day for cause in ledger.causes.values() for item in cause.items] == open_days
