@@ -30,7 +30,7 @@ def archive_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
 
 
 def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
-    """Materialize `raw_runs` from its verified copy on Drive; a backfill restores any range.
+    """Materialize `raw_runs` from its verified copy on Drive; a backfill restores what there is of any range.
 
     It waits in LangSmith's pool though it only asks Drive: a pool belongs to the asset's step, and Dagster
     (1.13) has no other for one job.
@@ -42,8 +42,8 @@ def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
         description="Google Drive -> day folder, every hash verified first. To restore a month: 1. "
         "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under *Runs*. "
-        "Days that are not on Drive would fail here; in a terminal they are skipped: "
-        "`lse archive restore --project NAME --date A..B`.",
+        "A day that is not on Drive is skipped: its run succeeds with the tag `lse/skipped: not on Drive`, "
+        "and what is here stays as it is.",
         tags=project.run_tags("restore"),
     )
 

@@ -116,6 +116,8 @@ class RunEvents:
         errors = list({error.why: error for error in self._errors}.values())
         if not errors and failed and self._plan.steps:
             errors.append(ChecksFailed(self._project, self._plan, failed))
+        if succeeded and "restore" in self._plan.steps and not self._steps:  # it was, when the plan was made
+            errors.append(NotOnDrive(self._project, self._plan.day, self._plan.project_id))
         if not errors and not failed and not succeeded:
             errors.append(
                 StepFailed(
@@ -150,6 +152,8 @@ class RunEvents:
         outcome = StepOutcome(step, plain(materialization.metadata))
         self._steps.append(outcome)
         self._display.end_step(outcome)
+        if step == "restore":  # whose checks are no step of their own
+            self._display.begin_checks(step)
 
     def _checked(self, evaluation: dg.AssetCheckEvaluation) -> None:
         parts = error_of_result(evaluation.metadata)
