@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import click
 
+from lse_dagster.advice import lse_command
 from lse_dagster.cli.terminal.browser import open_in_browser
 from lse_dagster.cli.terminal.console import say
 from lse_dagster.cli.terminal.dates import PastDate
-from lse_dagster.cli.terminal.options import next_command, project_option
+from lse_dagster.cli.terminal.options import project_option
 from lse_dagster.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _on_drive(settings: "Settings", project: str, day: date | None, default: str
         raise ArchiveError(
             f"Opening {day} of {project!r} on Drive",
             "There is no copy of it in the archive's folder.",
-            next_command("lse archive", day, project, default=default),
+            lse_command("archive", project, day, default=default),
         )
     return found.web_view_link
 

@@ -1,12 +1,12 @@
 """What is said of all projects: a table, and whether every day is archived, with commands for what is not."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from lse_dagster.advice import lse_command
 from lse_dagster.calendar.overview import Overview, Standing, Unsafe
 from lse_dagster.calendar.rules import Need
 from lse_dagster.defs.metadata import markdown_table
@@ -23,7 +23,7 @@ _SAID: Final[Mapping[Standing, tuple[str, str]]] = {
     "late": ("is not on Drive", "are not on Drive"),
     "forgotten": ("was forgotten by LangSmith before it was archived",) * 2,
 }
-_COMMANDS: Final = {Need.ZIP: "lse archive zip", Need.UPLOAD: "lse archive upload"}
+_COMMANDS: Final = {Need.ZIP: "archive zip", Need.UPLOAD: "archive upload"}
 
 Overviews = Mapping[str, Overview | None]
 """Of each project what was found last; None if nobody has looked at it."""
@@ -132,8 +132,8 @@ def _lines(one: Overview, unsafe: Sequence[Unsafe]) -> Iterator[str]:
         said = _SAID[days[0].standing][len(days) > 1]
         line = f"{one.project}: {_count(len(days), 'day')} {said} ({', '.join(rows)})."
         if days[0].standing != "forgotten":
-            command = f"{_COMMANDS.get(need, 'lse archive')} --project {shlex.quote(one.project)}"
-            line += " " + "; ".join(f"`{command} --date {row}`" for row in rows[:_MOST])
+            step = _COMMANDS.get(need, "archive")
+            line += " " + "; ".join(f"`{lse_command(step, one.project, row)}`" for row in rows[:_MOST])
         yield line
 
 

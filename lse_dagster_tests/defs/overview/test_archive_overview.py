@@ -100,7 +100,7 @@ def test_a_night_that_failed_fails_its_check_with_project_days_and_command(
     check = checked(daemon)
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     for api in apis:
-        command = f"`lse archive --project {api.project} --date 2025-08-01`"
+        command = f"`lse archive --date 2025-08-01 --project {api.project}`"
         assert f"{api.project}: 1 day is missing (2025-08-01). {command}" in (check.description or "")
     assert shown(daemon)[0]["days_missing"] == 2
 
