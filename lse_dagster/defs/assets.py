@@ -39,7 +39,7 @@ from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalSt
 from lse_dagster.defs.restoring.step import is_restore, restore_day, skip
 from lse_dagster.errors import printable
 from lse_dagster.langsmith.clock import LangSmithClock
-from lse_dagster.langsmith.errors import IncompleteDay
+from lse_dagster.langsmith.errors import DayForgotten, IncompleteDay
 from lse_dagster.steps.fetch.day import fetch_day
 from lse_dagster.steps.restore import NotOnDrive
 from lse_dagster.steps.union import keep_what_was_there
@@ -102,7 +102,7 @@ def _raw_runs(
 ) -> dg.AssetsDefinition:
     @asset(
         key=project.key("raw_runs"),
-        output_required=False,  # a day that is not on Drive cannot be restored, and nothing is wrong with it
+        output_required=False,  # a day that is not on Drive, or LangSmith has forgotten, is no fault
         io_manager_key="day_folder_io",
         pool=LANGSMITH_POOL,
         kinds={"python", "json"},
@@ -168,7 +168,7 @@ def _raw_runs(
             source = "drive" if is_restore(context.run, project) else config.source
             try:
                 decided, found = fetch(name, day) if source == "langsmith" else restore(name, day)
-            except NotOnDrive as absent:
+            except (NotOnDrive, DayForgotten) as absent:
                 skip(context, absent)
                 return
             except IncompleteDay as error:

@@ -11,7 +11,15 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from lse_dagster.cli.archive.wording import STYLES, describe_day, describe_step, mark, megabytes, place_of
+from lse_dagster.cli.archive.wording import (
+    STYLES,
+    describe_day,
+    describe_step,
+    mark,
+    megabytes,
+    place_of,
+    sign_of,
+)
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 from lse_dagster.cli.terminal.console import stdout
@@ -112,8 +120,8 @@ class Bars(Display):
         """Take the bars away, and say of a range's day what became of it."""
         self._done += 1
         self.close()
-        if self._several:
-            sign = "✓" if outcome.error is None else "✗"
+        if self._several and not outcome.is_forgotten:  # all of those are told in one line
+            sign = sign_of(outcome)
             self._say((f"{sign} ", STYLES[sign]), (f"{outcome.day}", "bold"), f" {describe_day(outcome)}")
 
     def close(self) -> None:

@@ -57,7 +57,7 @@ def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> No
     With --json each day is one line on stdout when it has ended:
 
     \b
-      {"project", "date", "status": "done" | "failed" | "absent", "run_id",
+      {"project", "date", "status": "done" | "failed" | "absent" | "forgotten", "run_id",
        "steps":  [{"step", "metadata": {...}}],
        "checks": [{"step", "check", "passed", "warning", "description", "metadata"}],
        "error":  null | {"what", "why", "next"}}

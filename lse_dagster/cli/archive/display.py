@@ -30,8 +30,7 @@ def day_document(outcome: DayOutcome) -> bytes:
         {
             "project": outcome.project,
             "date": outcome.day,
-            # What is not on Drive gets no run.
-            "status": "failed" if error else "done" if outcome.run_id else "absent",
+            "status": _status(outcome),
             "run_id": outcome.run_id,
             "steps": [{"step": done.step, "metadata": done.metadata} for done in outcome.steps],
             "checks": [
@@ -40,6 +39,14 @@ def day_document(outcome: DayOutcome) -> bytes:
             "error": error and error_document(error),
         }
     )
+
+
+def _status(outcome: DayOutcome) -> str:
+    if outcome.error is not None:
+        return "failed"
+    if outcome.is_forgotten:
+        return "forgotten"
+    return "done" if outcome.run_id else "absent"  # what is not on Drive gets no run
 
 
 OutputForm = Literal["human", "json", "quiet"]

@@ -13,6 +13,7 @@ from lse_dagster.cli.archive.plan import Copies, Planner
 from lse_dagster.cli.environment import load_settings
 from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stderr, stdout
+from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import StepsFailed, print_error
 from lse_dagster.cli.terminal.group import debug_wanted
 from lse_dagster.cli.terminal.projects import choose_projects
@@ -120,7 +121,7 @@ class Invocation:
         from lse_dagster.defs.running.living_runs import end_killed_runs
 
         display = choose_display(self.form, self.project, [plan.day for plan in plans])
-        done, failed = 0, []
+        done, failed, forgotten = 0, [], []
         with open_instance() as instance:
             end_killed_runs(instance)
             runner = DayRunner(self.settings, self.project, instance, display)
@@ -129,7 +130,9 @@ class Invocation:
                     display.begin_day(plan)
                     outcome = runner.run(plan)
                     display.end_day(outcome)
-                    if outcome.error is not None:
+                    if outcome.is_forgotten:
+                        forgotten.append(outcome.day)
+                    elif outcome.error is not None:
                         _print_failure(outcome.error, outcome.trace)
                         failed.append(outcome)
                         if not outcome.concerns_one_day:
@@ -142,7 +145,21 @@ class Invocation:
             self._print_absent(done, absent)
         if failed:
             self._print_what_is_left(plans, failed)
+        if forgotten:
+            self._tell_forgotten(forgotten, alone=len(forgotten) == len(plans))
+        if failed:
             raise StepsFailed
+
+    def _tell_forgotten(self, days: Sequence[date], *, alone: bool) -> None:
+        """In one line. Raises `DayForgotten` if nothing else was asked for: that is no success."""
+        from lse_dagster.langsmith.errors import DayForgotten
+
+        if alone:
+            dates = DateRange(days[0], days[-1])
+            raise DayForgotten(self.project, dates, self.settings.reconciliation.retention_days)
+        if self.form == "human":
+            text = f"{len(days):,} forgotten by LangSmith, nothing to fetch: {', '.join(in_rows(days))}."
+            stdout().print(self.prefix + text, style="dim", markup=False, soft_wrap=True)
 
     def _print_absent(self, restored: int, absent: Sequence[date]) -> None:
         are = "is" if len(absent) == 1 else "are"

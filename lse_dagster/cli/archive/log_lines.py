@@ -55,7 +55,8 @@ class LogLines(Display):
 
     def end_day(self, outcome: DayOutcome) -> None:
         """Say whether it is done; the error itself goes to stderr."""
-        self._say("done" if outcome.error is None else "failed")
+        said = "failed" if outcome.error is not None else "done"
+        self._say("LangSmith has forgotten it, nothing was fetched" if outcome.is_forgotten else said)
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, Metadata, StepOutcome
 
+RETENTION = "langsmith_still_had_the_day"
 STYLES = {"✓": "green", "!": "yellow", "✗": "red"}
 """The colours of the marks."""
 
@@ -44,6 +45,13 @@ def describe_day(outcome: DayOutcome) -> str:
         words.append(f"{outcome.passed_checks} of {len(outcome.checks)} checks passed")
     words.append(f"{sum(_number(done.metadata, 'seconds') for done in outcome.steps):,.1f} s")
     return ", ".join(words)
+
+
+def sign_of(outcome: DayOutcome) -> str:
+    """✓ or ✗ for a day, or ! where nothing proves that it is whole: some of it may be forgotten."""
+    if outcome.error is not None:
+        return "✗"
+    return "✓" if all(check.passed for check in outcome.checks if check.name == RETENTION) else "!"
 
 
 def mark(check: CheckOutcome) -> str:

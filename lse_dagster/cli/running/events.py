@@ -135,6 +135,8 @@ class RunEvents:
             errors=tuple(errors),
             trace=self._trace,
             concerns_one_day=self._concerns_one_day,
+            # A fetch that succeeds publishes the day, unless there is none any more.
+            is_forgotten=succeeded and "fetch" in self._plan.steps and not self._steps,
         )
 
     def _started(self, event: dg.DagsterEvent) -> None:

@@ -114,6 +114,8 @@ class DayOutcome:
     """Where the error was raised, for `--debug`."""
     concerns_one_day: bool = True
     """Whether other days may fare better than this one did."""
+    is_forgotten: bool = False
+    """Whether nothing was fetched, as LangSmith has forgotten the day."""
 
     @property
     def day(self) -> date:

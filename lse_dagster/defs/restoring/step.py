@@ -13,10 +13,11 @@ from lse_dagster.day.space import FreeBytes
 from lse_dagster.day.staging import DecidedDay
 from lse_dagster.defs.metadata import DayMetadata, tables_of_day
 from lse_dagster.defs.progress import Listener, amounts
-from lse_dagster.defs.project import SKIPPED_TAG, ArchivedProject
+from lse_dagster.defs.project import FORGOTTEN, NOT_ON_DRIVE, SKIPPED_TAG, ArchivedProject
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.errors import ArchiveError, printable
 from lse_dagster.langsmith.clock import LangSmithClock
+from lse_dagster.langsmith.errors import DayForgotten
 from lse_dagster.langsmith.server import project_id
 from lse_dagster.net.backoff import Backoff
 from lse_dagster.steps.restore import NotOnDrive, copy_to_restore, stage_from_drive
@@ -34,10 +35,11 @@ def is_restore(run: dg.DagsterRun, project: ArchivedProject) -> bool:
     return run.job_name == project.job_name("restore")
 
 
-def skip(context: dg.AssetExecutionContext, absent: NotOnDrive) -> None:
-    """Say in one line, and on the run itself, that the day is not on Drive. What is here stays as it is."""
+def skip(context: dg.AssetExecutionContext, absent: NotOnDrive | DayForgotten) -> None:
+    """Say in one line, and on the run itself, that the day cannot be had. What is here stays as it is."""
     context.log.info(f"Skipped: {printable(absent.why)} Nothing was changed here.")
-    context.instance.add_run_tags(context.run.run_id, {SKIPPED_TAG: "not on Drive"})
+    reason = NOT_ON_DRIVE if isinstance(absent, NotOnDrive) else FORGOTTEN
+    context.instance.add_run_tags(context.run.run_id, {SKIPPED_TAG: reason})
 
 
 def restore_day(
