@@ -54,7 +54,15 @@ class _LazyGroup(Commands):
         return command
 
 
-@click.group(cls=_LazyGroup)
+@click.group(cls=_LazyGroup, invoke_without_command=True)
 @click.version_option(package_name="lse-dagster", message="lse %(version)s")
-def main() -> None:
-    """Archive LangSmith traces day by day, verified, and bring them back."""
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Archive LangSmith traces day by day, verified, and bring them back.
+
+    Without a command: in which state this folder is, and what is next.
+    """
+    if ctx.invoked_subcommand is None:
+        from lse_dagster.cli.start import show_state
+
+        show_state()

@@ -187,6 +187,7 @@ def test_without_a_project_it_says_how_to_name_one_and_before_the_start_date_how
     (workplace.folder / ".env").write_text("LSE_START_DATE=2025-08-01\n")
 
     unnamed = workplace.lse("archive", "zip", "--date", "2025-08-29")
+    (workplace.folder / ".env").write_text("LSE_PROJECTS=p\nLSE_START_DATE=2025-08-01\n")
     early = workplace.lse("archive", "zip", "--date", "2025-07-31", "--project", "p")
     (workplace.folder / ".env").write_text("LSE_START_DATE=soon\n")
     wrong = workplace.lse("archive", "zip", "--date", "2025-08-29", "--project", "p")
