@@ -6,7 +6,7 @@ by itself (a server that does not answer) is no finding: if it stays, the days a
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -22,6 +22,9 @@ from lse_dagster.calendar.rules import KnownDay
 from lse_dagster.day.space import KEPT_FREE, DiskFillsUp, FreeBytes, NoRoom, days_left
 from lse_dagster.day.store import DayStore
 from lse_dagster.defs.alerts.observations import keep_health, keep_seen
+from lse_dagster.defs.overview.events import FIRST_LOOKS_TAKE
+from lse_dagster.defs.overview.kept import kept_overviews
+from lse_dagster.defs.overview.words import is_current
 from lse_dagster.defs.project import ArchivedProject
 from lse_dagster.defs.upkeep.records import Records
 from lse_dagster.drive.status import sign_in_status
@@ -30,7 +33,7 @@ from lse_dagster.langsmith.clock import LangSmithClock, WrongClock
 from lse_dagster.langsmith.server import look_at_workspace
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.backoff import Backoff
-from lse_dagster.run.times import DayInterval, date_of_key, parse_time
+from lse_dagster.run.times import DayInterval, date_of_key, in_rows, parse_time
 from lse_dagster.settings import Settings
 
 _PATIENCE: Final = 0.5
@@ -59,13 +62,19 @@ class Unhealthy(ArchiveError):
 class LateDays(ArchiveError):
     """Days of a project are not on Drive, though they should be by now."""
 
-    def __init__(self, project: str, late: Sequence[date]) -> None:
-        days = ", ".join(map(str, late[:_SHOWN])) + (", ..." if len(late) > _SHOWN else "")
-        super().__init__(
-            f"Looking for the days of {project!r} on Drive",
-            f"{len(late):,} of them {'is' if len(late) == 1 else 'are'} late: {days}.",
-            "Read why their last runs failed; `lse status` has the command for each.",
-        )
+    def __init__(self, project: str, late: Sequence[date], tried: Container[date] = ()) -> None:
+        rows = in_rows(late)
+        days = ", ".join(rows[:_SHOWN]) + (", ..." if len(rows) > _SHOWN else "")
+        why = f"{len(late):,} of them {'is' if len(late) == 1 else 'are'} late: {days}."
+        if any(day in tried for day in late):
+            next_step = "Read why their last runs failed; `lse status` has the command for each."
+        else:
+            why += " No run for them has ended yet."
+            next_step = (
+                "See whether runs only wait (UI: Runs), and sensors and schedules work (`lse health`). "
+                f"By hand: lse archive --project {project!r} --date {late[0]}..{late[-1]}"
+            )
+        super().__init__(f"Looking for the days of {project!r} on Drive", why, next_step)
         self.project = project
 
 
@@ -78,6 +87,8 @@ class Installation:
     schedule: timedelta
     clock: LangSmithClock
     free: FreeBytes
+    _looks_since: list[datetime] = field(default_factory=list, compare=False)
+    """When the first look of this process was."""
     _safe: dict[tuple[str, date], LocalDay | None] = field(default_factory=dict, compare=False)
     """The folders of the days that were found on Drive: to ask the records for all days of hundreds of
     projects each time takes longer than a tick may."""
@@ -163,19 +174,26 @@ class Installation:
 
     def _late_days(self, instance: dg.DagsterInstance) -> Iterator[ArchiveError]:
         now, rule = self.clock.now(), self.settings.reconciliation
+        self._looks_since[:] = [min((now, *self._looks_since))]
+        is_first = now - self._looks_since[0] < FIRST_LOOKS_TAKE
+        looked = kept_overviews(instance, [project.name for project in self.projects if project.name])
         watched = rule.watched_days(now, first=self.settings.start_date)
         due = [day for day in watched if now >= DayInterval.of(day).end + self.schedule + LATE_AFTER]
         for project in self.projects:
             if project.name is None:
                 continue
-            missing = self._not_on_drive(instance, project, due)
+            found = looked[project.name]
+            if found is None and is_first:
+                continue  # nobody has asked yet for what was never archived
+            begun = found.days("in time") if found is not None and is_current(found, now) else []
+            missing = self._not_on_drive(instance, project, [day for day in due if day not in begun])
             late = [
                 day
                 for day, known in missing.items()
                 if standing(day, known, rule, now=now, schedule=self.schedule) != "forgotten"
             ]
             if late:
-                yield LateDays(project.name, late)
+                yield LateDays(project.name, late, Records(instance, project).tried_days(late))
         for gone in [key for key in self._safe if due and key[1] < due[0]]:
             del self._safe[gone]
 

@@ -20,7 +20,8 @@ from lse_dagster.defs.overview.words import Overviews, Verdict, storage_table, t
 KEY: Final = dg.AssetKey("archive_overview")
 CHECK: Final = "every_day_is_archived"
 _LAST: Final = "lse/overview"
-_FIRST_LOOKS_TAKE: Final = timedelta(hours=1)
+FIRST_LOOKS_TAKE: Final = timedelta(hours=1)
+"""Of a project at which nobody has looked yet nothing is said for so long."""
 _COUNTED: Final[Mapping[str, Standing]] = {
     "days_missing": "missing",
     "days_late": "late",
@@ -90,7 +91,7 @@ def refresh(
     found, last = kept_overviews(instance, projects), kept(instance, {_LAST}, _Last).get(_LAST, _Last())
     if None in found.values():
         since = last.waits_since or now
-        if now - since < _FIRST_LOOKS_TAKE:
+        if now - since < FIRST_LOOKS_TAKE:
             keep(instance, _LAST, _Last(last.digest, since))
             return
     shown = Shown.of(found, price, now)

@@ -71,22 +71,23 @@ def table(found: Overviews, now: datetime) -> str:
     """
     rows = [_row(project, one, now) for project, one in found.items()]
     rows.sort(key=lambda row: row[0] == _WELL)
-    return markdown_table(["", "project", "through", "not safe", "LangSmith forgets"], "lllll", rows)
+    return markdown_table(["", "project", "archived through", "not safe"], "llll", rows)
 
 
 def _row(project: str, one: Overview | None, now: datetime) -> list[str]:
     mark = "✗" if [*_urgent(project, one, now)] else _WELL
     if one is None:
-        return [mark, project, "not looked at", "", ""]
+        return [mark, project, "not looked at", ""]
     counts = ((how, len(one.days(how))) for how in (*_ORDER, "in time"))
     counted = ", ".join(f"{count:,} {how}" for how, count in counts if count)
-    day, when = one.next_expiry or (None, None)
-    return [mark, project, str(one.last or "none yet"), counted, f"{day} on {when:%m-%d}" if when else ""]
+    if one.next_expiry is not None:
+        counted += "; LangSmith forgets {} from {:%Y-%m-%d} on".format(*one.next_expiry)
+    return [mark, project, str(one.last or "none yet"), counted]
 
 
 def storage_table(found: Overviews, price: float | None) -> str:
     """What each project takes. `price`: of a GB on Drive a month, in USD."""
-    head, alignment = ["project", "days on Drive", "Drive", "days here", "disk"], "lrrrr"
+    head, alignment = ["project", "days", "on Drive", "days", "on this disk"], "lrrrr"
     if price is not None:
         head, alignment = [*head, "USD a month"], f"{alignment}r"
     rows = []
@@ -104,11 +105,16 @@ def size(count: int) -> str:
     """Bytes in the unit that people compare."""
     units = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
     factor, unit = next(((factor, unit) for factor, unit in units if count >= factor), (1e3, "kB"))
-    return f"{count / factor:,.{0 if unit == 'kB' else 1}f} {unit}"
+    return f"{count / factor:,.{0 if unit == 'kB' else 1}f}\N{NO-BREAK SPACE}{unit}"
+
+
+def is_current(one: Overview, now: datetime) -> bool:
+    """Whether what a look found says something of now."""
+    return now - one.looked_at <= _IS_CURRENT
 
 
 def _urgent(project: str, one: Overview | None, now: datetime) -> Iterator[str]:
-    if one is None or now - one.looked_at > _IS_CURRENT:
+    if one is None or not is_current(one, now):
         since = "yet" if one is None else f"since {one.looked_at:%Y-%m-%d %H:%M} UTC"
         yield f"{project}: not looked at {since}. See why its sensor fails: `lse health`, or Automation here."
         return

@@ -22,8 +22,9 @@ def told_of_days(
     now: datetime,
     *,
     drive_was_asked: bool,
+    was_tried: bool,
 ) -> DangerConfig:
-    """A danger that is the same for all of the days."""
+    """A danger that is the same for all of the days. `was_tried`: whether a run of one of them has ended."""
     one, first = len(days) == 1, rule.expires(days[0])
     which = "The day" if one else f"{len(days):,} days ({', '.join(in_rows(days))})"
     it, this = ("it", "this day") if one else ("them", "these days")
@@ -42,6 +43,8 @@ def told_of_days(
         safe = f"{which} may not be on Drive, which cannot be asked"
     going_on = "" if danger == "expired" else " Attempts go on."
     next_step = f"Read why the last runs of {this} failed, then: {again}"
+    if not was_tried:
+        next_step = f"No run has ended for {this} yet; see that runs do not only wait (UI: Runs), or: {again}"
     return _of_drive(days, f"{safe}, and {deletes}{going_on}", next_step)
 
 

@@ -263,7 +263,15 @@ class Look:
     def _words(self, days: Sequence[date], danger: Danger) -> DangerConfig:
         if danger != "lacks attachments":
             asked = self._evidence.on_drive is not None
-            return told_of_days(self._project, days, danger, self._rule, self._now, drive_was_asked=asked)
+            return told_of_days(
+                self._project,
+                days,
+                danger,
+                self._rule,
+                self._now,
+                drive_was_asked=asked,
+                was_tried=bool(self._records.tried_days(days)),
+            )
         check = self._records.latest_result("raw_runs", ATTACHMENTS.name, days[0])
         which = check.description if check is not None else None
         return told_of_attachments(self._project, days[0], which, self._rule, self._now)

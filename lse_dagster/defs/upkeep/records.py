@@ -53,6 +53,7 @@ _STEP = "lse/step"
 _BUSY_FOR = timedelta(hours=12)
 _TOLD_AGAIN_AFTER = timedelta(hours=6)
 _CAME_TO_NOTHING = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_ENDED = (*_CAME_TO_NOTHING, dg.DagsterRunStatus.SUCCESS)
 _REQUESTED_AT = "lse/requested_at"
 
 
@@ -118,6 +119,13 @@ class Records:
                 if day is not None:
                     found[day] = max(since, found.get(day, since))
         return found
+
+    def tried_days(self, days: Iterable[date]) -> set[date]:
+        """Those of the days for which a run of the project's job `archive` has ended."""
+        keys = [day.isoformat() for day in days]
+        tags: dict[str, str | list[str]] = {**self._project.run_tags("archive"), _PARTITION: keys}
+        found = self._instance.get_runs(dg.RunsFilter(tags=tags, statuses=_ENDED))
+        return {day for run in found if (day := date_of_key(run.tags.get(_PARTITION))) is not None}
 
     def told(self, days: Iterable[date], what: str, *, now: datetime) -> dict[date, datetime]:
         """The days of which this was told, or is about to be, alone or with others; and when."""
