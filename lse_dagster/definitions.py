@@ -12,6 +12,7 @@ import dagster as dg
 
 from lse_dagster.calendar.inventory import projects_here
 from lse_dagster.day.space import FreeBytes, free_bytes
+from lse_dagster.defs.alerts.heartbeat import Heartbeat
 from lse_dagster.defs.alerts.sensor import alerts_sensor
 from lse_dagster.defs.alerts.webhook import DeadMansSwitch, Webhook
 from lse_dagster.defs.assets import project_assets
@@ -145,8 +146,15 @@ def _watch(
     sensors = [health_sensor(installation, show, ping, on=settings.schedules == "on")]
     if settings.webhook_url is not None:
         checks = [key for project in projects for key in check_keys(project)]
-        webhook = Webhook(settings.webhook_url)
-        sensors.append(alerts_sensor(webhook, projects, checks, ui=settings.dagster_url, now=clock.now))
+        webhook, heartbeat = Webhook(settings.webhook_url), None
+        if settings.heartbeat:
+            now_archived = [project.name for project in current if project.name is not None]
+            heartbeat = Heartbeat(webhook, names, now_archived, installation.last_night_by)
+        sensors.append(
+            alerts_sensor(
+                webhook, projects, checks, ui=settings.dagster_url, now=clock.now, heartbeat=heartbeat
+            )
+        )
     return dg.Definitions(sensors=sensors)
 
 

@@ -31,7 +31,14 @@ Schedules = Literal["on", "nightly", "off"]
 _DEFAULT_START = date(2025, 1, 1)
 _DEFAULT_RULE = Rule()
 _ONLY_TELL = frozenset(
-    {"LSE_WEBHOOK_URL", "LSE_PING_URL", "LSE_DAGSTER_URL", "LSE_OWNERS", "LSE_STORAGE_USD_PER_GB_MONTH"}
+    {
+        "LSE_HEARTBEAT",
+        "LSE_WEBHOOK_URL",
+        "LSE_PING_URL",
+        "LSE_DAGSTER_URL",
+        "LSE_OWNERS",
+        "LSE_STORAGE_USD_PER_GB_MONTH",
+    }
 )
 """Variables that no step works by: days are archived while one of them is wrong."""
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -93,6 +100,8 @@ class Settings:
     dagster_url: str | None = None
     ping_url: str | None = field(default=None, repr=False)
     owners: tuple[str, ...] = ()
+    heartbeat: bool = False
+    """Whether a line a day says that all is well."""
     storage_price: float | None = None
     """Of a GB (10^9 bytes) on Drive, a month, in USD."""
     invalid: tuple[InvalidSetting, ...] = ()
@@ -191,6 +200,7 @@ class Settings:
             dagster_url=_web_address("LSE_DAGSTER_URL", text("LSE_DAGSTER_URL")),
             ping_url=_web_address("LSE_PING_URL", text("LSE_PING_URL")),
             owners=_owners(text("LSE_OWNERS")),
+            heartbeat=_heartbeat(text("LSE_HEARTBEAT"), text("LSE_WEBHOOK_URL")),
             storage_price=_price(text("LSE_STORAGE_USD_PER_GB_MONTH")),
         )
 
@@ -248,6 +258,14 @@ def _whole_number(name: str, value: str | None, least: int, most: int, default: 
     if not (is_short and value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise InvalidSetting(name, f"{value!r} is not a whole number from {least} to {most}.", str(default))
     return int(value)
+
+
+def _heartbeat(value: str | None, webhook: str | None) -> bool:
+    if value not in (None, "on", "off"):
+        raise InvalidSetting("LSE_HEARTBEAT", f"{value!r} is not `on` or `off`.", "on")
+    if value == "on" and webhook is None:
+        raise InvalidSetting("LSE_HEARTBEAT", "There is no LSE_WEBHOOK_URL to send it to.", "off")
+    return value == "on"
 
 
 def _price(value: str | None) -> float | None:

@@ -65,6 +65,8 @@ def test_projects_are_a_list_with_commas_or_a_json_list(text: str, projects: tup
         ("LSE_ATTACHMENT_HOSTS", "minio:9000"),
         ("LSE_ATTACHMENT_HOSTS", "10.0.0.0/8,https://minio"),
         ("LSE_OWNERS", "jane"),
+        ("LSE_HEARTBEAT", "yes"),
+        ("LSE_HEARTBEAT", "on"),  # without LSE_WEBHOOK_URL
         ("LSE_STORAGE_USD_PER_GB_MONTH", "2 cents"),
         ("LSE_STORAGE_USD_PER_GB_MONTH", "nan"),
         ("LSE_OWNERS", "jane@example.com, team:"),

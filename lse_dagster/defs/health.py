@@ -15,6 +15,7 @@ from typing import Final
 
 import dagster as dg
 
+from lse_dagster.advice import lse_command
 from lse_dagster.calendar.evidence import Evidence
 from lse_dagster.calendar.inventory import LocalDay, local_days
 from lse_dagster.calendar.overview import LATE_AFTER, standing
@@ -72,7 +73,7 @@ class LateDays(ArchiveError):
             why += " No run for them has ended yet."
             next_step = (
                 "See whether runs only wait (UI: Runs), and sensors and schedules work (`lse health`). "
-                f"By hand: lse archive --project {project!r} --date {late[0]}..{late[-1]}"
+                f"By hand: {lse_command('archive', project, in_rows(late)[0])}"
             )
         super().__init__(f"Looking for the days of {project!r} on Drive", why, next_step)
         self.project = project
@@ -96,7 +97,11 @@ class Installation:
     @property
     def last_night(self) -> date:
         """The last day that the schedule has archived by now, if all is well."""
-        return (self.clock.now() - self.schedule).date() - timedelta(days=1)
+        return self.last_night_by(self.clock.now())
+
+    def last_night_by(self, now: datetime) -> date:
+        """The same at a moment."""
+        return (now - self.schedule).date() - timedelta(days=1)
 
     def problems(self, instance: dg.DagsterInstance, *, ask: bool) -> list[ArchiveError]:
         """What is wrong. With `ask` the servers are asked whether they take the keys."""

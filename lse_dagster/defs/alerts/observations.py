@@ -105,6 +105,12 @@ def with_observations(
     return ledger.observed(_OF_TICKS, list(_failing_ticks(instance, watchers, problems, now, link)), now)
 
 
+def is_healthy(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether the health was looked at lately, and nothing was wrong."""
+    health = kept(instance, {_HEALTH}, Health).get(_HEALTH)
+    return health is not None and not health.problems and abs(now - health.looked_at) <= _WAITS_FOR_A_LOOK
+
+
 def _problem(error: ArchiveError) -> Problem:
     return Problem(cause_of(error), error.what, error.why, error.next_step, getattr(error, "project", None))
 

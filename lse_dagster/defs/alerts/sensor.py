@@ -11,6 +11,7 @@ import msgspec
 from lse_dagster.defs.alerts.delivery import Delivery, Told
 from lse_dagster.defs.alerts.endings import note_told, with_endings
 from lse_dagster.defs.alerts.found import Alerts, Position
+from lse_dagster.defs.alerts.heartbeat import Heartbeat
 from lse_dagster.defs.alerts.kept import keep
 from lse_dagster.defs.alerts.ledger import Ledger, Words
 from lse_dagster.defs.alerts.observations import forget_seen, with_observations, with_seen
@@ -36,8 +37,11 @@ def alerts_sensor(
     *,
     ui: str | None,
     now: Callable[[], datetime],
+    heartbeat: Heartbeat | None = None,
 ) -> dg.SensorDefinition:
     """Tell people what fails, what is in danger and what works again. On as soon as there is an address.
+
+    `heartbeat` tells once a day that all is well.
 
     Not Dagster's run-failure sensor: that goes on to the next run when a message could not be sent. Here all
     that was read stays in the cursor until it was told, or was refused for good.
@@ -80,6 +84,8 @@ def alerts_sensor(
         forget_seen(context.instance, seen)
         note_told(context.instance, endings)
         sent = Delivery(webhook, context.log, remember).deliver(read, moment)
+        if heartbeat is not None and not sent:
+            heartbeat.beat(context.instance, read.ledger, moment, context.log)
         return dg.SkipReason(f"{sent} messages sent.")
 
     return alerts
