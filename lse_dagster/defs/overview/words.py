@@ -105,7 +105,7 @@ def size(count: int) -> str:
     """Bytes in the unit that people compare."""
     units = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
     factor, unit = next(((factor, unit) for factor, unit in units if count >= factor), (1e3, "kB"))
-    return f"{count / factor:,.{0 if unit == 'kB' else 1}f}\N{NO-BREAK SPACE}{unit}"
+    return f"{count / factor:,.{0 if unit == 'kB' else 1}f} {unit}"
 
 
 def is_current(one: Overview, now: datetime) -> bool:
