@@ -88,6 +88,11 @@ def hold_copies(
     return _described(_copies_among(files, project), project)
 
 
+def described(copies: Mapping[date, DriveFile], project: str) -> dict[date, DriveCopy]:
+    """Copies that are listed already, one of a day, as the calendar shows them."""
+    return _described({day: [file] for day, file in copies.items()}, project)
+
+
 def _described(copies: Mapping[date, Sequence[DriveFile]], project: str) -> dict[date, DriveCopy]:
     described = {
         day: [DriveCopy(file.size, file.web_view_link, hash_of(file, project)) for file in files]

@@ -52,7 +52,7 @@ def test_every_step_works_on_all_projects_and_one_that_fails_keeps_no_other_from
     assert (nothing.returncode, outcomes(nothing)) == (1, [(first, "failed"), (other, "failed")])
     assert (fetched.returncode, outcomes(fetched)) == (0, [(other, "done")])
     # The one that is there already is not replaced unasked; the other one is archived all the same.
-    assert (archived.returncode, outcomes(archived)) == (1, [(first, "done")])
+    assert (archived.returncode, outcomes(archived)) == (1, [(other, "failed"), (first, "done")])
     assert f"of '{other}'" in archived.stderr
     assert (forced.returncode, outcomes(forced)) == (0, [(first, "done"), (other, "done")])
     assert [(one["project"], one["passed"]) for one in documents(verified)] == [(other, True), (first, True)]
@@ -165,7 +165,9 @@ def test_a_misspelled_project_is_told_with_the_names_that_it_may_be_and_nothing_
     assert all(f"Next:  Did you mean '{first}'" in one.stderr for one in finished)
     assert "LangSmith has no project of this name" in finished[0].stderr
     assert f"Did you mean '{other_of(two)}'" in offline.stderr
-    assert [one.stdout for one in finished] == [""] * 5
+    told = finished.pop(1)
+    assert {(one["project"], one["run_id"]) for one in documents(told)} == {(first, None), (wrong, None)}
+    assert [one.stdout for one in finished] == [""] * 4
     assert not (two.folder / "data").exists()
     with two.instance() as instance:
         assert instance.get_runs() == []

@@ -12,6 +12,7 @@ from lse_dagster.cli.terminal.dates import DateRange, PastDate, PastDates
 from lse_dagster.cli.terminal.group import Commands
 from lse_dagster.cli.terminal.options import (
     date_option,
+    dry_run_option,
     force_option,
     json_option,
     projects_option,
@@ -21,7 +22,7 @@ from lse_dagster.cli.terminal.options import (
 if TYPE_CHECKING:
     from lse_dagster.cli.archive.display import OutputForm
     from lse_dagster.cli.archive.invocation import Invocation
-    from lse_dagster.cli.running.outcome import DayPlan
+    from lse_dagster.cli.archive.plan import Planned
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -35,6 +36,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 )
 @projects_option
 @force_option
+@dry_run_option
 @json_option
 @quiet_option
 @click.pass_context
@@ -54,10 +56,17 @@ def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> No
     Before anything is overwritten it asks; a yes never gives up runs or attachments. Without a terminal it
     refuses instead, unless --force is given.
 
-    With --json each day is one line on stdout when it has ended:
+    Of a range or a month only what is missing is done. A day that is whole is left: its files by name and
+    size, its zip by its checksum on Drive, and its runs by LangSmith's count where some may have come since
+    it was fetched (one count in ten seconds in the US). It asks about days of which LangSmith counts more,
+    which had unfinished runs, or whose folder, zip and copy differ; without a terminal these are listed and
+    left, and it exits with 1. --force does every day anew. --dry-run says what would become of each day.
+
+    With --json each day is one line on stdout when it has ended, or is left:
 
     \b
-      {"project", "date", "status": "done" | "failed" | "absent" | "forgotten", "run_id",
+      {"project", "date", "run_id",
+       "status": "done" | "failed" | "absent" | "forgotten" | "whole" | "left" | "planned" (--dry-run),
        "steps":  [{"step", "metadata": {...}}],
        "checks": [{"step", "check", "passed", "warning", "description", "metadata"}],
        "error":  null | {"what", "why", "next"}}
@@ -71,14 +80,14 @@ def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> No
     if dates is None:
         raise click.UsageError("Missing option '--date': a day, `yesterday`, or a range A..B.")
 
-    def plans(one: "Invocation") -> "Sequence[DayPlan]":
+    def plans(one: "Invocation") -> "Sequence[Planned]":
         return one.planner.archive(list(dates), one.copies_if_reachable())
 
-    _run(plans, several=len(dates) > 1, **shared)
+    _run("archived", plans, dates, **shared)
 
 
 def _shared_options(command: _Command) -> _Command:
-    for option in (quiet_option, json_option, force_option, projects_option):
+    for option in (quiet_option, json_option, dry_run_option, force_option, projects_option):
         command = option(command)
     return command
 
@@ -93,7 +102,7 @@ def fetch(dates: DateRange, **shared: Any) -> None:
 
     Example: lse archive fetch --date 2025-08-29 --project my-project
     """
-    _run(lambda one: one.planner.fetch(list(dates)), several=len(dates) > 1, **shared)
+    _run("fetched", lambda one: one.planner.fetch(list(dates)), dates, **shared)
 
 
 @archive.command("zip")
@@ -109,7 +118,7 @@ def zip_days(dates: DateRange, output_dir: Path | None, **shared: Any) -> None:
 
     Example: lse archive zip --date 2025-08-29 --output-dir ./archives
     """
-    _run(lambda one: one.planner.zip(list(dates)), several=len(dates) > 1, archives_dir=output_dir, **shared)
+    _run("zipped", lambda one: one.planner.zip(list(dates)), dates, archives_dir=output_dir, **shared)
 
 
 @archive.command()
@@ -122,7 +131,7 @@ def upload(dates: DateRange, **shared: Any) -> None:
 
     Example: lse archive upload --date 2025-08-29
     """
-    _run(lambda one: one.planner.upload(list(dates), one.copies()), several=len(dates) > 1, **shared)
+    _run("uploaded", lambda one: one.planner.upload(list(dates), one.copies()), dates, **shared)
 
 
 @archive.command()
@@ -164,37 +173,61 @@ def restore(
         dates = DateRange(start_date, end_date)
 
     def work(one: "Invocation") -> Callable[[], None]:
-        copies = one.copies(project_id)
+        from lse_dagster.cli.archive.display import tells_each_day
+
+        with tells_each_day(one.form, [one.project], list(dates or ())):
+            copies = one.copies(project_id)
         on_drive = [day for day in sorted(copies) if (start_date or day) <= day <= (end_date or day)]
         return one.restore(list(dates or on_drive), copies, project_id)
 
-    _on_each_project(work, several=dates is None or len(dates) > 1, **shared)
+    _on_each_project(work, dates, **shared)
 
 
-def _run(plans: "Callable[[Invocation], Sequence[DayPlan]]", **shared: Any) -> None:
+def _run(
+    verb: str, plans: "Callable[[Invocation], Sequence[Planned]]", dates: DateRange, **shared: Any
+) -> None:
     """Run the planned days of each project."""
-    _on_each_project(lambda one: partial(one.run, plans(one)), **shared)
+
+    def work(one: "Invocation") -> Callable[[], None]:
+        from lse_dagster.cli.archive.display import tells_each_day
+
+        with tells_each_day(one.form, [one.project], list(dates)):
+            return partial(one.run, verb, plans(one))
+
+    _on_each_project(work, dates, **shared)
 
 
 def _on_each_project(
     work: "Callable[[Invocation], Callable[[], None]]",
+    dates: DateRange | None,
     *,
     projects: Sequence[str],
     all_projects: bool,
     force: bool,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
-    several: bool,
     archives_dir: Path | None = None,
 ) -> None:
-    """Plan every project with `work`, which says what then is to run; then run what was planned."""
+    """Plan every project with `work`, which says what then is to run; then run what was planned.
+
+    `dates`: None where only Drive knows them.
+    """
+    from lse_dagster.cli.archive.display import tells_each_day
     from lse_dagster.cli.archive.invocation import open_invocations
     from lse_dagster.cli.terminal.projects import on_each
 
     if as_json and quiet:
         raise click.UsageError("Give --json or --quiet, not both.")
     form: OutputForm = "json" if as_json else "quiet" if quiet else "human"
-    opened = open_invocations(
-        projects, every=all_projects, force=force, form=form, several=several, archives_dir=archives_dir
-    )
+    with tells_each_day(form, projects or [None], list(dates or ())):
+        opened = open_invocations(
+            projects,
+            every=all_projects,
+            force=force,
+            form=form,
+            several=dates is None or len(dates) > 1,
+            dry_run=dry_run,
+            archives_dir=archives_dir,
+        )
     on_each([partial(work, one) for one in opened])

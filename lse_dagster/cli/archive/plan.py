@@ -5,23 +5,34 @@ that appears meanwhile is safe; a yes allows what loses nothing (`superset`); on
 (`always`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from lse_dagster.calendar.days import CalendarDay, Findings
+from lse_dagster.calendar.inventory import local_days
+from lse_dagster.cli.archive.lacking import (
+    ASKED,
+    WHOLE,
+    Lack,
+    Reason,
+    difference_of,
+    lack_of,
+    may_have_grown,
+)
 from lse_dagster.cli.archive.wording import megabytes, short_path
-from lse_dagster.cli.running.outcome import DayPlan
+from lse_dagster.cli.running.outcome import DayPlan, Step
 from lse_dagster.cli.terminal.errors import Declined
-from lse_dagster.cli.terminal.questions import Question, Questioner
+from lse_dagster.cli.terminal.questions import Question, Questioner, WouldOverwrite
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.summary import InvalidSummary
 from lse_dagster.day.zip.store import ZipStore
 from lse_dagster.errors import ArchiveError
-from lse_dagster.run.times import parse_time
+from lse_dagster.run.times import parse_time, utc_now
 from lse_dagster.steps.zip_proof import is_copy_of
 
 if TYPE_CHECKING:
@@ -66,74 +77,118 @@ class BeforeStartDate(ArchiveError):
 
 
 @dataclass(frozen=True)
+class LeftDay:
+    """A day that nothing is done to, and why. `error`: nobody could be asked about it."""
+
+    day: date
+    reason: Literal["whole", "declined", "before"] | Reason
+    why: str
+    error: WouldOverwrite | None = None
+
+
+Planned = DayPlan | LeftDay
+
+
+@dataclass(frozen=True)
 class Planner:
     """Makes the plans of one command, for one project."""
 
     settings: "Settings"
     project: str
     questioner: Questioner
+    count: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {}
+    """LangSmith's counts of days now, as far as it can be asked."""
+    several: bool = False
+    """Whether a range was asked for: then a day that is left keeps no other from its turn."""
+    dry_run: bool = False
+    """Whether nobody is asked, as nothing will be done."""
 
-    def fetch(self, days: Sequence[date]) -> list[DayPlan]:
+    def fetch(self, days: Sequence[date]) -> list[Planned]:
         """Ask about every local day that a fetch would replace."""
-        plans = []
-        for day in self._partitions(days):
-            local, unasked = self._local_day(day)
-            if local is None:
-                plans.append(DayPlan(day, {"fetch": unasked}))
-            elif self._may_replace(f"Fetching {self._name(day)}", describe_local(local)):
-                plans.append(DayPlan(day, {"fetch": self._allowed}))
-        return self._unless_all_declined(plans, days)
+        return self._each(days, self._fetch)
 
-    def zip(self, days: Sequence[date]) -> list[DayPlan]:
+    def _fetch(self, day: date) -> Planned:
+        local, unasked = self._local_day(day)
+        if local is None:
+            return DayPlan(day, {"fetch": unasked})
+        left = self._unless_allowed(day, f"Fetching {self._name(day)}", describe_local(local))
+        return left or DayPlan(day, {"fetch": self._allowed})
+
+    def zip(self, days: Sequence[date]) -> list[Planned]:
         """A zip is made of the local day and asks nothing: it never loses what the old one holds."""
-        return [DayPlan(day, {"zip": self._allowed}) for day in self._partitions(days)]
+        return self._each(days, lambda day: DayPlan(day, {"zip": self._allowed}))
 
-    def upload(self, days: Sequence[date], copies: Copies) -> list[DayPlan]:
+    def upload(self, days: Sequence[date], copies: Copies) -> list[Planned]:
         """Ask about every zip on Drive with other content."""
-        plans = []
-        for day in self._partitions(days):
-            copy = copies.get(day)
-            path = self._zip_path(day)
-            if copy is None or not path.exists() or is_copy_of(copy, path):
-                plans.append(DayPlan(day, {"upload": self._unseen}))
-            elif self._may_replace(
-                f"Uploading {self._name(day)}", f"{describe_copy(copy)} Its content is not that of {path}."
-            ):
-                plans.append(DayPlan(day, {"upload": self._allowed}))
-        return self._unless_all_declined(plans, days)
+        return self._each(days, lambda day: self._upload(day, copies.get(day)))
 
-    def archive(self, days: Sequence[date], copies: Copies) -> list[DayPlan]:
-        """Ask about every day that is there locally or on Drive."""
-        plans = []
-        for day in self._partitions(days):
-            (local, unasked), copy = self._local_day(day), copies.get(day)
-            there = [describe_local(local)] if local else []
-            there += [describe_copy(copy)] if copy else []
-            if not there or self._may_replace(f"Archiving {self._name(day)}", " ".join(there)):
-                plans.append(
-                    DayPlan(
-                        day,
-                        {
-                            "fetch": self._allowed if local else unasked,
-                            "zip": self._allowed,
-                            "upload": self._allowed if copy else self._unseen,
-                        },
-                    )
-                )
-        return self._unless_all_declined(plans, days)
+    def _upload(self, day: date, copy: "DriveFile | None") -> Planned:
+        path = self._zip_path(day)
+        if copy is None or not path.exists() or is_copy_of(copy, path):
+            return DayPlan(day, {"upload": self._unseen})
+        there = f"{describe_copy(copy)} Its content is not that of {path}."
+        left = self._unless_allowed(day, f"Uploading {self._name(day)}", there, "changed")
+        return left or DayPlan(day, {"upload": self._allowed})
 
-    def restore(self, days: Sequence[date], copies: Copies, project_id: str = "") -> list[DayPlan]:
+    def archive(self, days: Sequence[date], copies: Copies | None) -> list[Planned]:
+        """Ask about a day that is there locally or on Drive; of a range only about what is not whole.
+
+        What of a range is whole is left, and what was begun gets the steps that are missing. `copies`: None
+        where Drive cannot be looked at.
+        """
+        if len(days) == 1 or self.questioner.forced:
+            return self._each(days, lambda day: self._archive(day, (copies or {}).get(day)))
+        found = self._look(days, copies)
+        return self._each(days, lambda day: self._complete(found.day(day), (copies or {}).get(day)))
+
+    def _archive(self, day: date, copy: "DriveFile | None", lack: Lack = ASKED) -> Planned:
+        """Do these steps of a day, after a question if something that they replace is there."""
+        local, unasked = self._local_day(day)
+        there = [lack.why] if lack.why else []
+        there += [describe_local(local)] if local else []
+        there += [describe_copy(copy)] if copy else []
+        overwrite: dict[Step, Overwrite] = {
+            "fetch": self._allowed if local else unasked,
+            "zip": self._allowed,
+            "upload": self._allowed if copy else self._unseen,
+        }
+        left = None
+        if there and lack.reason is not None:
+            what = f"Archiving {self._name(day)}"
+            left = self._unless_allowed(day, what, " ".join(there), lack.reason)
+        return left or DayPlan(day, {step: overwrite[step] for step in lack.steps})
+
+    def _complete(self, day: CalendarDay, copy: "DriveFile | None") -> Planned:
+        lack = lack_of(day)
+        if lack == WHOLE:
+            folder, _ = self._local_day(day.day)
+            lack = difference_of(folder, day.local.zip.path if day.local.zip else None, copy)
+        if lack == WHOLE:
+            return LeftDay(day.day, "whole", "")
+        return self._archive(day.day, copy, lack)
+
+    def _look(self, days: Sequence[date], copies: Copies | None) -> Findings:
+        """What is known of the days, with LangSmith's count of those that may have grown."""
+        here = local_days(self.settings.data_dir, self.settings.archives_dir, self.project, set(days))
+        from lse_dagster.steps.drive_copy import described  # it imports Google's libraries
+
+        on_drive = described(copies, self.project) if copies is not None else None
+        rule, now = self.settings.reconciliation, utc_now()
+        found = Findings(here, now, rule, on_drive)
+        young = [day for day in days if may_have_grown(found.day(day), rule, now)]
+        return replace(found, totals=self.count(young)) if young else found
+
+    def restore(self, days: Sequence[date], copies: Copies, project_id: str = "") -> list[Planned]:
         """Ask about every local day that its copy on Drive would replace. `project_id` as in `Invocation`."""
-        plans = []
-        for day in self._partitions(days):
-            (local, unasked), copy = self._local_day(day, project_id), copies.get(day)
-            if local is None or copy is None:
-                plans.append(DayPlan(day, {"restore": unasked}, project_id))
-            elif self._may_replace(
-                f"Restoring {self._name(day)}", f"{describe_local(local)} {describe_copy(copy)}"
-            ):
-                plans.append(DayPlan(day, {"restore": self._allowed}, project_id))
-        return self._unless_all_declined(plans, days)
+        return self._each(days, lambda day: self._restore(day, copies.get(day), project_id))
+
+    def _restore(self, day: date, copy: "DriveFile | None", project_id: str) -> Planned:
+        local, unasked = self._local_day(day, project_id)
+        if local is None or copy is None:
+            return DayPlan(day, {"restore": unasked}, project_id)
+        there = f"{describe_local(local)} {describe_copy(copy)}"
+        left = self._unless_allowed(day, f"Restoring {self._name(day)}", there)
+        return left or DayPlan(day, {"restore": self._allowed}, project_id)
 
     @property
     def _allowed(self) -> Overwrite:
@@ -143,8 +198,30 @@ class Planner:
     def _unseen(self) -> Overwrite:
         return "always" if self.questioner.forced else "never"
 
-    def _may_replace(self, what: str, there: str) -> bool:
-        return self.questioner.may_replace(Question(what, there, _NOTHING_LOST))
+    def _each(self, days: Sequence[date], plan: Callable[[date], Planned]) -> list[Planned]:
+        """One for each day, in order. Raises `BeforeStartDate` and `Declined` if none is left to be done."""
+        start = self.settings.start_date
+        if days and days[-1] < start:
+            raise BeforeStartDate(self.project, days[0], start)
+        before = f"The archive begins on {start}."
+        planned = [plan(day) if day >= start else LeftDay(day, "before", before) for day in days]
+        if not planned or any(isinstance(one, DayPlan) or one.reason != "declined" for one in planned):
+            return planned
+        what = str(days[0]) if len(days) == 1 else f"each of {len(days):,} days"
+        raise Declined(f"Nothing was done: {what} of {self.project!r} is as it was.")
+
+    def _unless_allowed(self, day: date, what: str, there: str, reason: Reason = "there") -> LeftDay | None:
+        """None if what is there may be replaced. Nobody to ask: in a range that leaves this day alone."""
+        if self.dry_run and not self.questioner.forced:
+            return LeftDay(day, reason, there)
+        try:
+            if self.questioner.may_replace(Question(what, there, _NOTHING_LOST)):
+                return None
+        except WouldOverwrite as error:
+            if not self.several:
+                raise
+            return LeftDay(day, reason, there, error)
+        return LeftDay(day, "declined", there)
 
     def _name(self, day: date) -> str:
         return f"{day} of {self.project!r}"
@@ -161,16 +238,3 @@ class Planner:
             return DayStore(self.settings.data_dir).find(self.project, day, project_id), self._unseen
         except InvalidSummary:
             return None, self._allowed
-
-    def _partitions(self, days: Sequence[date]) -> Sequence[date]:
-        start = self.settings.start_date
-        for day in days:
-            if day < start:
-                raise BeforeStartDate(self.project, day, start)
-        return days
-
-    def _unless_all_declined(self, plans: list[DayPlan], days: Sequence[date]) -> list[DayPlan]:
-        if plans:
-            return plans
-        what = str(days[0]) if len(days) == 1 else f"each of {len(days):,} days"
-        raise Declined(f"Nothing was done: {what} of {self.project!r} is as it was.")

@@ -25,6 +25,10 @@ force_option = click.option(
     help="Ask nothing and replace whatever is there, even if runs are lost by it.",
 )
 
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Only say what would become of each day; ask and do nothing."
+)
+
 json_option = click.option(
     "--json",
     "as_json",

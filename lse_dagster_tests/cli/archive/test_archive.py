@@ -129,7 +129,7 @@ def test_what_would_fail_every_day_ends_a_range_at_once_and_debug_shows_where(
     )
 
     assert finished.returncode == 1
-    assert [document["date"] for document in documents(finished)] == [str(DATE)]
+    assert [document["date"] for document in documents(finished)] == [str(DATE), str(NEXT), "2025-08-31"]
     assert "Unauthorized" in finished.stderr  # the trace of --debug
     assert f"{NEXT}..2025-08-31" in finished.stderr
 

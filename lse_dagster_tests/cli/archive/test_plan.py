@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lse_dagster.cli.archive.plan import Planner
+from lse_dagster.cli.archive.plan import LeftDay, Planned, Planner
 from lse_dagster.cli.running.outcome import DayPlan
 from lse_dagster.cli.terminal.errors import Declined
 from lse_dagster.cli.terminal.questions import Questioner, WouldOverwrite
@@ -35,7 +35,8 @@ class Desk:
     ) -> Planner:
         """Plans with the answers that will be typed."""
         self._monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in typed)))
-        return Planner(self.settings, PROJECT, Questioner(force=force, can_ask=terminal, several=several))
+        questioner = Questioner(force=force, can_ask=terminal, several=several)
+        return Planner(self.settings, PROJECT, questioner, several=several)
 
     def unread(self) -> str:
         """Answers that nobody asked for."""
@@ -67,8 +68,8 @@ def copies(*days: date, content: bytes = b"other") -> dict[date, DriveFile]:
     }
 
 
-def policies(plans: Sequence[DayPlan]) -> Mapping[date, tuple[str, ...]]:
-    return {plan.day: tuple(plan.overwrite.values()) for plan in plans}
+def policies(plans: Sequence[Planned]) -> Mapping[date, tuple[str, ...]]:
+    return {plan.day: tuple(plan.overwrite.values()) for plan in plans if isinstance(plan, DayPlan)}
 
 
 def test_where_nothing_is_nothing_is_asked_and_nothing_may_be_overwritten(desk: Desk) -> None:
@@ -115,6 +116,16 @@ def test_a_no_does_nothing(answer: str, desk: Desk) -> None:
         desk.planner(*typed).fetch([DAY])
 
 
+def test_without_a_terminal_a_range_leaves_what_it_would_replace_and_does_the_rest(desk: Desk) -> None:
+    published_day(desk.settings.data_dir, [RUN])
+
+    left, planned = desk.planner(terminal=False, several=True).fetch([DAY, DAYS[1]])
+
+    assert isinstance(left, LeftDay)
+    assert (left.day, left.reason, left.error is None) == (DAY, "there", False)
+    assert policies([planned]) == {DAYS[1]: ("never",)}
+
+
 def test_without_a_terminal_it_refuses_says_what_is_there_and_names_force(desk: Desk) -> None:
     published_day(desk.settings.data_dir, [RUN])
 
@@ -138,16 +149,22 @@ def test_without_a_terminal_it_refuses_says_what_is_there_and_names_force(desk: 
 def test_in_a_range_each_day_is_asked_until_all_or_none(
     typed: list[str], kept: list[int], desk: Desk
 ) -> None:
-    plans = desk.planner(*typed, several=True).archive(DAYS, copies(*DAYS))
+    desk.settings.archives_dir.mkdir()
+    for day in DAYS:
+        (desk.settings.archives_dir / day_zip_name(PROJECT, day)).write_bytes(b"content")
 
-    assert [plan.day for plan in plans] == [day for number, day in enumerate(DAYS) if number not in kept]
+    plans = desk.planner(*typed, several=True).upload(DAYS, copies(*DAYS))
+
+    assert [plan.day for plan in plans if isinstance(plan, LeftDay)] == [DAYS[number] for number in kept]
     assert desk.unread() == ""
 
 
 def test_none_keeps_what_is_there_and_still_does_what_is_not(desk: Desk) -> None:
-    plans = desk.planner("none", several=True).archive(DAYS, copies(*DAYS[:2]))
+    published_day(desk.settings.data_dir, [RUN])
 
-    assert policies(plans) == {DAYS[2]: ("never", "superset", "never")}
+    plans = desk.planner("none", several=True).fetch([DAY, DAYS[1]])
+
+    assert policies(plans) == {DAYS[1]: ("never",)}
 
 
 def test_all_and_none_are_no_answers_for_a_single_day(desk: Desk) -> None:
