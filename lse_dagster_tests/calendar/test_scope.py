@@ -1,11 +1,13 @@
 """Which days the settings of once asked for, and those of now do not."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lse_dagster.calendar.scope import Scope
+from lse_dagster.calendar.rules import Rule
+from lse_dagster.calendar.scope import Scope, early_start
 from lse_dagster.defs.upkeep.dangers import told_of_scope
 from lse_dagster.run.times import in_rows
 
@@ -57,3 +59,31 @@ def test_days_in_a_row_are_one_range_and_no_day_is_left_out(days: set[date]) -> 
             day += timedelta(days=1)
 
     assert found == days
+
+
+@given(near, st.none() | near, st.integers(2, 60))
+def test_the_start_that_is_advised_leaves_out_no_day_that_lies_anywhere_or_that_langsmith_has(
+    start: date, began: date | None, retention_days: int
+) -> None:
+    rule = Rule(retention_days=retention_days)
+
+    said = early_start(start, began, rule, NOW)
+
+    if said is not None:
+        (text,) = re.findall(r"LSE_START_DATE=(\S+) into", said.next_step)
+        advised = date.fromisoformat(text)
+        assert advised > start
+        assert advised <= (began or advised)
+        left_out = {*Scope(start, retention_days).days(NOW)} - {*Scope(advised, retention_days).days(NOW)}
+        assert left_out == set()
+
+
+def test_a_start_long_before_the_archive_is_told_and_one_shortly_before_it_is_not() -> None:
+    unset, began = date(2025, 1, 1), date(2025, 8, 10)
+
+    told = early_start(unset, began, Rule(), NOW)
+
+    assert told is not None
+    assert "the first day of the archive is 2025-08-10: Dagster shows 218 days as missing" in told.why
+    assert told.next_step.startswith("Put LSE_START_DATE=2025-08-07 into .env")  # LangSmith has it still
+    assert early_start(date(2025, 7, 26), began, Rule(), NOW) is None

@@ -21,7 +21,8 @@ from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.runner import DayRunner
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
-from lse_dagster.definitions import build_definitions
+from lse_dagster.defs.check_table import check_keys
+from lse_dagster.defs.project import archived_projects
 from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.settings import Settings
 from lse_dagster_tests.cli.terminal import Terminal, clean_environment
@@ -151,9 +152,9 @@ class Workplace:
 
 
 def check_names(asset: str | None = None) -> set[str]:
-    """The names of all asset checks, or of one asset's."""
-    keys = build_definitions(Settings()).resolve_asset_graph().asset_check_keys
-    return {key.name for key in keys if asset in {None, key.asset_key.path[-1]}}
+    """The names of all asset checks of a day, or of one asset's."""
+    (project,) = archived_projects(["p"])
+    return {key.name for key in check_keys(project) if asset in {None, key.asset_key.path[-1]}}
 
 
 def documents(finished: Finished) -> list[dict[str, Any]]:

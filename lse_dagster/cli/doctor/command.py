@@ -89,6 +89,7 @@ def _checks(settings: "Settings") -> list[_Check]:
         lambda: machine.check_retention(settings),
         lambda: services.check_key(settings),
         lambda: services.check_projects(settings),
+        lambda: services.check_start_date(settings),
         lambda: services.check_drive(settings),
         lambda: dagster_home.check_dagster(settings),
     ]

@@ -1,5 +1,6 @@
 """What the doctor asks LangSmith and Google Drive: a few requests, none of them with much patience."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,22 @@ def check_projects(settings: "Settings") -> list[Finding]:
             findings.append(problem_of(subject, error))
             unreachable = error if error.transient else None
     return findings
+
+
+def check_start_date(settings: "Settings") -> list[Finding]:
+    """Whether LSE_START_DATE lies long before the first day of the archive; nothing while Drive is silent."""
+    from lse_dagster.cli.status.survey import Survey, drive_copies, look_here
+
+    impossible = {one.name for one in settings.impossible_projects()}
+    names = [one for one in settings.projects if one not in impossible]
+    try:
+        copies = drive_copies(settings, names)
+    except ArchiveError:
+        return []  # told by the line about Drive
+    here = look_here(settings, names).projects
+    found = Survey({name: replace(one, on_drive=copies[name]) for name, one in here.items()})
+    early = found.early_start(settings.start_date)
+    return [warning("start date", early.why, early.next_step)] if early is not None else []
 
 
 def _compare_id(settings: "Settings", project: str, found: str) -> Finding:

@@ -107,7 +107,7 @@ def status(
         ProjectStatus(month_of(name, found, wanted), overview_of(name, found), default)
         for name, found in survey.projects.items()
     ]
-    report = StatusReport(shown, len(names), survey.problems)
+    report = StatusReport(shown, len(names), survey.problems, survey.early_start(settings.start_date))
     if as_json:
         say(status_document(report))
     else:

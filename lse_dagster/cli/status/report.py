@@ -69,6 +69,8 @@ class StatusReport:
     projects: Sequence[ProjectStatus]
     asked_for: int
     problems: Sequence[ArchiveError]
+    early_start: ArchiveError | None = None
+    """That LSE_START_DATE lies long before the archive; no problem, and no day to look after."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -91,6 +93,8 @@ def print_status(report: StatusReport) -> None:
     for project in report.projects:
         console.print(_overview_line(project), soft_wrap=True)
         _print_gaps(project)
+    if (early := report.early_start) is not None:
+        console.print(f"{early.what}: {early.why} Next: {early.next_step}", soft_wrap=True)
     for problem in report.problems:
         stderr().print(
             Text.assemble(("Problem: ", "bold yellow"), f"{problem.what}: {problem.why} "),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lse_dagster.calendar.days import CalendarDay, CheckResults, DriveCopy, Findings
 from lse_dagster.calendar.inventory import LocalDay, local_days
+from lse_dagster.calendar.scope import early_start
 from lse_dagster.errors import ArchiveError
 from lse_dagster.run.times import utc_now
 
@@ -25,6 +26,14 @@ class Survey:
 
     projects: Mapping[str, Findings]
     problems: tuple[ArchiveError, ...] = ()
+
+    def early_start(self, start: date) -> ArchiveError | None:
+        """What is said of a start date long before the archive, if all places were looked at."""
+        found = [*self.projects.values()]
+        if any(one.on_drive is None for one in found) or not found:
+            return None
+        began = min((one.known_days[0] for one in found if one.known_days), default=None)
+        return early_start(start, began, found[0].rule, found[0].now)
 
 
 def look_here(settings: "Settings", projects: Sequence[str]) -> Survey:

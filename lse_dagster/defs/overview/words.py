@@ -94,11 +94,15 @@ def storage_table(found: Overviews, price: float | None) -> str:
     for project, one in found.items():
         if one is not None:
             drive = size(one.drive_bytes) if one.drive_was_asked else "?"
-            cost = [] if price is None else [f"{one.drive_bytes / 1e9 * price:,.2f}"]
+            cost = [] if price is None else [_usd(one.drive_bytes / 1e9 * price)]
             rows.append(
                 [project, f"{one.on_drive:,}", drive, f"{one.on_disk:,}", size(one.disk_bytes), *cost]
             )
     return markdown_table(head, alignment, rows)
+
+
+def _usd(amount: float) -> str:
+    return "< 0.01" if 0 < amount < 0.005 else f"{amount:,.2f}"
 
 
 def size(count: int) -> str:

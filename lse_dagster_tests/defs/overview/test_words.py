@@ -69,6 +69,7 @@ def test_what_storage_costs_is_only_said_with_a_price() -> None:
     found = {"p": overview()}
 
     assert "USD" not in storage_table(found, None)
+    assert storage_table(found, 0.02).splitlines()[2].endswith("| < 0.01 |")
     assert storage_table(found, 20.0).splitlines()[2] == "| p | 30 | 3.0 MB | 31 | 40.0 MB | 0.06 |"
 
 
