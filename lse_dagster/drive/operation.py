@@ -26,6 +26,7 @@ from lse_dagster.drive.service import Service
 from lse_dagster.errors import OnRetry
 from lse_dagster.net.backoff import Backoff, ComeBack, pause
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import fault_words
 from lse_dagster.net.page_trail import PageTrail
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Operation:
                     timeout=timeout,
                 )
         except requests.RequestException as error:
-            broken = type(error).__name__
+            broken = fault_words(error)
         # Not in the handler: the context would carry the address, which may be an upload session's.
         raise self.unavailable(broken)
 
@@ -181,14 +182,14 @@ class Operation:
         try:
             return response.content
         except requests.RequestException as error:
-            broken = type(error).__name__
+            broken = fault_words(error)
         raise self.unavailable(broken)
 
     def unavailable(self, cause: str) -> DriveUnavailable:
         """The fault of a connection that gave no whole answer; `cause` is a word without secrets."""
         return DriveUnavailable(
             self.what,
-            f"The connection to Drive failed ({cause}).",
+            f"Google Drive: {cause}.",
             "check the network and run the same step again later",
         )
 
@@ -203,7 +204,7 @@ class Operation:
         except HttpError as error:
             answer = Answer.of(int(error.resp.status), dict(error.resp), error.content)
         except (OSError, ValueError, RecursionError) as error:
-            broken = type(error).__name__
+            broken = fault_words(error)
         else:
             try:
                 return msgspec.convert(result, kind, strict=False)  # Drive writes large numbers as text

@@ -23,6 +23,7 @@ from lse_dagster.langsmith.connections import AtLeast, Clock, Connections
 from lse_dagster.langsmith.errors import shorten
 from lse_dagster.net.backoff import retry_after
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import behind, fault_words
 from lse_dagster.net.session import Session, unlogged
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
@@ -153,11 +154,9 @@ def _failure(error: Exception, url: str) -> DownloadFailed:
     if isinstance(error, requests.exceptions.ContentDecodingError):
         why = f"what {host_of(url)} sends is not encoded as it says"
         return DownloadFailed(why, passing=True, most_tries=_FEW_TRIES)
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(reason, NameResolutionError):
-        why = f"the name {host_of(url)} has no address that could be found"
+    why = f"{host_of(url)}: {fault_words(error)}"
+    if any(isinstance(link, NameResolutionError) for link in behind(error)):
         return DownloadFailed(why, passing=True, most_tries=_LOOK_UPS, unknown_host=True)
-    why = f"{type(error).__name__} while talking to {host_of(url)}"
     return DownloadFailed(why, passing=not isinstance(error, _USELESS))
 
 

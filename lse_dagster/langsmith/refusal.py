@@ -23,6 +23,7 @@ from lse_dagster.langsmith.errors import (
 )
 from lse_dagster.net.backoff import ComeBack, retry_after
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import fault_words
 from lse_dagster.net.limiter import Kind
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
@@ -71,11 +72,6 @@ def come_back_later(what: str, why: str, asked: float, *, patience: float) -> Un
 def _is_timeout(error: Exception) -> bool:
     """Whether the answer did not come in time."""
     return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
-
-
-def _words_of(error: Exception, key: ApiKey) -> str:
-    """What happened, without the request: its headers hold the key."""
-    return shorten(key.hidden_in(f"{type(error).__name__}: {error}"))
 
 
 Params = Mapping[str, str | int | Sequence[str]]
@@ -142,7 +138,7 @@ class Failed(Exception):
     """Whether an answer came and was none."""
 
 
-def failed_by(fault: Exception, what: str, key: ApiKey, *, seconds: float, asks_for_less: bool) -> Failed:
+def failed_by(fault: Exception, what: str, host: str, *, seconds: float, asks_for_less: bool) -> Failed:
     """What one of `FAULTS` means, `seconds` after the attempt began.
 
     `asks_for_less`: whether the next attempt does, so that this one was not in vain.
@@ -161,7 +157,7 @@ def failed_by(fault: Exception, what: str, key: ApiKey, *, seconds: float, asks_
         why = f"The answer is not what LangSmith documents: {fault}."
         return Failed(InvalidAnswer(what, why, "Run this again later."), invalid=True)
     in_vain = _is_timeout(fault) and not asks_for_less
-    return Failed(unavailable(what, _words_of(fault, key)), spent=seconds if in_vain else 0.0)
+    return Failed(unavailable(what, f"{host}: {fault_words(fault)}"), spent=seconds if in_vain else 0.0)
 
 
 def refused(

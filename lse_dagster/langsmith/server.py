@@ -25,6 +25,7 @@ from lse_dagster.langsmith.queries import RunQueries, V1Queries, V2Queries
 from lse_dagster.langsmith.refusal import UNSENDABLE, Params
 from lse_dagster.langsmith.transport import Transport
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import fault_sentence
 from lse_dagster.net.page_trail import PageTrail
 from lse_dagster.net.server_time import date_of
 from lse_dagster.net.session import Session
@@ -111,7 +112,7 @@ def look_at_server(
     except UNSENDABLE as error:
         raise UnusableAddress(what, f"It cannot be sent: {type(error).__name__}.") from None
     except (requests.RequestException, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Unavailable(what, f"{type(error).__name__}: {error}"[:300], next_step) from error
+        raise Unavailable(what, fault_sentence(error), next_step) from None
     middle = began + (now() - began) / 2
     said = date_of(answer.headers)
     # Cut to the second: the server's clock was half a second further.

@@ -7,7 +7,7 @@ it. A certificate that is not trusted stays so, so it is an error of its own, wh
 import http.client
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
+
+from lse_dagster.net.faults import behind
 
 VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """The first that is set counts. The second because `requests` takes it too."""
@@ -83,7 +85,7 @@ def certificate_error(
     error: requests.exceptions.SSLError, url: str, proxies: Mapping[str, str]
 ) -> CertificateError | None:
     """What the failure of a connection says of certificates; None if it was another one, which may pass."""
-    refusal = next((link for link in _behind(error) if isinstance(link, ssl.SSLCertVerificationError)), None)
+    refusal = next((link for link in behind(error) if isinstance(link, ssl.SSLCertVerificationError)), None)
     bundle = ca_bundle()
     if refusal is None:
         if bundle is not None:
@@ -110,16 +112,6 @@ def _explained(
     else:
         return CertificateError(what, f"{_TRUST_IT} ({trusted}).")
     return CertificateError(what, f"{todo}. No other REQUESTS_CA_BUNDLE or SSL_CERT_FILE helps ({trusted}).")
-
-
-def _behind(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that it was made of, as requests and urllib3 wrap them."""
-    links: list[object] = [error]
-    while links:
-        link = links.pop()
-        if isinstance(link, BaseException):
-            yield link
-            links += [*link.args, getattr(link, "reason", None)]
 
 
 def _issuer(url: str, proxies: Mapping[str, str]) -> str | None:

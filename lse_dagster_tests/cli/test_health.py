@@ -76,4 +76,7 @@ def test_where_nothing_runs_by_itself_one_line_says_so(workplace: Workplace) -> 
     assert (finished.returncode, len(finished.stdout.splitlines())) == (1, 1)
     for name in ("daemon", "health_sensor", "reconcile_sensor", "archive_schedule"):
         assert name in finished.stdout
-    assert (nowhere.returncode, nowhere.stdout) == (1, "✗ dagster: ConnectionError.\n")
+    assert (nowhere.returncode, nowhere.stdout) == (
+        1,
+        "✗ dagster: Connection refused, nothing listens there.\n",
+    )

@@ -8,6 +8,7 @@ import requests
 
 from lse_dagster.cli.health.facts import Facts, Watcher, words_of
 from lse_dagster.errors import ArchiveError
+from lse_dagster.net.faults import fault_sentence
 from lse_dagster.net.session import Session
 
 _SECONDS: Final = 20.0
@@ -40,7 +41,7 @@ def facts_of_webserver(url: str) -> Facts:
             answer = session.post(f"{url.rstrip('/')}/graphql", json={"query": _QUERY}, timeout=_SECONDS)
         data = answer.json()["data"] if answer.ok else None
     except (requests.RequestException, ArchiveError, ValueError, LookupError, TypeError) as error:
-        raise NoAnswer(what, f"{type(error).__name__}.", next_step) from None
+        raise NoAnswer(what, fault_sentence(error), next_step) from None
     if not data:
         raise NoAnswer(what, f"The server answered {answer.status_code}, without what was asked.", next_step)
     statuses = data["instance"]["daemonHealth"]["allDaemonStatuses"]

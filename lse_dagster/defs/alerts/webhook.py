@@ -12,6 +12,7 @@ import requests
 
 from lse_dagster.errors import ArchiveError, printable
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import fault_sentence
 from lse_dagster.net.session import Session, unlogged
 
 _TIMEOUT_SECONDS: Final = 30.0
@@ -98,4 +99,4 @@ def _status(ask: Callable[[Session], requests.Response], failure: Callable[[str]
         raise failure(f"{error.why} {error.next_step}") from None
     except (requests.RequestException, ValueError) as error:
         # Its words may hold the address; so would the traceback of what this was raised from.
-        raise failure(f"{type(error).__name__}.") from None
+        raise failure(fault_sentence(error)) from None

@@ -17,6 +17,7 @@ from lse_dagster.drive.errors import CertificateRefused, CredentialsInvalid, Dri
 from lse_dagster.drive.sign_in.token_endpoint import expect_token_endpoint
 from lse_dagster.drive.sign_in.token_refusal import Explain
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import fault_words
 from lse_dagster.net.session import Session
 
 _WHAT = "Signing in to Google Drive"
@@ -100,7 +101,7 @@ class Account:
         except google.auth.exceptions.RefreshError as error:
             failure = self._explain(*_code_and_words(error))
         except google.auth.exceptions.GoogleAuthError as error:
-            failure = _unreachable(type(error).__name__)
+            failure = _unreachable(str(error) if isinstance(error, _NoToken) else fault_words(error))
         if failure is not None:  # not in the handlers: google-auth's errors quote the server's whole answer
             raise failure
 
@@ -126,13 +127,17 @@ class Account:
         # an answer that was cut short it would take for a token. (GET is for the metadata server.)
         cut = arguments.get("method") == "POST" and status == 200 and not _holds_token(response.data)
         if status == 429 or status >= 500 or cut:
-            raise google.auth.exceptions.TransportError(  # type: ignore[no-untyped-call]
-                f"HTTP {status}"
+            raise _NoToken(  # type: ignore[no-untyped-call]
+                "the answer was cut short" if cut else f"HTTP {status}"
             )
         return response
 
     def __repr__(self) -> str:
         return f"Account({self.name!r})"
+
+
+class _NoToken(google.auth.exceptions.TransportError):
+    """An answer without a token; the text is ours. A connection that broke is google-auth's own class."""
 
 
 def _holds_token(body: bytes) -> bool:
@@ -152,7 +157,7 @@ def _code_and_words(error: google.auth.exceptions.RefreshError) -> tuple[str, st
     return code if isinstance(code, str) else "", words
 
 
-def _unreachable(kind: str) -> DriveUnavailable:
+def _unreachable(why: str) -> DriveUnavailable:
     return DriveUnavailable(
-        _WHAT, f"Google's token endpoint did not answer ({kind}).", "check the network and run again later"
+        _WHAT, f"Google's token endpoint: {why}.", "check the network and run again later"
     )

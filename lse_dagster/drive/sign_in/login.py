@@ -32,6 +32,7 @@ from lse_dagster.drive.sign_in.token_endpoint import expect_token_endpoint
 from lse_dagster.drive.sign_in.token_file import KEY_VARIABLE, KINDS, kind_of, read_secret_file
 from lse_dagster.drive.sign_in.token_refusal import SCOPE
 from lse_dagster.net.certificates import CertificateError
+from lse_dagster.net.faults import fault_words
 from lse_dagster.net.session import Session
 
 GET_CLIENT = (
@@ -205,13 +206,13 @@ class Consent:
         except CertificateError as error:
             raise CertificateRefused(_WHAT, error.why, error.next_step) from None
         except requests.RequestException as error:
-            broken = type(error).__name__
+            broken = fault_words(error)
         answer = _object(body)
         # Nothing is tried twice: a code that reached Google is used up, whatever came back.
         if broken or status == 429 or status >= 500 or not answer:
             raise DriveUnavailable(
                 _WHAT,
-                f"Google's token endpoint gave no answer ({broken or f'HTTP {status}'}).",
+                f"Google's token endpoint: {broken or f'HTTP {status}'}.",
                 f"check the network and {_AGAIN}",
             )
         if status != 200 or not isinstance(answer.get("access_token"), str):

@@ -20,6 +20,7 @@ from lse_dagster.drive.file import Content, DriveFile, Hasher, told_by
 from lse_dagster.drive.operation import Operation
 from lse_dagster.drive.transfer.local_file import PIECE, InUse, exclusive_file
 from lse_dagster.drive.transfer.upload_session import OnProgress
+from lse_dagster.net.faults import fault_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,7 @@ class _Stream:
         try:
             yield from response.iter_content(PIECE)
         except requests.RequestException as error:
-            broken = type(error).__name__
+            broken = fault_words(error)
         if broken:
             raise self._operation.unavailable(broken)
 

@@ -174,7 +174,9 @@ def test_a_host_that_cannot_be_reached_is_recorded(downloads: Downloads) -> None
 
     kept = fetch(downloads(), run)
 
-    assert {lost.name: lost.why for lost in kept.missing}["a"] == "ConnectionError while talking to 127.0.0.1"
+    assert [lost.why for lost in kept.missing if lost.name == "a"] == [
+        "127.0.0.1: connection refused, nothing listens there"
+    ]
     assert len(kept.missing) == 2
 
 
@@ -333,7 +335,7 @@ def test_a_host_without_an_address_is_given_up_for_all_its_links_and_told(
     kept = fetch(made, run)
 
     assert {lost.why for lost in kept.missing} == {
-        "the name minio.internal has no address that could be found"
+        "minio.internal: no address is known for the name of the host"
     }
     assert len(kept.missing) == 40
     assert contents(folder) == {"r1.attachment.good": b"here"}
