@@ -6,11 +6,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lse_dagster.cli.environment import load_env_file
-from lse_dagster.cli.terminal.console import say
+from lse_dagster.cli.terminal.console import stdout
+
+if TYPE_CHECKING:
+    from lse_dagster.cli.playground.occupied import Claim
 
 _WORKSPACE = Path("workspace.yaml")
 _ENV = Path(".env")
@@ -25,38 +29,47 @@ _ENV = Path(".env")
     show_default=True,
     help="Where the sandbox of the demo keeps its state. Used when there is no .env.",
 )
-@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the UI."
+)
 def dev(folder: Path, port: int) -> None:
     """Open the Dagster UI on your accounts (.env), or on the sandbox.
 
+    A port that somebody else has, and a second `lse dev` on one Dagster home, are refused.
+
     Example: lse dev --port 3000
     """
+    from lse_dagster.cli.playground.occupied import alone_on, expect_free
+
+    expect_free(port)
     if _ENV.is_file():
         from lse_dagster.cli.running.instance import dagster_home, prepare_home
 
         load_env_file()
         home = dagster_home()
-        say(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
-        prepare_home(home, renew=not os.environ.get("DAGSTER_HOME"))
-        sys.exit(_serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}))
+        stdout().print(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
+        with alone_on(home) as claim:
+            prepare_home(home, renew=not os.environ.get("DAGSTER_HOME"))
+            status = _serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}, claim)
+        sys.exit(status)
 
     from lse_dagster.cli.playground.folder import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground
 
-    say(f"There is no .env here: using the sandbox in {folder.absolute()}")
-    say("Nothing leaves this machine. For your accounts: lse init.")
+    stdout().print(f"There is no .env here: using the sandbox in {folder.absolute()}")
+    stdout().print("Nothing leaves this machine. For your accounts: lse init.")
     with running_playground(folder) as playground:
         playground.trace(DEMO_PROJECT, DEMO_DATE, DEMO_TRACES)
-        say(f"{DEMO_PROJECT} has traces on {DEMO_DATE}: materialize that partition.")
-        status = _serve(port, playground.folder, playground.process_environment)
+        stdout().print(f"{DEMO_PROJECT} has traces on {DEMO_DATE}: materialize that partition.")
+        status = _serve(port, playground.folder, playground.process_environment, playground.claim)
     sys.exit(status)
 
 
-def _serve(port: int, folder: Path, environment: Mapping[str, str]) -> int:
+def _serve(port: int, folder: Path, environment: Mapping[str, str], claim: "Claim") -> int:
     """Run `dagster dev` until it ends or we are told to; it always ends with us."""
     what = ["-w", str(_WORKSPACE.absolute())] if _WORKSPACE.is_file() else ["-m", "lse_dagster"]
     command = ["dagster", "dev", *what, "-p", str(port)]
-    say(f"$ cd {folder} && {' '.join(command)}")
-    say(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
+    stdout().print(f"$ cd {folder} && {' '.join(command)}")
+    stdout().print(f"The UI opens at http://127.0.0.1:{port} in a few seconds; Ctrl+C ends it.")
     # `lse dev &` in a script ignores SIGINT; Dagster would inherit that and could not be stopped.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
@@ -64,12 +77,16 @@ def _serve(port: int, folder: Path, environment: Mapping[str, str]) -> int:
         cwd=folder,
         env=dict(environment),
         start_new_session=True,
+        pass_fds=[claim.file.fileno()],  # the home is taken as long as this runs, whatever becomes of us
     )
+    claim.is_served_by(process.pid, port)
 
     def stop(*_: object) -> None:
         process.send_signal(signal.SIGINT)
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    # SIGHUP: the terminal was closed.
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, stop) for number in ending}
     try:
         return process.wait()
     finally:

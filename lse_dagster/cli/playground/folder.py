@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from lse_dagster.cli.environment import clean_environment
+from lse_dagster.cli.playground.occupied import Claim, alone_on
 from lse_dagster.cli.running.instance import prepare_home
 from lse_dagster.sandbox.conversations import demo_conversations
 from lse_dagster.sandbox.environment import write_env_file
@@ -34,6 +35,7 @@ class Playground:
 
     folder: Path
     sandbox: Sandbox
+    claim: Claim
 
     @property
     def environment(self) -> dict[str, str]:
@@ -68,17 +70,19 @@ class Playground:
 def running_playground(folder: Path) -> Iterator[Playground]:
     """Start the sandbox of a playground; it ends with the block, its state stays in the folder.
 
-    Until then this process has a clean environment, too.
+    Until then this process has a clean environment, too. Raises `HomeInUse`.
     """
     folder = folder.absolute()
+    home = folder / "dagster_home"
     langsmith_port, drive_port = (_port_if_free(port) for port in _PORTS)
     with (
+        alone_on(home) as claim,
         clean_environment(),
         running_sandbox(folder / "sandbox", langsmith_port=langsmith_port, drive_port=drive_port) as sandbox,
     ):
-        playground = Playground(folder, sandbox)
+        playground = Playground(folder, sandbox, claim)
         write_env_file(folder / ".env", playground.environment)
-        prepare_home(folder / "dagster_home", renew=True)
+        prepare_home(home, renew=True)
         yield playground
 
 

@@ -22,6 +22,8 @@ _DEFAULT_HOME = ".dagster_home"
 SETTINGS: Final = Path(running.__file__).with_name("dagster.yaml")
 """What a home on one machine is made with."""
 
+CLAIM: Final = ".served.lock"
+"""In a home: held by who runs Dagster's UI and daemon on it."""
 _LOCK: Final = ".opening.lock"
 _PATIENCE: Final = 60.0
 """Seconds; opening a home takes one or two, also a new one."""
@@ -75,7 +77,7 @@ def open_instance() -> "DagsterInstance":
     home = dagster_home()
     try:
         with _alone_in(home):
-            if [path.name for path in home.iterdir()] == [_LOCK]:
+            if {path.name for path in home.iterdir()} <= {_LOCK, CLAIM}:
                 _prepare(home, SETTINGS, renew=False)
             return DagsterInstance.from_ref(
                 InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_CAPTURE})

@@ -60,7 +60,7 @@ class Unexpected(ArchiveError):
 def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
     """Print an error that ends a command, and say with which code. Click's own errors pass through."""
     if isinstance(error, click.ClickException):
-        error.message = printable(error.message)  # type: ignore[misc] # it repeats what was typed
+        error.message = _as_click_shows_it(error.message)  # type: ignore[misc]
     if isinstance(error, click.ClickException | click.exceptions.Exit | SystemExit):
         raise error
     if debug:
@@ -81,6 +81,14 @@ def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
     return ExitCode.FAILED
 
 
+def _as_click_shows_it(message: str) -> str:
+    """It repeats what was typed, and stands behind `Error: `."""
+    from rich.text import Text
+
+    begin = "Error: "
+    return stderr().fitted(Text(begin + printable(message))).plain.removeprefix(begin)
+
+
 def error_document(error: ArchiveError) -> dict[str, str]:
     """An error as every JSON document of a command holds it."""
     return {"what": error.what, "why": error.why, "next": error.next_step}
@@ -88,10 +96,11 @@ def error_document(error: ArchiveError) -> dict[str, str]:
 
 def print_error(error: ArchiveError) -> None:
     """Three lines on stderr."""
+    from rich.text import Text  # `lse --help` must not pay for it
+
     for label, style, text in (
         ("Error:", "bold red", error.what),
         ("Why:", "bold", error.why),
         ("Next:", "bold", error.next_step),
     ):
-        stderr().print(f"{label:<6}", style=style, end=" ")
-        stderr().print(" ".join(text.split()), markup=False, soft_wrap=True)
+        stderr().print(Text.assemble((f"{label:<6} ", style), " ".join(text.split())))

@@ -248,7 +248,7 @@ class AttachmentDownloads:
         self._on_retry(
             Unavailable(
                 f"Downloading attachments from {host}",
-                f"{failure.why}.",
+                f"{failure.why.removeprefix(f'{host}: ')}.",
                 "What cannot be had in the end is recorded in the day's summary.",
             ),
             seconds,
