@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from lse_dagster.advice import lse_command
-from lse_dagster.cli.archive.wording import STYLES, mark
+from lse_dagster.cli.archive.wording import STYLES, describe_checks, is_worth_a_line, mark
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan
 from lse_dagster.cli.terminal.console import stdout
@@ -109,8 +109,8 @@ class _Report(Display):
                 self._console.print(Text.assemble(("  - ", "dim"), f"{'folder freed':<30} {_where(day)}"))
 
     def check(self, outcome: CheckOutcome) -> None:
-        """One check has its result."""
-        if not self._silent:
+        """One check has its result; those that passed are counted at the end."""
+        if not self._silent and is_worth_a_line(outcome):
             sign = mark(outcome)
             line = Text.assemble((f"  {sign} ", STYLES[sign]), f"{outcome.name:<30} ", outcome.description)
             self._console.print(line, soft_wrap=True)
@@ -128,6 +128,9 @@ class _Report(Display):
         if self._json:
             self._console.out(_document(found, day, passed=passed), highlight=False)
             return
+        if found.checks and not self._silent:
+            sign = "✓" if passed else "✗"
+            self._console.print(Text.assemble((f"  {sign} ", STYLES[sign]), describe_checks(found)))
         wrong = self._what_is_wrong(found, day)
         for error in (*found.errors, *([wrong] if wrong is not None else [])):
             print_error(error)

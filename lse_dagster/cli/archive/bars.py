@@ -1,6 +1,6 @@
 """The display for a terminal: what is done as lines that stay, what is under way as bars that move.
 
-One day: a line per step and per check. A range: a line per day, and a bar for all of them.
+One day: a line per step. A range: a line per day, and a bar for all of them.
 """
 
 import time
@@ -13,8 +13,10 @@ from rich.text import Text
 
 from lse_dagster.cli.archive.wording import (
     STYLES,
+    describe_checks,
     describe_day,
     describe_step,
+    is_worth_a_line,
     mark,
     megabytes,
     place_of,
@@ -100,8 +102,8 @@ class Bars(Display):
         """A line that stays, for a single day."""
         self._clear()
         if not self._several:
-            self._say(("✓ ", "green"), (f"{outcome.step:<8}", "bold"), f" {describe_step(outcome)}")
-            self._say("           ", (place_of(outcome), "dim"))
+            done = f" {describe_step(outcome)}, "
+            self._say(("✓ ", "green"), (f"{outcome.step:<8}", "bold"), done, (place_of(outcome), "dim"))
 
     def fail_step(self, step: Step) -> None:
         """A line that stays, for a single day; the reason follows on stderr."""
@@ -110,18 +112,20 @@ class Bars(Display):
             self._say(("✗ ", "red"), (f"{step:<8}", "bold"), " failed")
 
     def check(self, outcome: CheckOutcome) -> None:
-        """A line that stays: every check of a single day, the failed ones of a range."""
-        if not self._several or not outcome.passed:
+        """A line that stays, unless all is well: then it is counted at the end."""
+        if is_worth_a_line(outcome):
             sign = mark(outcome)
             day = f"{self._day} " if self._several else ""
             self._say("  ", (sign, STYLES[sign]), f" {day}{outcome.name}: ", (outcome.description, "dim"))
 
     def end_day(self, outcome: DayOutcome) -> None:
-        """Take the bars away, and say of a range's day what became of it."""
+        """Take the bars away, and say what became of the day."""
         self._done += 1
         self.close()
+        sign = sign_of(outcome)
+        if not self._several and outcome.checks:
+            self._say((f"{sign} ", STYLES[sign]), (f"{'checks':<8}", "bold"), f" {describe_checks(outcome)}")
         if self._several and not outcome.is_forgotten:  # all of those are told in one line
-            sign = sign_of(outcome)
             self._say((f"{sign} ", STYLES[sign]), (f"{outcome.day}", "bold"), f" {describe_day(outcome)}")
 
     def close(self) -> None:

@@ -96,9 +96,11 @@ def choose_display(form: OutputForm, project: str, days: Sequence[date]) -> Disp
     from lse_dagster.cli.archive.bars import Bars
     from lse_dagster.cli.archive.log_lines import LogLines
     from lse_dagster.cli.terminal.console import can_draw
+    from lse_dagster.cli.terminal.group import verbose_wanted
 
     if form == "json":
         return JsonLines()
     if form == "quiet":
         return Display()
-    return Bars(project, days) if can_draw() else LogLines(project)
+    # Bars and the lines of others would be drawn over each other.
+    return Bars(project, days) if can_draw() and not verbose_wanted() else LogLines(project)

@@ -2,10 +2,11 @@
 
 import time
 
-from lse_dagster.cli.archive.wording import describe_step, mark, place_of
+from lse_dagster.cli.archive.wording import describe_checks, describe_step, is_worth_a_line, mark, place_of
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan, Step, StepOutcome
 from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.group import verbose_wanted
 from lse_dagster.defs.progress import ProgressEvent, describe
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -29,8 +30,9 @@ class LogLines(Display):
         self._say(f"{step} waits for its turn in a pool")
 
     def begin_step(self, step: Step) -> None:
-        """Say so."""
-        self._say(f"{step} ...")
+        """Say so, where everything was asked for."""
+        if verbose_wanted():
+            self._say(f"{step} ...")
 
     def progress(self, event: ProgressEvent) -> None:
         """Say so now and then."""
@@ -50,12 +52,14 @@ class LogLines(Display):
         self._say(f"✗ {step}: failed")
 
     def check(self, outcome: CheckOutcome) -> None:
-        """Say the verdict and why."""
-        self._say(f"{mark(outcome)} {outcome.name}: {outcome.description}")
+        """Say the verdict and why, unless all is well."""
+        if is_worth_a_line(outcome):
+            self._say(f"{mark(outcome)} {outcome.name}: {outcome.description}")
 
     def end_day(self, outcome: DayOutcome) -> None:
         """Say whether it is done; the error itself goes to stderr."""
         said = "failed" if outcome.error is not None else "done"
+        said += f", {describe_checks(outcome)}" if outcome.checks else ""
         self._say("LangSmith has forgotten it, nothing was fetched" if outcome.is_forgotten else said)
 
     def _say(self, text: str) -> None:

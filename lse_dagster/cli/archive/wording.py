@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, Metadata, StepOutcome
+from lse_dagster.cli.terminal.group import verbose_wanted
 
 RETENTION = "langsmith_still_had_the_day"
 STYLES = {"✓": "green", "!": "yellow", "✗": "red"}
@@ -42,7 +43,7 @@ def describe_day(outcome: DayOutcome) -> str:
     """One short line about a whole day."""
     words = [_in_short(done) for done in outcome.steps]
     if outcome.checks:
-        words.append(f"{outcome.passed_checks} of {len(outcome.checks)} checks passed")
+        words.append(describe_checks(outcome))
     words.append(f"{sum(_number(done.metadata, 'seconds') for done in outcome.steps):,.1f} s")
     return ", ".join(words)
 
@@ -52,6 +53,16 @@ def sign_of(outcome: DayOutcome) -> str:
     if outcome.error is not None:
         return "✗"
     return "✓" if all(check.passed for check in outcome.checks if check.name == RETENTION) else "!"
+
+
+def describe_checks(outcome: DayOutcome) -> str:
+    """How many checks passed; what the others say stands in lines of its own."""
+    return f"{outcome.passed_checks} of {len(outcome.checks)} checks passed"
+
+
+def is_worth_a_line(check: CheckOutcome) -> bool:
+    """Whether it says more than that all is well, or everything was asked for."""
+    return not check.passed or verbose_wanted()
 
 
 def mark(check: CheckOutcome) -> str:

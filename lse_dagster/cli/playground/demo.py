@@ -5,13 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 from rich.text import Text
 
+from lse_dagster.cli.archive.wording import describe_checks, describe_step, is_worth_a_line, mark
 from lse_dagster.cli.playground.folder import (
     DEMO_DATE,
     DEMO_PROJECT,
@@ -19,14 +20,14 @@ from lse_dagster.cli.playground.folder import (
     Playground,
     running_playground,
 )
+from lse_dagster.cli.running.outcome import ASSET_OF_STEP, DayOutcome, DayPlan, Step, StepOutcome, plain
 from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.group import verbose_wanted
 from lse_dagster.day.folder import DayFolder
 from lse_dagster.day.store import DayStore
 from lse_dagster.day.zip.store import ZipStore
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from lse_dagster.cli.terminal.rich_console import TerminalConsole
 
 _GOOD, _BAD = Text("✓", "green"), Text("✗", "red")
@@ -52,7 +53,7 @@ def demo(folder: Path, traces: int) -> None:
         script = _Demo(console, playground)
         script.trace(traces)
         script.archive()
-        passed = script.show_checks()
+        passed = script.show_steps("fetch", "zip", "upload")
         same = script.restore_and_compare()
         script.summarise()
     if not (passed and same):
@@ -91,18 +92,16 @@ class _Demo:
             ]
         )
 
-    def show_checks(self) -> bool:
-        """Print every check of the latest run; whether all passed."""
-        self._heading("Asset checks")
-        evaluations = self._latest_evaluations()
-        table = Table("", "asset", "check", "result", box=None, header_style="dim")
-        for evaluation in evaluations:
-            mark = _GOOD if evaluation.passed else _BAD
-            table.add_row(
-                mark, evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.description
-            )
-        self._console.print(table)
-        return bool(evaluations) and all(evaluation.passed for evaluation in evaluations)
+    def show_steps(self, *steps: Step) -> bool:
+        """A line for each step of the latest run, which did these, and its checks; whether all passed."""
+        run = self._latest_run(DayPlan(DEMO_DATE, dict.fromkeys(steps, "superset")))
+        for step in run.steps:
+            self._console.print(_GOOD, f"{step.step:<8} {describe_step(step)}")
+        for check in filter(is_worth_a_line, run.checks):
+            self._console.print(" ", mark(check), f"{check.asset} {check.name}: {check.description}")
+        passed = bool(run.checks) and run.passed_checks == len(run.checks)
+        self._console.print(_GOOD if passed else _BAD, f"{'checks':<8} {describe_checks(run)}")
+        return passed
 
     def restore_and_compare(self) -> bool:
         """Delete the day folder, restore it from Drive, compare file by file."""
@@ -114,7 +113,7 @@ class _Demo:
         shutil.rmtree(day.path)
         tags = f'{{"dagster/partition": "{DEMO_DATE.isoformat()}"}}'
         self._dagster(["job", "execute", "-m", "lse_dagster", "-j", "restore", "--tags", tags])
-        checks_passed = self.show_checks()
+        checks_passed = self.show_steps("restore")
         same = self._compare(first, day.path)
         shutil.rmtree(first)
         return same and checks_passed
@@ -147,35 +146,51 @@ class _Demo:
         return True
 
     def _dagster(self, arguments: list[str]) -> None:
-        """Run a real `dagster` command in the playground and show it. Its failure ends the demo."""
+        """Run a real `dagster` command in the playground and show it. Its failure ends the demo.
+
+        What it logs is shown if everything was asked for, or if it fails.
+        """
         self._console.print(
             f"$ cd {self._playground.folder} && {shlex.join(['dagster', *arguments])}", soft_wrap=True
         )
         executable = Path(sys.executable).with_name("dagster")
-        finished = subprocess.run(
-            [str(executable), *arguments],
-            cwd=self._playground.folder,
-            env=self._playground.process_environment,
-            check=False,
-        )
+        with nullcontext() if verbose_wanted() else self._console.status("running"):
+            finished = subprocess.run(
+                [str(executable), *arguments],
+                cwd=self._playground.folder,
+                env=self._playground.process_environment,
+                stdout=None if verbose_wanted() else subprocess.PIPE,
+                stderr=None if verbose_wanted() else subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         if finished.returncode != 0:
+            self._console.print((finished.stdout or "").rstrip())
             self._console.print(f"dagster ended with exit code {finished.returncode}", style="bold red")
             sys.exit(1)
 
     def _day(self) -> DayFolder:
         return self._days.load(DEMO_PROJECT, DEMO_DATE)
 
-    def _latest_evaluations(self) -> "list[dg.AssetCheckEvaluation]":
+    def _latest_run(self, plan: DayPlan) -> DayOutcome:
+        """What Dagster has recorded of it."""
         import dagster as dg
 
+        from lse_dagster.cli.running.events import check_outcome
+
+        kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+        steps, checks = [], []
         with dg.DagsterInstance.from_config(self._playground.environment["DAGSTER_HOME"]) as instance:
             (run,) = instance.get_runs(limit=1)
-            events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        return [
-            event.dagster_event.asset_check_evaluation_data
-            for event in events
-            if event.dagster_event is not None
-        ]
+            for entry in instance.all_logs(run.run_id, of_type=kinds):
+                if (made := entry.asset_materialization) is not None:
+                    if (asset := made.asset_key.path[-1]) in ASSET_OF_STEP.values():  # not the overview
+                        steps.append(StepOutcome(plan.step_of(asset), plain(made.metadata)))
+                elif entry.dagster_event is not None:
+                    checks.append(check_outcome(entry.dagster_event.asset_check_evaluation_data))
+        checks = [check for check in checks if check.asset in ASSET_OF_STEP.values()]
+        return DayOutcome(DEMO_PROJECT, plan, run.run_id, steps=tuple(steps), checks=tuple(checks))
 
     def _drive_link(self) -> str:
         import dagster as dg

@@ -54,6 +54,20 @@ class ChecksFailed(ArchiveError):
         )
 
 
+def check_outcome(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
+    """A check as Dagster has recorded it."""
+    parts = error_of_result(evaluation.metadata)
+    return CheckOutcome(
+        asset=evaluation.asset_key.path[-1],
+        name=evaluation.check_name,
+        passed=evaluation.passed,
+        warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
+        description=evaluation.description or "",
+        metadata=plain(evaluation.metadata),
+        error=StepFailed(*parts) if parts is not None else None,
+    )
+
+
 class RunEvents:
     """What one run's events said so far."""
 
@@ -158,16 +172,7 @@ class RunEvents:
             self._display.begin_checks(step)
 
     def _checked(self, evaluation: dg.AssetCheckEvaluation) -> None:
-        parts = error_of_result(evaluation.metadata)
-        check = CheckOutcome(
-            asset=evaluation.asset_key.path[-1],
-            name=evaluation.check_name,
-            passed=evaluation.passed,
-            warning=evaluation.severity is dg.AssetCheckSeverity.WARN,
-            description=evaluation.description or "",
-            metadata=plain(evaluation.metadata),
-            error=StepFailed(*parts) if parts is not None else None,
-        )
+        check = check_outcome(evaluation)
         self._checks.append(check)
         self._display.check(check)
         if check.error is not None:

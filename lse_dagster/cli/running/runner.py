@@ -17,6 +17,7 @@ from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.events import RunEvents
 from lse_dagster.cli.running.freeing import FreedDisk, FreeingEvents
 from lse_dagster.cli.running.outcome import ASSET_OF_STEP, DayOutcome, DayPlan
+from lse_dagster.cli.terminal.group import verbose_wanted
 from lse_dagster.cli.terminal.interrupts import remembered_interrupts
 from lse_dagster.definitions import build_definitions
 from lse_dagster.defs.check_table import CHECKS
@@ -28,7 +29,7 @@ from lse_dagster.defs.running.pool_waiting import PoolWait, told_while_waiting
 from lse_dagster.settings import Settings
 
 _INTERRUPTED = "Interrupted in the terminal."
-_SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
+_SILENT = "CRITICAL"
 
 
 class _Listener(Protocol):
@@ -120,7 +121,8 @@ class DayRunner:
         for step, overwrite in plan.overwrite.items():
             source = {"source": "drive", "project_id": plan.project_id} if step == "restore" else {}
             ops[self._project.op_name(ASSET_OF_STEP[step])] = {"config": {"overwrite": overwrite, **source}}
-        return {"ops": ops, "loggers": _SILENT}
+        level = "DEBUG" if verbose_wanted() else _SILENT
+        return {"ops": ops, "loggers": {"console": {"config": {"log_level": level}}}}
 
     def _report_canceling(self, run_id: str) -> None:
         """Tell Dagster that somebody wanted this end; it would call it a failure otherwise."""

@@ -28,9 +28,9 @@ class TerminalConsole(Console):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     def print(self, *objects: Any, sep: str = " ", **options: Any) -> None:
-        """Texts and tables. Rows break between words, whatever `soft_wrap` says."""
+        """Rows of texts and tables break between words, whatever `soft_wrap` says. Bars are Rich's own."""
         options["soft_wrap"] = True
-        if objects:
+        if objects and all(isinstance(one, str | Text | Table) for one in objects):
             parts = (self._lines_of(one) if isinstance(one, Table) else _text(one) for one in objects)
             objects = (self.fitted(Text(sep).join(parts)),)
         super().print(*objects, **options)
@@ -49,6 +49,6 @@ class TerminalConsole(Console):
         return Text("\n").join(texts)
 
 
-def _text(value: object) -> Text:
+def _text(value: str | Text) -> Text:
     shown = printable(str(value))
     return value if isinstance(value, Text) and value.plain == shown else Text(shown)

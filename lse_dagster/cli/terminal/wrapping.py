@@ -32,7 +32,7 @@ def _rows(line: Text, width: int) -> Iterator[Text]:
     column = 0
     for part in re.finditer(r"(\s*)(\S+)", line.plain):
         word = cell_len(part[2])
-        if column == 0 or column + cell_len(part[0]) <= width:
+        if column == 0 or column + cell_len(part[0]) <= width or word > width - indent:
             yield line[part.start() : part.end()]
             column += cell_len(part[0])
         else:

@@ -8,14 +8,14 @@ import dagster as dg
 import pytest
 
 from lse_dagster.sandbox.client import ControlClient
-from lse_dagster_tests.cli.workplace import DATE, NEXT, Workplace, check_names
+from lse_dagster_tests.cli.workplace import DATE, NEXT, Workplace
 
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3|4|9|10)\d(?:;\d+)*m")
 CURSOR_BACK = b"\x1b[?25h"
 
 
 @pytest.mark.slow
-def test_a_day_moves_bars_shows_every_check_and_survives_a_narrow_window(
+def test_a_day_moves_bars_ends_in_a_line_a_step_and_survives_a_narrow_window(
     workplace: Workplace, langsmith_sandbox: ControlClient, drive_sandbox: ControlClient
 ) -> None:
     workplace.add_runs(3)
@@ -35,8 +35,9 @@ def test_a_day_moves_bars_shows_every_check_and_survives_a_narrow_window(
         "fetch",
         "zip",
         "upload",
+        "checks",
     ]
-    assert set(re.findall(r"^  ✓ (\w+): ", screen, re.MULTILINE)) == check_names()
+    assert "11 of 11 checks passed" in screen
     assert "3 runs in 3 traces" in screen
     assert "uploading" not in screen
     assert COLOUR.search(terminal.sent_by_command)
