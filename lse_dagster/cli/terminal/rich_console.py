@@ -43,7 +43,8 @@ class TerminalConsole(Console):
         """The last column wraps. As wide as the longest words ask for: Rich would break them to fit it in."""
         for column in table.columns[:-1]:
             column.no_wrap = True
-        widest = max(self.width, Measurement.get(self, self.options.update_width(_AMPLE), table).minimum)
+        measured = Measurement.get(self, self.options.update_width(_AMPLE), table)
+        widest = max(self.width, measured.minimum if self.is_terminal else measured.maximum)
         lines = self.render_lines(table, self.options.update_width(widest), pad=False)
         texts = (Text.assemble(*((segment.text, segment.style or "") for segment in line)) for line in lines)
         return Text("\n").join(texts)

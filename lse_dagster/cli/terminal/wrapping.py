@@ -36,7 +36,8 @@ def _rows(line: Text, width: int) -> Iterator[Text]:
             yield line[part.start() : part.end()]
             column += cell_len(part[0])
         else:
-            yield Text(" " * (width - column + indent))
+            blanks = max(1, width - column + indent)  # of a full row, too: what is copied needs one
+            yield Text(" " * blanks)
             yield line[part.start(2) : part.end()]
-            column = indent + word
+            column = blanks - (width - column) + word
         column = column if column <= width else column % width or width

@@ -15,17 +15,19 @@ ASSETS = ("raw_runs", "day_zip", "drive_archive")
 
 
 def materializations(instance: dg.DagsterInstance, run_id: str) -> dict[str, set[str]]:
-    """The metadata keys of each asset that a run materialized."""
+    """The metadata keys of each asset of a day that a run materialized."""
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     found = [event.asset_materialization for event in events]
-    return {one.asset_key.to_user_string(): set(one.metadata) for one in found if one is not None}
+    named = {one.asset_key.to_user_string(): set(one.metadata) for one in found if one is not None}
+    return {name: keys for name, keys in named.items() if name in ASSETS}
 
 
 def evaluations(instance: dg.DagsterInstance, run_id: str) -> dict[str, tuple[bool, str | None, set[str]]]:
-    """What a run recorded of each check: whether it passed, for which day, and its metadata keys."""
+    """What a run recorded of a day's checks: whether each passed, for which day, and its metadata keys."""
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = [event.dagster_event.asset_check_evaluation_data for event in events if event.dagster_event]
-    return {one.check_name: (one.passed, one.partition, set(one.metadata)) for one in found}
+    of_a_day = [one for one in found if one.asset_key.to_user_string() in ASSETS]
+    return {one.check_name: (one.passed, one.partition, set(one.metadata)) for one in of_a_day}
 
 
 def test_a_day_archived_here_is_the_same_in_dagster_as_one_that_dagster_materialized(
