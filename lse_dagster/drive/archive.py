@@ -4,7 +4,7 @@ Each method is one `Operation`. An archive may be used from many threads; it kee
 connections, the access token and the ids of what it has made (`known_ids.py`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -182,8 +182,18 @@ class DriveArchive:
         stem, dot, suffix = file.name.rpartition(".")
         return rename(operation, file.id, f"{stem}.damaged{dot}{suffix}")
 
-    def download(self, file: DriveFile, to: Path, *, on_progress: OnProgress | None = None) -> Downloaded:
+    def download(
+        self,
+        file: DriveFile,
+        to: Path,
+        *,
+        here: Iterable[Path] = (),
+        on_progress: OnProgress | None = None,
+    ) -> Downloaded:
         """Fetch exactly the content that `file` describes and put it at `to` in one step, over what is there.
+
+        `here`: files of this machine that may be that content already; the first that is, by size and
+        checksum as Drive tells them now, is copied, and nothing is fetched.
 
         Makes the directory of `to` if needed. Not flushed: after a loss of power the file may be broken.
 
@@ -192,4 +202,4 @@ class DriveArchive:
         `to` is as it was.
         """
         operation = Operation(self._service, f"Downloading {file.name} from Drive")
-        return download(operation, file, to, on_progress=on_progress)
+        return download(operation, file, to, here=here, on_progress=on_progress)

@@ -1,9 +1,10 @@
 """Bringing a day back from its copy on Drive, every hash verified."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 from lse_dagster.advice import lse_command
 from lse_dagster.day.disk import flush_folder
@@ -60,6 +61,8 @@ class RestoredDay:
     tally: Tally
     foreign: list[str]
     """What a file manager had put into the zip, which is left out."""
+    bytes_received: int
+    """From Drive; 0 where the zip here was the copy's own content."""
 
 
 def copy_to_restore(
@@ -89,6 +92,7 @@ def stage_from_drive(
     day: date,
     *,
     copy: DriveFile | None = None,
+    here: Iterable[Path] = (),
     overwrite: Overwrite = "superset",
     free: FreeBytes = free_bytes,
     on_download: OnProgress | None = None,
@@ -97,6 +101,7 @@ def stage_from_drive(
     """Bring a day back into a staging folder, every hash verified; `store.publish` puts it in its place.
 
     What its summary says of it is counted again. `copy` is the one to take, else that at the plain name.
+    `here`: zips of this machine. One that is the copy's content, by size and checksum, saves the download.
 
     A zip of the first system has no hashes: its day is marked as unverified.
 
@@ -113,14 +118,17 @@ def stage_from_drive(
     what = f"Restoring the day {day} of {project!r}"
     expect_room(store.root, 2 * found.size, what, free)  # the zip and what is in it, which is no less
     with store.stage(project, day) as staging:
-        drive.download(found, staging.download_path, on_progress=on_download)
-        staged = _stage_zip(staging, partial(expect_room, store.root, what=what, free=free), on_extract)
+        came = drive.download(found, staging.download_path, here=here, on_progress=on_download)
+        expect = partial(expect_room, store.root, what=what, free=free)
+        staged, tally, foreign = _stage_zip(staging, expect, on_extract)
         staging.download_path.unlink()
         flush_folder(staging.folder)
-        return staged
+        return RestoredDay(staged, tally, foreign, came.bytes_received)
 
 
-def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: OnProgress | None) -> RestoredDay:
+def _stage_zip(
+    staging: Staging, expect: Callable[[int], None], on_extract: OnProgress | None
+) -> tuple[StagedDay, Tally, list[str]]:
     path, project, day = staging.download_path, staging.project, staging.date
     try:
         with ZipDirectory(path) as archive:
@@ -145,4 +153,4 @@ def _stage_zip(staging: Staging, expect: Callable[[int], None], on_extract: OnPr
             f"right: give that file another name on Drive, then "
             f"{lse_command('archive upload', project, day)}.",
         ) from error
-    return RestoredDay(staged, found.tally, foreign)
+    return staged, found.tally, foreign

@@ -123,6 +123,31 @@ def test_a_day_that_drive_knows_by_its_id_alone_as_yet_is_not_skipped(
     assert materialized(archive.run("restore")) == {"raw_runs"}
 
 
+@pytest.mark.parametrize("saves", [True, False])
+def test_a_day_whose_zip_is_here_the_same_as_on_drive_is_restored_without_a_download(
+    saves: bool, archive: DayArchive, drive_sandbox: ControlClient
+) -> None:
+    archive.api.add_runs(2)
+    archive.materialize()
+    place = archive.days.day_path(archive.project, DATE)
+    before = content(place)
+    shutil.rmtree(place)
+    if not saves:
+        zipped = archive.zips.zip_path(archive.project, DATE)
+        zipped.write_bytes(zipped.read_bytes()[:-1] + b"!")
+    drive_sandbox.clear_requests()
+
+    restored = archive.run("restore")
+
+    assert restored.success
+    assert content(place) == before
+    assert any("alt=media" in request.query for request in drive_sandbox.requests()) is not saves
+    told = [entry.user_message for entry in archive.instance.all_logs(restored.run_id)]
+    assert any(text.startswith("Taken from the zip here, the same as on Drive") for text in told) is saves
+    (event,) = restored.get_asset_materialization_events()
+    assert (event.materialization.metadata["bytes_received"].value == 0) is saves
+
+
 def test_the_checks_of_a_restored_day_are_of_what_was_restored(archive: DayArchive) -> None:
     archive.api.add_run()
     archive.materialize()

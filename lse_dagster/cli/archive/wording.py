@@ -17,8 +17,12 @@ def describe_step(outcome: StepOutcome) -> str:
     """One line about a step that was done, from the metadata that Dagster keeps."""
     metadata = outcome.metadata
     match outcome.step:
-        case "fetch" | "restore":
+        case "fetch":
             words = _day_words(metadata)
+        case "restore":
+            words = _day_words(metadata)
+            if metadata.get("bytes_received") == 0:
+                words.append("from the zip here, the same as on Drive")
         case "zip":
             words = [_zip_words(metadata)]
         case "upload":

@@ -37,11 +37,16 @@ class ZipStore:
     def others(self, zipped: DayZip) -> Iterator[DayZip]:
         """The zips of other projects of the same name that lie beside this one, and can be read."""
         project, day = zipped.project, zipped.date
-        for beside in ("", *self._besides(project, day)):
-            path = self.root / day_zip_name(project, day, beside)
+        for path in self.paths(project, day):
             if path != zipped.path and path.is_file():
                 with suppress(BrokenZip, InvalidSummary):
                     yield read_zip(path, project=project, day=day)
+
+    def paths(self, project: str, day: date) -> list[Path]:
+        """Where zips of the day lie, or would: of all projects of the name."""
+        return [
+            self.root / day_zip_name(project, day, beside) for beside in ("", *self._besides(project, day))
+        ]
 
     def _besides(self, project: str, day: date) -> list[str]:
         found = scan(self.root, partial(parse_day_zip_name, project))

@@ -78,15 +78,18 @@ def restore_day(
             project,
             day,
             copy=copy,
+            here=storage.zips.paths(project, day),
             overwrite=overwrite,
             free=free,
             on_download=amounts(listener, "downloading"),
             on_extract=amounts(listener, "extracting"),
         )
+    if not restored.bytes_received:
+        log.info("Taken from the zip here, the same as on Drive by size and checksum: nothing was downloaded")
     if restored.foreign:
         log.info(left_out(restored.foreign))
     decided = take_as_it_is(restored.staged, storage.places(None, log), overwrite, now=clock.now)
-    return decided, {**tables_of_day(restored.tally)}
+    return decided, {**tables_of_day(restored.tally), "bytes_received": restored.bytes_received}
 
 
 def _present_id(langsmith: LangSmithResource, log: logging.Logger, project: str) -> str:

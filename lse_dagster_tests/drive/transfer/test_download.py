@@ -79,6 +79,70 @@ def test_an_old_file_at_the_target_is_replaced(
     assert target.read_bytes() == content
 
 
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("omit_sha256", [False, True])
+@pytest.mark.parametrize(
+    ("here", "saves"),
+    [
+        ([lambda content: content], True),
+        ([flipped], False),
+        ([lambda content: content[:-1]], False),
+        ([lambda content: content + b"!"], False),
+        ([lambda content: b""], False),
+        ([flipped, lambda content: content], True),
+    ],
+    ids=["the same", "one bit", "shorter", "longer", "empty", "the second"],
+)
+def test_a_file_that_is_here_saves_the_download_where_drive_tells_its_size_and_checksum(
+    here: list[Callable[[bytes], bytes]],
+    saves: bool,
+    omit_sha256: bool,
+    drive: DriveArchive,
+    folder: str,
+    local: Callable[[bytes], Path],
+    content: bytes,
+    target: Path,
+    tmp_path: Path,
+    drive_sandbox: ControlClient,
+) -> None:
+    drive_sandbox.settings(omit_sha256=omit_sha256)
+    stored = drive.upload(local(content), folder=folder, name="a.zip").file
+    files = [tmp_path / f"{number}.zip" for number in range(len(here))]
+    for path, change in zip(files, here, strict=True):
+        path.write_bytes(change(content))
+    drive_sandbox.clear_requests()
+
+    downloaded = drive.download(stored, target, here=[tmp_path / "none", tmp_path, *files])
+
+    assert target.read_bytes() == content
+    assert left_beside(target) == ["a.zip"]
+    assert downloaded.bytes_received == (0 if saves else SIZE)
+    assert any("alt=media" in request.query for request in drive_sandbox.requests()) is not saves
+
+
+def test_a_file_that_is_here_is_not_taken_for_a_copy_that_has_other_content_by_now(
+    drive: DriveArchive,
+    stored: DriveFile,
+    folder: str,
+    local: Callable[[bytes], Path],
+    content: bytes,
+    target: Path,
+    tmp_path: Path,
+) -> None:
+    here = tmp_path / "here.zip"
+    here.write_bytes(content)
+    drive.upload(local(b"other"), folder=folder, name="a.zip", replacing=stored)
+
+    with pytest.raises(FileReplaced):
+        drive.download(stored, target, here=[here])
+
+    assert left_beside(target) == []
+
+
 def test_a_broken_stream_goes_on_where_it_stopped(
     drive: DriveArchive, stored: DriveFile, target: Path, content: bytes, drive_sandbox: ControlClient
 ) -> None:
