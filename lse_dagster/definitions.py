@@ -90,15 +90,18 @@ def build_definitions(
         )
         for project in projects
     ]
+    running = dg.Definitions(resources=resources, executor=living_in_process_executor)
     return dg.Definitions.merge(
-        *(_project_definitions(watch, settings, free) for watch in watches),
+        *(_project_definitions(watch, settings, free, running) for watch in watches),
         _overview(watches, settings),
         _watch(settings, projects, clock, free),
-        dg.Definitions(resources=resources, executor=living_in_process_executor),
+        running,
     )
 
 
-def _project_definitions(watch: Reconciliation, settings: Settings, free: FreeBytes) -> dg.Definitions:
+def _project_definitions(
+    watch: Reconciliation, settings: Settings, free: FreeBytes, running: dg.Definitions
+) -> dg.Definitions:
     project, rule, clock = watch.project, watch.rule, watch.clock
     partitions = daily_utc(watch.oldest)
     hour, keep = settings.schedule_hour_utc, settings.keep_local_days
@@ -112,12 +115,14 @@ def _project_definitions(watch: Reconciliation, settings: Settings, free: FreeBy
         on=settings.schedules != "off",
         now=clock.now,
     )
+    assets = dg.with_source_code_references(
+        project_assets(project, partitions, rule, owners=settings.owners, clock=clock, free=free)
+    )
+    bare = dg.Definitions(assets=assets, resources=running.resources, executor=running.executor)
     return dg.Definitions(
-        assets=dg.with_source_code_references(
-            project_assets(project, partitions, rule, owners=settings.owners, clock=clock, free=free)
-        ),
+        assets=assets,
         asset_checks=project_checks(project, partitions, rule),
-        jobs=[archive, restore_job(project), verify_job(project), reconcile, expiry, free_disk],
+        jobs=[archive, restore_job(project, bare), verify_job(project), reconcile, expiry, free_disk],
         schedules=[
             *([nightly] if not project.is_former else []),
             *([free_disk_schedule(project, free_disk, hour_utc=hour)] if keep is not None else []),

@@ -29,16 +29,19 @@ def archive_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     )
 
 
-def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
+def restore_job(project: ArchivedProject, without_checks: dg.Definitions) -> dg.JobDefinition:
     """Materialize `raw_runs` from its verified copy on Drive; a backfill restores what there is of any range.
+
+    No checks are planned, and the step makes them itself: what is planned of a day that is not on Drive would
+    be left behind. To leave them out of the selection is not enough: a backfill from the UI names the asset,
+    and takes all checks of it that the job's graph knows (Dagster 1.13). So it is made of other definitions.
 
     It waits in LangSmith's pool though it only asks Drive: a pool belongs to the asset's step, and Dagster
     (1.13) has no other for one job.
     """
-    return dg.define_asset_job(
+    job = dg.define_asset_job(
         project.job_name("restore"),
-        # The step makes the checks itself: planned, they would be left behind where a day is not on Drive.
-        selection=dg.AssetSelection.assets(project.key("raw_runs")).without_checks(),
+        selection=dg.AssetSelection.assets(project.key("raw_runs")),
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
         description="Google Drive -> day folder, every hash verified first. To restore a month: 1. "
         "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under *Runs*. "
@@ -46,6 +49,7 @@ def restore_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
         "and what is here stays as it is.",
         tags=project.run_tags("restore"),
     )
+    return dg.Definitions.merge(without_checks, dg.Definitions(jobs=[job])).resolve_job_def(job.name)
 
 
 def verify_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:

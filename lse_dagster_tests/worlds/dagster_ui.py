@@ -124,11 +124,12 @@ class DagsterUi:
 
 @contextlib.contextmanager
 def running_ui(folder: Path) -> Iterator[DagsterUi]:
-    """`lse dev` on a fresh playground below the folder; it and its children end with the block.
+    """`lse dev` on the `.env` in the folder, else on a fresh playground below it; it ends with the block.
 
-    It starts in an empty folder: a `.env` of the developer's own cannot lead the test to real accounts.
+    Not in the folder of the developer, whose own `.env` would lead the test to real accounts.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    playground = folder if (folder / ".env").exists() else folder / "playground"
     port, log = free_port(), folder / "dev.log"
     command = ["dev", "--dir", "playground", "--port", str(port)]
     with log.open("wb") as output:
@@ -142,7 +143,7 @@ def running_ui(folder: Path) -> Iterator[DagsterUi]:
             start_new_session=True,
         )
     try:
-        ui = DagsterUi(f"http://127.0.0.1:{port}", folder / "playground")
+        ui = DagsterUi(f"http://127.0.0.1:{port}", playground)
         wait_until(lambda: _loaded(ui, process, log), "the UI answers", seconds=_START_SECONDS)
         yield ui
     finally:

@@ -106,6 +106,7 @@ def test_an_interrupted_restore_leaves_the_old_day_or_none_and_is_finished_by_th
     person.finish(ARCHIVE)
     path = workplace.days.day_path(workplace.project, DATE)
     before = content(path)
+    workplace.zips.zip_path(workplace.project, DATE).unlink()  # which would save the download
 
     for activity in ("downloading", "extracting"):
         person.interrupt(RESTORE, activity)
