@@ -90,7 +90,7 @@ def build_definitions(
         )
         for project in projects
     ]
-    running = dg.Definitions(resources=resources, executor=living_in_process_executor)
+    running = dg.Definitions(resources=resources, executor=living_in_process_executor(projects))
     return dg.Definitions.merge(
         *(_project_definitions(watch, settings, free, running) for watch in watches),
         _overview(watches, settings),
@@ -109,6 +109,7 @@ def _project_definitions(
     expiry = expiry_job(project, partitions)
     free_disk = free_disk_job(project, keep_days=keep, rule=rule, now=clock.now)
     nightly = nightly_schedule(
+        project,
         archive,
         first=settings.start_date,
         hour_utc=hour,

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -115,6 +116,34 @@ def test_jobs_and_schedules_have_stable_names(defs: dg.Definitions) -> None:
     assert {"archive", "restore", "verify"} <= jobs
     assert {"archive_my_project_u_7e3d21", "restore_my_project_a6392d"} <= jobs
     assert "archive_schedule" in {schedule.name for schedule in repository.schedule_defs}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_belongs_to_a_project_says_its_name_as_langsmith_shows_it(first: bool) -> None:
+    name = "eval/nightly"
+    settings = Settings(projects=(name, "b") if first else ("b", name), keep_local_days=30, schedules="on")
+    repository = build_definitions(settings).get_repository_def()
+    graph = repository.asset_graph
+    assets = [
+        graph.get(key)
+        for key in graph.get_all_asset_keys()
+        if graph.get(key).metadata.get("langsmith_project") == name
+    ]
+    jobs = [job for job in repository.get_all_jobs() if job.run_tags.get("lse/project") == name]
+    ticking: list[Any] = [*repository.schedule_defs, *repository.sensor_defs]
+    clocks = [one for one in ticking if one.tags.get("lse/project") == name]
+
+    suffix = "" if first else f"_{slug(name)}"
+    assert len(assets) == 3
+    assert {job.name for job in jobs} == {
+        f"{kind}{suffix}" for kind in ("archive", "restore", "verify", "reconcile", "expiry", "free_disk")
+    }
+    assert {one.name for one in clocks} == {
+        f"{kind}{suffix}{what}"
+        for kind, what in (("archive", "_schedule"), ("free_disk", "_schedule"), ("reconcile", "_sensor"))
+    }
+    described: list[Any] = [*assets, *jobs, *clocks]
+    assert all(one.description.startswith(f"{name}: ") for one in described)
 
 
 def test_the_schedule_archives_yesterday_some_hours_after_midnight_utc_and_is_off(

@@ -34,7 +34,13 @@ from lse_dagster.defs.metadata import (
 )
 from lse_dagster.defs.own_records import Owner, owner_metadata
 from lse_dagster.defs.progress import Progress
-from lse_dagster.defs.project import DRIVE_POOL, LANGSMITH_POOL, PROJECT_METADATA, ArchivedProject
+from lse_dagster.defs.project import (
+    DRIVE_POOL,
+    LANGSMITH_POOL,
+    PROJECT_METADATA,
+    SHOWN_PROJECT_TAG,
+    ArchivedProject,
+)
 from lse_dagster.defs.resources import DriveResource, LangSmithResource, LocalStorage
 from lse_dagster.defs.restoring.step import is_restore, restore_day, skip
 from lse_dagster.errors import printable
@@ -88,7 +94,7 @@ def project_assets(
         group_name=project.group,
         metadata={PROJECT_METADATA: project.name} if project.name is not None else {},
         owners=owners,
-        tags={"lse/project": project.group},
+        tags={SHOWN_PROJECT_TAG: project.group},
     )
     return [
         _raw_runs(project, asset, rule, clock, free),
@@ -106,7 +112,9 @@ def _raw_runs(
         io_manager_key="day_folder_io",
         pool=LANGSMITH_POOL,
         kinds={"python", "json"},
-        description="Every run of one UTC day as LangSmith sent it: a folder with one JSON file per trace.",
+        description=project.described(
+            "Every run of one UTC day as LangSmith sent it: a folder with one JSON file per trace."
+        ),
     )
     def raw_runs(
         context: dg.AssetExecutionContext,
@@ -201,7 +209,9 @@ def _day_zip(project: ArchivedProject, asset: _Asset, free: FreeBytes) -> dg.Ass
         ins={"raw_runs": dg.AssetIn(key=project.key("raw_runs"))},
         io_manager_key="day_zip_io",
         kinds={"python", "zip"},
-        description="The day folder as one zip: flat, deterministic, readable by any tool.",
+        description=project.described(
+            "The day folder as one zip: flat, deterministic, readable by any tool."
+        ),
     )
     def day_zip(config: OverwriteConfig, raw_runs: DayFolder) -> dg.Output[DayToZip]:
         _expect_right_settings(project)
@@ -225,7 +235,7 @@ def _drive_archive(project: ArchivedProject, asset: _Asset, free: FreeBytes) -> 
         io_manager_key="drive_io",
         pool=DRIVE_POOL,
         kinds={"python", "googledrive"},
-        description="The verified copy of the day zip on Google Drive.",
+        description=project.described("The verified copy of the day zip on Google Drive."),
     )
     def drive_archive(
         context: dg.AssetExecutionContext, config: OverwriteConfig, day_zip: DayZip

@@ -24,7 +24,7 @@ def archive_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         project.job_name("archive"),
         selection=dg.AssetSelection.assets(*project.keys),
-        description="LangSmith -> day folder -> zip -> Google Drive, for one UTC day.",
+        description=project.described("LangSmith -> day folder -> zip -> Google Drive, for one UTC day."),
         tags=project.run_tags("archive"),
     )
 
@@ -43,10 +43,12 @@ def restore_job(project: ArchivedProject, without_checks: dg.Definitions) -> dg.
         project.job_name("restore"),
         selection=dg.AssetSelection.assets(project.key("raw_runs")),
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
-        description="Google Drive -> day folder, every hash verified first. To restore a month: 1. "
-        "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under *Runs*. "
-        "A day that is not on Drive is skipped: its run succeeds with the tag `lse/skipped: not on Drive`, "
-        "and what is here stays as it is.",
+        description=project.described(
+            "Google Drive -> day folder, every hash verified first. To restore a month: 1. "
+            "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under "
+            "*Runs*. A day that is not on Drive is skipped: its run succeeds with the tag "
+            "`lse/skipped: not on Drive`, and what is here stays as it is."
+        ),
         tags=project.run_tags("restore"),
     )
     return dg.Definitions.merge(without_checks, dg.Definitions(jobs=[job])).resolve_job_def(job.name)
@@ -57,7 +59,9 @@ def verify_job(project: ArchivedProject) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         project.job_name("verify"),
         selection=dg.AssetSelection.checks_for_assets(*project.keys),
-        description="Compare day folder, zip, Drive copy and LangSmith again. No partition: every local day.",
+        description=project.described(
+            "Compare day folder, zip, Drive copy and LangSmith again. No partition: every local day."
+        ),
         tags=project.run_tags("verify"),
     )
 
@@ -71,7 +75,9 @@ def reconcile_job(
     @dg.job(
         name=project.job_name("reconcile"),
         partitions_def=partitions,
-        description="Compare an archived UTC day with LangSmith again: a count, and on v2 each run's end.",
+        description=project.described(
+            "Compare an archived UTC day with LangSmith again: a count, and on v2 each run's end."
+        ),
         tags=project.run_tags("reconcile"),
     )
     def reconcile() -> None:
@@ -87,7 +93,9 @@ def expiry_job(project: ArchivedProject, partitions: dg.DailyPartitionsDefinitio
     @dg.job(
         name=project.job_name("expiry"),
         partitions_def=partitions,
-        description="Fail the Drive check of a UTC day that is about to be lost. The sensor asks for it.",
+        description=project.described(
+            "Fail the Drive check of a UTC day that is about to be lost. The sensor asks for it."
+        ),
         tags=project.run_tags("expiry"),
     )
     def expiry() -> None:
@@ -104,7 +112,9 @@ def free_disk_job(
 
     @dg.job(
         name=project.job_name("free_disk"),
-        description="Remove old days from this disk that are verified on Drive. `dry_run` first, by default.",
+        description=project.described(
+            "Remove old days from this disk that are verified on Drive. `dry_run` first, by default."
+        ),
         tags=project.run_tags("free_disk"),
     )
     def free_disk() -> None:
@@ -114,7 +124,13 @@ def free_disk_job(
 
 
 def nightly_schedule(
-    job: UnresolvedAssetJobDefinition, *, first: date, hour_utc: int, on: bool, now: Clock
+    project: ArchivedProject,
+    job: UnresolvedAssetJobDefinition,
+    *,
+    first: date,
+    hour_utc: int,
+    on: bool,
+    now: Clock,
 ) -> dg.ScheduleDefinition:
     """Run a job for the day that has just ended, some hours after midnight UTC.
 
@@ -127,6 +143,8 @@ def nightly_schedule(
         job=job,
         cron_schedule=f"{_MINUTE} {hour_utc} * * *",
         execution_timezone="UTC",
+        description=project.described("archives yesterday (UTC)."),
+        tags=project.shown_tags,
         default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -156,6 +174,8 @@ def free_disk_schedule(
         job=job,
         cron_schedule=f"{_MINUTE} {(hour_utc + 6) % 24} * * *",
         execution_timezone="UTC",
+        description=project.described("removes old days from this disk that are verified on Drive."),
+        tags=project.shown_tags,
         run_config={"ops": {project.job_name("remove_local_copies"): {"config": {"dry_run": False}}}},
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )

@@ -16,11 +16,13 @@ from typing import Final
 import dagster as dg
 
 from lse_dagster.day.names import project_path_part
-from lse_dagster.errors import ArchiveError
+from lse_dagster.errors import ArchiveError, printable
 from lse_dagster.settings import no_project, why_no_project
 
 PROJECT_TAG: Final = "lse/langsmith_project"
 """Of runs: the project's name, as in paths."""
+SHOWN_PROJECT_TAG: Final = "lse/project"
+"""Of runs, schedules and sensors: the name as LangSmith shows it, to filter by. Of assets: their group."""
 SKIPPED_TAG: Final = "lse/skipped"
 """Of runs that had nothing to do: why. The lists of runs show it."""
 NOT_ON_DRIVE: Final = "not on Drive"
@@ -86,7 +88,21 @@ class ArchivedProject:
     def run_tags(self, kind: str) -> dict[str, str]:
         """The tags of its runs of one kind of job."""
         named = {PROJECT_TAG: self.recorded_name} if self.recorded_name is not None else {}
-        return {"lse/kind": kind, **named}
+        return {"lse/kind": kind, **named, **self.shown_tags}
+
+    @property
+    def shown_name(self) -> str | None:
+        """The name as people read it: keys and groups may not hold all of its characters."""
+        return printable(self.name) if self.name is not None else None
+
+    @property
+    def shown_tags(self) -> dict[str, str]:
+        """The tag that lists are filtered by."""
+        return {SHOWN_PROJECT_TAG: self.shown_name} if self.shown_name is not None else {}
+
+    def described(self, text: str) -> str:
+        """A description of something of the project: which one comes first."""
+        return f"{self.shown_name}: {text}" if self.shown_name is not None else text
 
     def op_name(self, asset: str) -> str:
         """The name under which run configuration addresses an asset."""

@@ -37,8 +37,12 @@ def reconciliation_sensor(
         jobs=jobs,
         minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-        description="Fetches days again when all has arrived, and counts them before LangSmith forgets them; "
-        "archives what is missing, late or not on Drive; fails the check of a day that is about to be lost.",
+        description=project.described(
+            "fetches days again when all has arrived, and counts them before LangSmith forgets them; "
+            "archives what is missing, late or not on Drive; fails the check of a day that is about to "
+            "be lost."
+        ),
+        tags=project.shown_tags,
     )
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if project.wrong is not None:

@@ -48,6 +48,7 @@ def test_a_day_archived_here_is_the_same_in_dagster_as_one_that_dagster_material
     assert by_lse.returncode == 0, by_lse.stderr
     assert lse_run.run_id != dagster_run.run_id
     assert lse_run.status == dg.DagsterRunStatus.SUCCESS
+    assert {run.tags["lse/project"] for run in (dagster_run, lse_run)} == {workplace.project}
     with workplace.instance() as instance:
         expected = materializations(instance, dagster_run.run_id)
         assert expected.keys() == set(ASSETS)
