@@ -22,11 +22,12 @@ def late(workplace: Workplace) -> Workplace:
 
 
 def test_a_forgotten_day_of_a_range_is_one_line_and_leaves_neither_a_day_nor_anything_red(
-    late: Workplace,
+    late: Workplace, caplog: pytest.LogCaptureFixture
 ) -> None:
     finished = late.lse("archive", *RANGE)
 
     assert finished.returncode == 0, finished.stderr
+    assert "Blocking asset check" not in caplog.text
     assert f"1 forgotten by LangSmith, nothing to fetch: {NEXT}." in finished.stdout
     assert finished.stdout.count("forgotten by LangSmith") == 1
     assert late.days.dates(late.project) == [DATE]
