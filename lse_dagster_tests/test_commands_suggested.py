@@ -25,6 +25,7 @@ REVIEWED: Final = {
     "Each is on Drive, compared just now; `lse archive restore` brings it back.": "it is in full at the end",
     "lse dev or lse archive makes it.": "of a Dagster home, whichever project",
     "Next: lse auth login, then lse doctor, then lse archive --date yesterday": "of a new `.env`",
+    "  Next: lse archive --date yesterday{}": "of all projects",
     "Next: lse doctor, then lse archive --date yesterday": "of a new `.env`",
 }
 """Texts that name a command, and why they need no project."""

@@ -59,7 +59,8 @@ def _archive(settings: "Settings") -> Iterator[str]:
 
     if not dagster_home().is_dir():
         yield "Nothing was archived from here yet."
-        yield "  Next: lse archive --date yesterday"
+        all_of_them = " --all-projects" * (len(settings.projects) > 1)
+        yield f"  Next: lse archive --date yesterday{all_of_them}"
         return
     with open_instance() as instance:
         found = kept_overviews(instance, settings.projects)
