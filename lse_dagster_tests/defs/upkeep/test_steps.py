@@ -31,6 +31,9 @@ def test_a_day_costs_one_fetch_and_one_count_when_they_are_due_and_nothing_betwe
         entry.json["filter"] for entry in place.langsmith.requests() if entry.path.endswith("/runs/stats")
     ]
     assert len([asked for asked in counts if "2025-08-01T00" in asked and "2025-08-02T00" in asked]) == 1
+    by_whomever = place.daemon.instance.get_runs()  # the schedule and the sensor
+    assert {run.tags["lse/project"] for run in by_whomever} == {place.api.project}
+    assert {run.job_name for run in by_whomever} == {"archive", "reconcile"}
 
 
 def test_a_late_run_and_a_deleted_one_are_told_apart_from_no_change_by_their_ids(place: Place) -> None:
