@@ -40,6 +40,8 @@ REVIEWED: Final = {
     ),
     "Remove them from this disk?": "what Drive holds, compared right before, and again after a yes",
     # Thirty days in Drive's trash.
+    "Check GOOGLE_DRIVE_FOLDER_URL, and Drive's trash, which keeps a file for 30 days. A day that was never archived "
+    "is only on LangSmith.": "nothing: it is where to look",
     "open them (https://drive.google.com/file/d/ID), move the wrong ones to the trash, and run again; the oldest "
     "is {}": "a twin, after a person looked",
     "run the same step again to make a new copy, or take it out of the trash in Google Drive": "nothing",

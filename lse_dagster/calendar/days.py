@@ -93,11 +93,11 @@ class CalendarDay:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether it was never archived, and cannot be any more: there is nothing to be done.
+        """Whether it was never archived, as far as is known, and cannot be any more: nothing is to be done.
 
         Some traces outlive their day: a count that was asked for now may know better.
         """
-        return self.is_expired and self._is_missing and not self.may_be_fetched
+        return self.is_expired and self._is_missing and not (self.may_be_fetched or self.checks)
 
     @property
     def _is_missing(self) -> bool:
@@ -170,6 +170,8 @@ class CalendarDay:
             yield repair, "no valid summary in the day folder"
         if self._is_missing and self.may_be_fetched:
             yield Need.ARCHIVE, "some of it outlived its day" if self.is_expired else "not archived"
+        if self._is_missing and self.is_expired and self.checks:
+            yield Need.RESTORE, "it was archived, and is neither here nor on Drive now"
         if self.runs is not None and self.total is not None and self.runs < self.total:
             yield Need.FETCH, "runs are missing"
         if self.pending and not self.is_settled:

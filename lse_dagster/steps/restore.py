@@ -35,7 +35,8 @@ class NotOnDrive(ArchiveError):
         super().__init__(
             f"Restoring the day {day} of {project!r}",
             f"{which} is not in the Drive folder.",
-            "Check GOOGLE_DRIVE_FOLDER_URL. A day that was never archived is only on LangSmith.",
+            "Check GOOGLE_DRIVE_FOLDER_URL, and Drive's trash, which keeps a file for 30 days. A day that "
+            "was never archived is only on LangSmith.",
         )
 
 

@@ -276,8 +276,9 @@ def test_of_two_projects_of_one_name_each_has_its_copy_and_nothing_is_fetched_of
 @pytest.mark.parametrize("age", [1, 13, 14, 15, 400])
 @pytest.mark.parametrize("total", [None, 0, 2])
 @pytest.mark.parametrize("drive_is_known", [True, False])
+@pytest.mark.parametrize("was_archived", [True, False])
 def test_a_day_that_langsmith_has_forgotten_is_nothing_to_look_after_unless_it_counts_runs_of_it(
-    age: int, total: int | None, drive_is_known: bool
+    age: int, total: int | None, drive_is_known: bool, was_archived: bool
 ) -> None:
     begun = DAY - timedelta(days=1)
     found = Findings(
@@ -286,10 +287,12 @@ def test_a_day_that_langsmith_has_forgotten_is_nothing_to_look_after_unless_it_c
         local={begun: LocalDay(begun, summary())},
         on_drive={} if drive_is_known else None,
         totals={DAY: total} if total is not None else None,
+        checks={DAY: PASSED} if was_archived else {},
     )
 
     day = found.day(DAY)
 
     is_there = total > 0 if total is not None else age < 14
-    assert (day.gap is not None and day.gap[0] is Need.ARCHIVE) == (drive_is_known and is_there)
-    assert day.is_forgotten == (drive_is_known and age >= 14 and not is_there)
+    need = Need.ARCHIVE if is_there else Need.RESTORE if was_archived and age >= 14 else None
+    assert (day.gap[0] if day.gap is not None else None) == (need if drive_is_known else None)
+    assert day.is_forgotten == (drive_is_known and age >= 14 and not is_there and not was_archived)
