@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from lse_dagster.cli.running.display import Display
+from lse_dagster.cli.running.outcome import DayPlan
 from lse_dagster.day.identity import id_hash
 from lse_dagster.sandbox.client import ControlClient
 from lse_dagster_tests.cli.workplace import DATE, NEXT, Workplace, check_names, documents
@@ -126,3 +128,15 @@ def test_a_day_that_is_on_drive_for_another_project_of_the_name_is_absent_of_thi
     assert [one["status"] for one in of_new] == ["done", "done"]
     assert workplace.days.load(workplace.project, DATE, old).summary.counts.traces == 3
     assert workplace.days.load(workplace.project, DATE, new).summary.counts.traces == 1
+
+
+def test_a_copy_that_goes_after_it_was_listed_is_an_error_of_its_day(workplace: Workplace) -> None:
+    workplace.add_runs(1, NEXT)
+    assert workplace.lse("archive", "--date", str(NEXT), "--quiet").returncode == 0
+
+    with workplace.instance() as instance:
+        outcome = workplace.runner(Display(), instance).run(DayPlan(DATE, {"restore": "never"}))
+
+    assert outcome.steps == ()
+    assert "is not in the Drive folder" in str(outcome.error)
+    assert restored_partitions(workplace) == [(str(DATE), dg.DagsterRunStatus.SUCCESS)]
