@@ -80,10 +80,18 @@ def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> No
     if dates is None:
         raise click.UsageError("Missing option '--date': a day, `yesterday`, or a range A..B.")
 
-    def plans(one: "Invocation") -> "Sequence[Planned]":
-        return one.planner.archive(list(dates), one.copies_if_reachable())
+    days = list(dates)
 
-    _run("archived", plans, dates, **shared)
+    def work(one: "Invocation") -> Callable[[], None]:
+        from lse_dagster.cli.archive.display import tells_each_day
+
+        with tells_each_day(one.form, [one.project], days):
+            copies, unreachable = one.copies_if_reachable()
+            planned = one.planner.archive(days, copies)
+        not_sent = unreachable if len(days) > 1 else None  # the upload of a single day says it itself
+        return partial(one.run, "archived", planned, not_sent=not_sent)
+
+    _on_each_project(work, dates, **shared)
 
 
 def _shared_options(command: _Command) -> _Command:

@@ -56,7 +56,7 @@ def open_invocations(
     questioner = Questioner.on_terminal(force=force, silent=form == "json", several=several or len(names) > 1)
 
     def opened(name: str) -> Invocation:
-        counts = partial(_counts_now, settings, name)
+        counts = partial(_counts_now, settings, name, form)
         planner = Planner(settings, name, questioner, counts, several, dry_run)
         return Invocation(settings, name, form, planner, f"{name}: " * (len(names) > 1))
 
@@ -88,21 +88,21 @@ class Invocation:
         with DriveArchive.connect(self.settings.drive, backoff=IN_PASSING) as drive:
             return list_copies(drive, self.project, project_id)
 
-    def copies_if_reachable(self) -> Copies | None:
+    def copies_if_reachable(self) -> tuple[Copies | None, ArchiveError | None]:
         """The same for a command that begins with other steps: Drive's trouble must not keep it from them.
 
         LangSmith forgets; a day that is fetched and zipped is safe on this disk. The upload then fails with
-        the reason, or replaces nothing that nobody was asked about.
+        the reason, or replaces nothing that nobody was asked about. So the error is a value here.
         """
         try:
-            return self.copies()
+            return self.copies(), None
         except ArchiveError as error:
             stderr().print(
                 f"Drive cannot be looked at now: {error.why} Fetching and zipping all the same.",
                 markup=False,
                 soft_wrap=True,
             )
-            return None
+            return None, error
 
     def restore(self, days: Sequence[date], copies: Copies, project_id: str) -> Callable[[], None]:
         """What runs those of the days that have a copy. Of the others Dagster hears nothing, so nothing turns
@@ -124,13 +124,20 @@ class Invocation:
             raise alone[0] if alone else NothingOnDrive(self.project, " in the dates asked for")
         return partial(self.run, "restored", plans, absent)
 
-    def run(self, verb: str, planned: Sequence[Planned], absent: Sequence[date] = ()) -> None:
+    def run(
+        self,
+        verb: str,
+        planned: Sequence[Planned],
+        absent: Sequence[date] = (),
+        *,
+        not_sent: ArchiveError | None = None,
+    ) -> None:
         """Run the days in order, showing each. Raises `StepsFailed` at the end if one failed, or was left
         because nobody could be asked.
 
         A day that fails by itself does not keep the others from their turn; what would fail every day ends
         the command at once. A range ends with one line: how many were done (`verb`), left, or are `absent`,
-        as they are not on Drive.
+        as they are not on Drive. `not_sent`: why nothing of what was done got there.
         """
         plans = [one for one in planned if isinstance(one, DayPlan)]
         left = [one for one in planned if isinstance(one, LeftDay)]
@@ -140,23 +147,25 @@ class Invocation:
         if self.planner.dry_run:
             self._tell_plans(verb, planned, absent)
             return
-        outcomes = self._run(plans) if plans else []
-        failed = [one for one in outcomes if one.error is not None]
+        outcomes = self._run(plans, not_sent) if plans else []
+        failed = [one for one in outcomes if one.error not in {None, not_sent}]
         forgotten = [one.day for one in outcomes if one.is_forgotten]
         if self.form == "human" and (left or absent or len(plans) > 1):
-            self._say(describe_range(verb, plans, outcomes, left, absent))
+            self._say(describe_range(verb, plans, outcomes, left, absent, not_sent=not_sent))
         if failed:
             self._print_what_is_left(plans, failed)
         refused = [one for one in left if one.error is not None]
         if refused:
             self._print_refused(refused)
-        if failed or refused:
+        if not_sent is not None:
+            print_error(not_sent)
+        if failed or refused or not_sent:
             raise StepsFailed
         if forgotten and len(forgotten) == len(planned):
             dates = DateRange(forgotten[0], forgotten[-1])
             raise DayForgotten(self.project, dates, self.settings.reconciliation.retention_days)
 
-    def _run(self, plans: Sequence[DayPlan]) -> list[DayOutcome]:
+    def _run(self, plans: Sequence[DayPlan], not_sent: ArchiveError | None) -> list[DayOutcome]:
         """What became of those that were begun."""
         from lse_dagster.cli.running.instance import open_instance
         from lse_dagster.cli.running.runner import DayRunner
@@ -170,9 +179,12 @@ class Invocation:
             try:
                 for plan in plans:
                     display.begin_day(plan)
-                    outcomes.append(outcome := runner.run(plan))
+                    outcome = runner.run(plan)
+                    if not_sent is not None and not (outcome.error or outcome.is_forgotten):
+                        outcome = dataclasses.replace(outcome, errors=(not_sent,))
+                    outcomes.append(outcome)
                     display.end_day(outcome)
-                    if outcome.error is not None:
+                    if outcome.error not in {None, not_sent}:
                         _print_failure(outcome.error, outcome.trace)
                         if not outcome.concerns_one_day:
                             break
@@ -223,11 +235,13 @@ class Invocation:
             )
 
 
-def _counts_now(settings: "Settings", project: str, days: Sequence[date]) -> Mapping[date, int]:
+def _counts_now(
+    settings: "Settings", project: str, form: OutputForm, days: Sequence[date]
+) -> Mapping[date, int]:
     """LangSmith's counts. Without an answer the days are compared with nothing, and that is told."""
     from lse_dagster.cli.status.survey import langsmith_totals
 
-    if len(days) > 1:
+    if len(days) > 1 and form == "human":
         text = f"LangSmith counts {len(days):,} days that may have grown since they were fetched ..."
         stderr().print(text, soft_wrap=True)
     try:

@@ -49,14 +49,17 @@ def may_have_grown(day: CalendarDay, rule: Rule, now: datetime) -> bool:
     LangSmith takes runs for a day after their own, and forgets them after the retention. It allows one count
     in ten seconds, so a day that was fetched after all had arrived is not counted.
     """
-    if lack_of(day) != WHOLE or day.local.summary is None or now >= rule.expires(day.day):
+    if day.local.summary is None or now >= rule.expires(day.day):
         return False
     return KnownDay.of(day.local.summary, on_drive=False).was_early(day.day)
 
 
-def lack_of(day: CalendarDay) -> Lack:
-    """What the day lacks by names, sizes and counts: what was never done before what would be replaced."""
-    return next(_lacks(day), WHOLE)
+def lack_of(day: CalendarDay, step: Step | None = None) -> Lack:
+    """What the day lacks by names, sizes and counts: what was never done before what would be replaced.
+
+    `step`: only what that one brings.
+    """
+    return next((lack for lack in _lacks(day) if step is None or step in lack.steps), WHOLE)
 
 
 def _lacks(day: CalendarDay) -> Iterator[Lack]:

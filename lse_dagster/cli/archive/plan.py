@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from lse_dagster.calendar.days import CalendarDay, Findings
 from lse_dagster.calendar.inventory import local_days
 from lse_dagster.cli.archive.lacking import (
+    ALL_STEPS,
     ASKED,
     WHOLE,
     Lack,
@@ -104,14 +105,20 @@ class Planner:
     """Whether nobody is asked, as nothing will be done."""
 
     def fetch(self, days: Sequence[date]) -> list[Planned]:
-        """Ask about every local day that a fetch would replace."""
-        return self._each(days, self._fetch)
+        """Ask about every local day that a fetch would replace; of a range not about what is whole."""
+        if len(days) == 1 or self.questioner.forced:
+            return self._each(days, lambda day: self._fetch(day, ASKED))
+        found = self._look(days, None)
+        return self._each(days, lambda day: self._fetch(day, lack_of(found.day(day), "fetch")))
 
-    def _fetch(self, day: date) -> Planned:
+    def _fetch(self, day: date, lack: Lack) -> Planned:
         local, unasked = self._local_day(day)
         if local is None:
             return DayPlan(day, {"fetch": unasked})
-        left = self._unless_allowed(day, f"Fetching {self._name(day)}", describe_local(local))
+        if lack == WHOLE and (lack := difference_of(local, None, None)) == WHOLE:
+            return LeftDay(day, "whole", "")
+        there = f"{lack.why} {describe_local(local)}".lstrip()
+        left = self._unless_allowed(day, f"Fetching {self._name(day)}", there, lack.reason or "there")
         return left or DayPlan(day, {"fetch": self._allowed})
 
     def zip(self, days: Sequence[date]) -> list[Planned]:
@@ -134,14 +141,16 @@ class Planner:
         """Ask about a day that is there locally or on Drive; of a range only about what is not whole.
 
         What of a range is whole is left, and what was begun gets the steps that are missing. `copies`: None
-        where Drive cannot be looked at.
+        where Drive cannot be looked at: then a range is only fetched and zipped.
         """
-        if len(days) == 1 or self.questioner.forced:
-            return self._each(days, lambda day: self._archive(day, (copies or {}).get(day)))
+        if len(days) == 1 or (self.questioner.forced and copies is not None):
+            return self._each(days, lambda day: self._archive(day, (copies or {}).get(day), ASKED))
+        if self.questioner.forced:
+            return self._each(days, lambda day: self._archive(day, None, Lack(ALL_STEPS[:-1], "there")))
         found = self._look(days, copies)
-        return self._each(days, lambda day: self._complete(found.day(day), (copies or {}).get(day)))
+        return self._each(days, lambda day: self._complete(found.day(day), copies))
 
-    def _archive(self, day: date, copy: "DriveFile | None", lack: Lack = ASKED) -> Planned:
+    def _archive(self, day: date, copy: "DriveFile | None", lack: Lack) -> Planned:
         """Do these steps of a day, after a question if something that they replace is there."""
         local, unasked = self._local_day(day)
         there = [lack.why] if lack.why else []
@@ -158,8 +167,11 @@ class Planner:
             left = self._unless_allowed(day, what, " ".join(there), lack.reason)
         return left or DayPlan(day, {step: overwrite[step] for step in lack.steps})
 
-    def _complete(self, day: CalendarDay, copy: "DriveFile | None") -> Planned:
+    def _complete(self, day: CalendarDay, copies: Copies | None) -> Planned:
+        copy = (copies or {}).get(day.day)
         lack = lack_of(day)
+        if copies is None:
+            lack = replace(lack, steps=tuple(step for step in lack.steps if step != "upload"))
         if lack == WHOLE:
             folder, _ = self._local_day(day.day)
             lack = difference_of(folder, day.local.zip.path if day.local.zip else None, copy)
@@ -175,7 +187,13 @@ class Planner:
         on_drive = described(copies, self.project) if copies is not None else None
         rule, now = self.settings.reconciliation, utc_now()
         found = Findings(here, now, rule, on_drive)
-        young = [day for day in days if may_have_grown(found.day(day), rule, now)]
+        seen = [found.day(day) for day in days]
+        # Without Drive only fetches are planned; else what is not done yet is done before it is counted.
+        young = [
+            one.day
+            for one in seen
+            if (copies is None or lack_of(one) == WHOLE) and may_have_grown(one, rule, now)
+        ]
         return replace(found, totals=self.count(young)) if young else found
 
     def restore(self, days: Sequence[date], copies: Copies, project_id: str = "") -> list[Planned]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from lse_dagster.cli.archive.plan import LeftDay, Planned
 from lse_dagster.cli.running.outcome import DayOutcome, DayPlan, Step
+from lse_dagster.errors import ArchiveError
 from lse_dagster.run.times import in_rows
 
 _PAST: Final[Mapping[Step, str]] = {
@@ -43,10 +44,12 @@ def describe_range(
     absent: Sequence[date],
     *,
     perhaps: Sequence[date] = (),
+    not_sent: ArchiveError | None = None,
 ) -> str:
     """`12 archived, 18 were whole, 1 is shorter than LangSmith: 2025-08-13.`
 
     `outcomes`: None of a dry run. `perhaps`: the days that LangSmith may have forgotten by then.
+    `not_sent`: why what was done is not on Drive.
     """
     words = []
     if outcomes is None:
@@ -54,10 +57,12 @@ def describe_range(
         if perhaps:
             words.append(f"{len(perhaps):,} if LangSmith has them still: {', '.join(in_rows(perhaps))}")
     else:
-        failed = sum(one.error is not None for one in outcomes)
+        waiting = sum(not_sent is not None and one.error is not_sent for one in outcomes)
+        failed = sum(one.error is not None for one in outcomes) - waiting
         forgotten = [one.day for one in outcomes if one.is_forgotten]
-        done = len(outcomes) - failed - len(forgotten)
-        words += [f"{done:,} {verb}"] if plans or absent else []
+        done = len(outcomes) - failed - waiting - len(forgotten)
+        words += [f"{done:,} {verb}"] if (plans and not waiting) or absent else []
+        words += [f"{waiting:,} fetched and zipped, not on Drive"] if waiting else []
         words += [f"{failed:,} failed"] if failed else []
         words += [f"{len(plans) - len(outcomes):,} not begun"] if len(plans) > len(outcomes) else []
         if forgotten:

@@ -73,7 +73,7 @@ class DayRunner:
         job = self._definitions.resolve_job_def(self._project.job_name("free_disk"))
         wanted = {"dry_run": dry_run, "days": [day.isoformat() for day in days]}
         ops = {self._project.job_name("remove_local_copies"): {"config": wanted}}
-        config = {"ops": ops, "loggers": _SILENT}
+        config = {"ops": ops, "loggers": _loggers()}
         result, events = self._execute(job, config, {}, lambda _, wait: FreeingEvents(wait))
         return events.outcome(result.run_id, succeeded=result.success)
 
@@ -121,8 +121,7 @@ class DayRunner:
         for step, overwrite in plan.overwrite.items():
             source = {"source": "drive", "project_id": plan.project_id} if step == "restore" else {}
             ops[self._project.op_name(ASSET_OF_STEP[step])] = {"config": {"overwrite": overwrite, **source}}
-        level = "DEBUG" if verbose_wanted() else _SILENT
-        return {"ops": ops, "loggers": {"console": {"config": {"log_level": level}}}}
+        return {"ops": ops, "loggers": _loggers()}
 
     def _report_canceling(self, run_id: str) -> None:
         """Tell Dagster that somebody wanted this end; it would call it a failure otherwise."""
@@ -135,3 +134,8 @@ class DayRunner:
         run = self._instance.get_run_by_id(run_id)
         if run is not None and run.status is dg.DagsterRunStatus.FAILURE:
             self._instance.report_run_canceled(run, _INTERRUPTED)
+
+
+def _loggers() -> dict[str, Any]:
+    """Dagster's own lines are seen only by who wants them."""
+    return {"console": {"config": {"log_level": "DEBUG" if verbose_wanted() else _SILENT}}}

@@ -119,7 +119,7 @@ def test_a_no_does_nothing(answer: str, desk: Desk) -> None:
 def test_without_a_terminal_a_range_leaves_what_it_would_replace_and_does_the_rest(desk: Desk) -> None:
     published_day(desk.settings.data_dir, [RUN])
 
-    left, planned = desk.planner(terminal=False, several=True).fetch([DAY, DAYS[1]])
+    left, planned = desk.planner(terminal=False, several=True).restore([DAY, DAYS[1]], copies(*DAYS))
 
     assert isinstance(left, LeftDay)
     assert (left.day, left.reason, left.error is None) == (DAY, "there", False)
@@ -162,7 +162,7 @@ def test_in_a_range_each_day_is_asked_until_all_or_none(
 def test_none_keeps_what_is_there_and_still_does_what_is_not(desk: Desk) -> None:
     published_day(desk.settings.data_dir, [RUN])
 
-    plans = desk.planner("none", several=True).fetch([DAY, DAYS[1]])
+    plans = desk.planner("none", several=True).restore([DAY, DAYS[1]], copies(*DAYS))
 
     assert policies(plans) == {DAYS[1]: ("never",)}
 

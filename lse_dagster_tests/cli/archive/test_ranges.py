@@ -86,6 +86,28 @@ def test_a_freed_day_is_whole_and_a_month_begins_with_the_archive(begun: Workpla
     ]
 
 
+def test_drive_out_of_reach_keeps_no_day_of_a_range_from_being_fetched_and_zipped(begun: Workplace) -> None:
+    begun.variables["GOOGLE_DRIVE_FOLDER_URL"] = "https://drive.example.com/no/folder"
+    moved = begun.moved(begun.folder)
+
+    finished = archive(moved)
+    told = archive(moved, "--force", "--json")
+
+    assert (finished.returncode, told.returncode) == (1, 1)
+    assert finished.stdout.splitlines()[-1] == "2 fetched and zipped, not on Drive, 1 was whole."
+    assert finished.stderr.count("Error:") == 1
+    assert statuses(told) == {str(day): ("failed", ["fetch", "zip"]) for day in (BEFORE, DATE, NEXT)}
+
+
+def test_fetching_a_range_leaves_what_is_whole(begun: Workplace) -> None:
+    begun.zips.zip_path(begun.project, DATE).unlink()
+
+    finished = begun.lse("archive", "fetch", "--date", RANGE)
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.splitlines()[-1] == "2 fetched, 1 was whole."
+
+
 def shorten(workplace: Workplace) -> tuple[date, str]:
     """A day that was fetched early and is shorter than LangSmith by now; and the range that ends with it."""
     yesterday = utc_today() - timedelta(days=1)
