@@ -70,7 +70,8 @@ def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
             stderr().print(str(error), markup=False, soft_wrap=True)
             return ExitCode.DECLINED
         case KeyboardInterrupt() | click.Abort():
-            stderr().print("Interrupted. What was complete is kept; run the same command again to go on.")
+            otherwise = "Interrupted. What was complete is kept; run the same command again to go on."
+            stderr().print(str(error) or otherwise)
             return ExitCode.INTERRUPTED
         case EndsWith():
             return error.code

@@ -1,13 +1,16 @@
 """`lse init` as a person answers it, in a terminal, on the sandbox."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from dotenv import dotenv_values
 
+from lse_dagster.run.times import utc_now
+from lse_dagster.sandbox.environment import write_env_file
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster_tests.cli.terminal import Terminal, clean_environment
-from lse_dagster_tests.cli.workplace import LSE, Workplace
+from lse_dagster_tests.cli.workplace import DATE, LSE, Workplace
 
 
 def in_terminal(folder: Path) -> Terminal:
@@ -41,7 +44,7 @@ def test_it_tests_each_answer_and_writes_a_file_that_works(workplace: Workplace)
         terminal.type("wrong-key")
         terminal.wait_for("refuses the API key", "Workspace id")
         terminal.type("")
-        terminal.wait_for("key.\nAPI key:")  # the reason was told before the workspace was asked for, too
+        terminal.wait_for("(else Enter):\nAPI key:")  # the reason was told before the workspace was asked for
         terminal.type(env["LANGSMITH_API_KEY"])
         terminal.wait_for("The key works", "Projects to archive")
         terminal.type("no-such-project")
@@ -57,7 +60,13 @@ def test_it_tests_each_answer_and_writes_a_file_that_works(workplace: Workplace)
         terminal.type(env["GOOGLE_DRIVE_CREDENTIALS_PATH"])
         terminal.wait_for("Address of the Drive folder")
         terminal.type(env["GOOGLE_DRIVE_FOLDER_URL"])
-        terminal.wait_for("may put files into the folder", "day folders")
+        terminal.wait_for("may put files into the folder", "no day on Drive yet", "First day of the archive")
+        terminal.type("2999-01-01")
+        terminal.wait_for("2999-01-01 is not here yet")
+        terminal.type("2025-08-01")
+        terminal.wait_for("schedules on? [Y/n]")
+        terminal.type("y")
+        terminal.wait_for("day folders")
         terminal.type("")
         terminal.wait_for("day zips")
         terminal.type("./zips")
@@ -68,7 +77,8 @@ def test_it_tests_each_answer_and_writes_a_file_that_works(workplace: Workplace)
         code = terminal.wait_until_it_ends()
 
     assert code == 0
-    assert "Next: lse doctor" in terminal.text
+    assert terminal.lines[-1] == "Next: lse archive --date yesterday"
+    assert f"The first, '{project}', is meant by `lse` where no --project is given" in terminal.text
     assert env["LANGSMITH_API_KEY"].encode() not in terminal.sent_by_command
     assert place.stat().st_mode & 0o777 == 0o600
     assert place.read_text().startswith("# mine\nFOO='a b'\n")
@@ -81,6 +91,8 @@ def test_it_tests_each_answer_and_writes_a_file_that_works(workplace: Workplace)
         "GOOGLE_DRIVE_AUTH_TYPE": "service_account",
         "GOOGLE_DRIVE_CREDENTIALS_PATH": env["GOOGLE_DRIVE_CREDENTIALS_PATH"],
         "GOOGLE_DRIVE_FOLDER_URL": env["GOOGLE_DRIVE_FOLDER_URL"],
+        "LSE_START_DATE": "2025-08-01",
+        "LSE_SCHEDULES": "on",
         "LSE_ARCHIVES_DIR": "./zips",
         "DAGSTER_HOME": str(folder / ".dagster_home"),
     }
@@ -94,9 +106,14 @@ def test_an_interrupt_or_a_no_leaves_the_old_file(workplace: Workplace) -> None:
         answer_until_drive(terminal, env, workplace.project)
         terminal.interrupt()
         interrupted = terminal.wait_until_it_ends()
+    assert f"Interrupted. Nothing was written: {place} is as it was." in terminal.text
     with in_terminal(workplace.folder) as terminal:
         answer_until_drive(terminal, env, workplace.project)
         terminal.type("n")
+        terminal.wait_for("First day of the archive [2025-08-01]:")
+        terminal.type("")
+        terminal.wait_for("schedules on? [Y/n]")  # `nightly` in its .env
+        terminal.type("")
         terminal.wait_for("day folders")
         terminal.type("./elsewhere")
         terminal.wait_for("day zips")
@@ -110,6 +127,69 @@ def test_an_interrupt_or_a_no_leaves_the_old_file(workplace: Workplace) -> None:
     assert (interrupted, declined) == (130, 3)
     assert place.read_bytes() == before
     assert [path.name for path in workplace.folder.glob(".env*")] == [".env"]
+
+
+def test_the_archive_begins_with_the_oldest_day_on_drive(archived: Workplace) -> None:
+    folder = archived.folder / "new"
+    folder.mkdir()
+    write_env_file(folder / ".env", {**archived.variables, "LSE_START_DATE": ""})
+
+    with in_terminal(folder) as terminal:
+        answer_until_drive(terminal, archived.variables, archived.project)
+        for question in ("How to sign in", "JSON key", "Address of the Drive folder", "First day"):
+            terminal.type("")
+            terminal.wait_for(question)
+        screen = terminal.text
+        terminal.interrupt()
+
+    assert f"The oldest day on Drive is {DATE}, of '{archived.project}'." in screen
+    assert f"First day of the archive [{DATE}]:" in screen
+
+
+def test_without_a_network_it_asks_nobody_and_offers_what_the_environment_says(tmp_path: Path) -> None:
+    """And needs no .env: what is not there is not said to be as it was."""
+    environment = {
+        **clean_environment(),
+        "LANGSMITH_API_KEY": "secret-key-of-the-shell",
+        "LANGSMITH_ENDPOINT": "http://no-such-host.invalid",
+        "LSE_PROJECTS": "first, second",
+    }
+    for ending in ("interrupt", "the end"):
+        with Terminal(
+            [LSE, "init", "--no-test"], folder=tmp_path, environment=environment, columns=80
+        ) as terminal:
+            terminal.wait_for("LangSmith's address [http://no-such-host.invalid]:")
+            terminal.type("")
+            terminal.wait_for("API key (Enter keeps the one in the environment):")
+            terminal.type("")
+            terminal.wait_for("with commas between", "[first, second]:")
+            if ending == "interrupt":
+                terminal.interrupt()
+                assert terminal.wait_until_it_ends() == 130
+                assert "Interrupted. Nothing was written: there is no" in terminal.text
+                continue
+            terminal.type("")
+            terminal.wait_for(
+                "The first, 'first', is meant", "Those of the others have a", "Set up Google Drive"
+            )
+            terminal.type("n")
+            for question in ("14 days", "schedules on?", "day folders", "day zips", "Dagster's home"):
+                terminal.wait_for(question)
+                terminal.type("")
+            code = terminal.wait_until_it_ends()
+
+    assert (code, terminal.lines[-1]) == (0, "Next: lse doctor")
+    assert b"secret-key" not in terminal.sent_by_command
+    written = dotenv_values(tmp_path / ".env")
+    start = written.pop("LSE_START_DATE")
+    assert start is not None
+    assert (utc_now().date() - date.fromisoformat(start)).days in {13, 14}  # as midnight may have passed
+    assert written == {
+        "LANGSMITH_API_KEY": "secret-key-of-the-shell",
+        "LANGSMITH_ENDPOINT": "http://no-such-host.invalid",
+        "LSE_PROJECTS": "first,second",
+        "DAGSTER_HOME": str(tmp_path / ".dagster_home"),
+    }
 
 
 def test_without_a_terminal_it_refuses(sandbox: Sandbox, workplace: Workplace) -> None:
