@@ -44,7 +44,11 @@ class Shown:
         looked = [one for one in found.values() if one is not None]
         drive_bytes = sum(one.drive_bytes for one in looked)
         expiries = [(when, day) for one in looked if one.next_expiry for day, when in [one.next_expiry]]
-        next_expiry = "{1}, from {0:%Y-%m-%d %H:%M} UTC on".format(*min(expiries)) if expiries else "no day"
+        next_expiry = (
+            "{1}, from {0:%Y-%m-%d %H:%M} UTC on".format(*min(expiries))
+            if expiries
+            else "no day that is not safe"
+        )
         takes: dict[str, float | str] = {}
         if all(one.drive_was_asked for one in looked):  # a plot must not fall to nothing meanwhile
             takes = {"drive_bytes": drive_bytes, "storage_usd_per_month": drive_bytes / 1e9 * (price or 0)}
@@ -55,7 +59,7 @@ class Shown:
             "overview": dg.MetadataValue.md(table(found, now)),
             "storage": dg.MetadataValue.md(storage_table(found, price)),
             "archived_through": str(through(looked) or "none yet"),
-            "not_safe_and_forgotten_next": next_expiry,
+            "next_expiry": next_expiry,
             "projects": len(found),
             "days_on_drive": sum(one.on_drive for one in looked),
             "days_on_disk": sum(one.on_disk for one in looked),

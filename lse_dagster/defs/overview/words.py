@@ -46,7 +46,9 @@ def verdict(found: Overviews, now: datetime) -> Verdict:
     lines = [*urgent, *gone]
     if lines:
         more = [f"And {len(lines) - _MOST:,} more: `lse status`."] if len(lines) > _MOST else []
-        return Verdict(False, "\n".join((*lines[:_MOST], *more)), is_urgent=bool(urgent))
+        said = [*lines[:_MOST], *more]
+        text = "\n".join(f"- {line}" for line in said) if len(said) > 1 else said[0]  # the UI shows Markdown
+        return Verdict(False, text, is_urgent=bool(urgent))
     looked = [one for one in found.values() if one is not None]
     waiting = sum(len(one.days("in time")) for one in looked)
     text = (
@@ -81,13 +83,13 @@ def _row(project: str, one: Overview | None, now: datetime) -> list[str]:
     counts = ((how, len(one.days(how))) for how in (*_ORDER, "in time"))
     counted = ", ".join(f"{count:,} {how}" for how, count in counts if count)
     if one.next_expiry is not None:
-        counted += "; LangSmith forgets {} from {:%Y-%m-%d} on".format(*one.next_expiry)
+        counted += f", the first until {one.next_expiry[1]:%Y-%m-%d}"
     return [mark, project, str(one.last or "none yet"), counted]
 
 
 def storage_table(found: Overviews, price: float | None) -> str:
-    """What each project takes. `price`: of a GB on Drive a month, in USD."""
-    head, alignment = ["project", "days", "on Drive", "days", "on this disk"], "lrrrr"
+    """What each project takes, and how many of its days are on Drive. `price`: of a GB a month, in USD."""
+    head, alignment = ["project", "days", "Drive", "disk"], "lrrr"
     if price is not None:
         head, alignment = [*head, "USD a month"], f"{alignment}r"
     rows = []
@@ -95,9 +97,8 @@ def storage_table(found: Overviews, price: float | None) -> str:
         if one is not None:
             drive = size(one.drive_bytes) if one.drive_was_asked else "?"
             cost = [] if price is None else [_usd(one.drive_bytes / 1e9 * price)]
-            rows.append(
-                [project, f"{one.on_drive:,}", drive, f"{one.on_disk:,}", size(one.disk_bytes), *cost]
-            )
+            numbers = (f"{one.on_drive:,}", drive, size(one.disk_bytes), *cost)
+            rows.append([project, *(number.replace(" ", "&nbsp;") for number in numbers)])
     return markdown_table(head, alignment, rows)
 
 

@@ -43,10 +43,10 @@ def test_what_is_wrong_names_project_days_and_command_the_most_urgent_first() ->
     assert not found.passed
     assert found.is_urgent
     assert found.text.splitlines() == [
-        "p: 2 days are missing (2025-08-20..2025-08-21). "
+        "- p: 2 days are missing (2025-08-20..2025-08-21). "
         "`lse archive --date 2025-08-20..2025-08-21 --project p`",
-        "p: 1 day is not on Drive (2025-08-24). `lse archive upload --date 2025-08-24 --project p`",
-        "a b: 1 day is at risk (2025-08-17). `lse archive zip --date 2025-08-17 --project 'a b'`",
+        "- p: 1 day is not on Drive (2025-08-24). `lse archive upload --date 2025-08-24 --project p`",
+        "- a b: 1 day is at risk (2025-08-17). `lse archive zip --date 2025-08-17 --project 'a b'`",
     ]
 
 
@@ -69,8 +69,8 @@ def test_what_storage_costs_is_only_said_with_a_price() -> None:
     found = {"p": overview()}
 
     assert "USD" not in storage_table(found, None)
-    assert storage_table(found, 0.02).splitlines()[2].endswith("| < 0.01 |")
-    assert storage_table(found, 20.0).splitlines()[2] == "| p | 30 | 3.0 MB | 31 | 40.0 MB | 0.06 |"
+    assert storage_table(found, 0.02).splitlines()[2].endswith("| <&nbsp;0.01 |")
+    assert storage_table(found, 20.0).splitlines()[2] == "| p | 30 | 3.0&nbsp;MB | 40.0&nbsp;MB | 0.06 |"
 
 
 def test_projects_that_somebody_should_look_after_stand_first() -> None:
@@ -80,7 +80,7 @@ def test_projects_that_somebody_should_look_after_stand_first() -> None:
     rows = table({"a": overview(project="a"), "b": late, "c": None}, NOW).splitlines()[2:]
 
     assert rows == [
-        "| ✗ | b | 2025-08-30 | 1 late, 1 forgotten; LangSmith forgets 2025-08-20 from 2025-09-03 on |",
+        "| ✗ | b | 2025-08-30 | 1 late, 1 forgotten, the first until 2025-09-03 |",
         "| ✗ | c | not looked at |  |",
         "| ✓ | a | 2025-08-30 |  |",
     ]
