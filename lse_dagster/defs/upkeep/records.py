@@ -33,7 +33,7 @@ from lse_dagster.defs.own_records import (
     metadata_of,
     recorded_owner,
 )
-from lse_dagster.defs.project import ArchivedProject
+from lse_dagster.defs.project import PROJECT_TAG, ArchivedProject
 from lse_dagster.run.times import date_of_key, iso_z, parse_time
 
 COUNTED_AT_METADATA = "counted_at"
@@ -49,6 +49,7 @@ _MISSING_ATTACHMENTS = "missing_attachments"
 _RESULTS_AT_MOST = 100
 """Of one check and day."""
 _NOTHING: Mapping[date, LocalDay] = MappingProxyType({})
+_KIND = "lse/kind"
 _STEP = "lse/step"
 _BUSY_FOR = timedelta(hours=12)
 _TOLD_AGAIN_AFTER = timedelta(hours=6)
@@ -122,8 +123,11 @@ class Records:
 
     def tried_days(self, days: Iterable[date]) -> set[date]:
         """Those of the days for which a run of the project's job `archive` has ended."""
-        keys = [day.isoformat() for day in days]
-        tags: dict[str, str | list[str]] = {**self._project.run_tags("archive"), _PARTITION: keys}
+        tags: dict[str, str | list[str]] = {
+            _KIND: "archive",
+            PROJECT_TAG: self._project.recorded_name or "",
+            _PARTITION: [day.isoformat() for day in days],
+        }
         found = self._instance.get_runs(dg.RunsFilter(tags=tags, statuses=_ENDED))
         return {day for run in found if (day := date_of_key(run.tags.get(_PARTITION))) is not None}
 
