@@ -44,6 +44,8 @@ class Overview:
     """None: nobody looked at Drive."""
     forgotten: int
     """How many were never archived, and cannot be any more."""
+    retention_days: int
+    """After how many LangSmith forgets, by the settings."""
     gaps: tuple[Gap, ...]
 
     @property
@@ -78,6 +80,7 @@ def overview_of(project: str, found: Findings) -> Overview:
         zipped=sum(day.local.zip is not None for day in days),
         on_drive=None if found.on_drive is None else len(found.on_drive),
         forgotten=sum(day.is_forgotten for day in days),
+        retention_days=found.rule.retention_days,
         gaps=tuple(gaps(one for day in days for one in found.each_day(day.day))),
     )
 

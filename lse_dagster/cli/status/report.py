@@ -186,11 +186,12 @@ def _overview_line(project: ProjectStatus) -> Text:
         begin = lse_command("archive", project.name, "yesterday", default=project.default_project)
         return Text.assemble((project.name, "bold"), f": no day yet. Next: {begin}")
     on_drive = "Drive not looked at" if overview.on_drive is None else f"{overview.on_drive:,} on Drive"
+    forgotten = f"{overview.forgotten:,} {_FORGOTTEN} after {overview.retention_days:,} days, "
     return Text.assemble(
         (project.name, "bold"),
         f": {overview.days:,} days from {overview.first} to {overview.last}: "
         f"{overview.local:,} on this disk, {overview.zipped:,} zipped, {on_drive}, ",
-        (f"{overview.forgotten:,} {_FORGOTTEN}, " if overview.forgotten else "", "dim"),
+        (forgotten * bool(overview.forgotten), "dim"),
         (f"{overview.gap_days:,} to look after", "yellow" if overview.gap_days else "green"),
     )
 

@@ -74,6 +74,7 @@ def test_status_has_no_command_for_it_and_no_tick_for_what_outlived_its_day(late
     assert day_of(document, DATE)["verified"] == "unproved"
     rows = {line[:10]: line for line in shown.stdout.splitlines() if line.startswith("2025-08-")}
     assert rows[str(NEXT)].endswith("forgotten by LangSmith")
+    assert f"{project['forgotten_days']} forgotten by LangSmith after 14 days," in shown.stdout
     assert "✓" not in rows[str(DATE)]
     assert shown.stdout.count("lse archive") == 1
 
