@@ -192,7 +192,10 @@ def test_a_project_that_langsmith_does_not_have_fails_with_the_names_that_it_may
     env = two.folder / ".env"
     env.write_text(f"{env.read_text()}\nLSE_PROJECTS='{two.project}s'\n")
 
-    finished = two.lse("archive", "fetch", "--date", str(DATE))
+    finished = two.lse("archive", "--date", str(DATE), "--json")
 
     assert finished.returncode == 1
     assert f"Did you mean '{two.project}'" in finished.stderr
+    assert [one["status"] for one in documents(finished)] == ["failed"]
+    with two.instance() as instance:
+        assert instance.get_runs() == []

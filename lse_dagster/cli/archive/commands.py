@@ -87,7 +87,7 @@ def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> No
 
         with tells_each_day(one.form, [one.project], days):
             copies, unreachable = one.copies_if_reachable()
-            planned = one.planner.archive(days, copies)
+            planned = one.planner_of_fetches().archive(days, copies)
         not_sent = unreachable if len(days) > 1 else None  # the upload of a single day says it itself
         return partial(one.run, "archived", planned, not_sent=not_sent)
 
@@ -110,7 +110,7 @@ def fetch(dates: DateRange, **shared: Any) -> None:
 
     Example: lse archive fetch --date 2025-08-29 --project my-project
     """
-    _run("fetched", lambda one: one.planner.fetch(list(dates)), dates, **shared)
+    _run("fetched", lambda one: one.planner_of_fetches().fetch(list(dates)), dates, **shared)
 
 
 @archive.command("zip")

@@ -24,7 +24,7 @@ from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import StepsFailed, print_error
 from lse_dagster.cli.terminal.group import debug_wanted
-from lse_dagster.cli.terminal.projects import choose_projects
+from lse_dagster.cli.terminal.projects import choose_projects, expect_on_langsmith
 from lse_dagster.cli.terminal.questions import Questioner, WouldOverwrite
 from lse_dagster.errors import ArchiveError
 from lse_dagster.langsmith.errors import DayForgotten
@@ -73,6 +73,11 @@ class Invocation:
     planner: Planner
     prefix: str = ""
     """Before what is said of its days at the end: the project, where there are several."""
+
+    def planner_of_fetches(self) -> Planner:
+        """The planner. Raises `ProjectNotFound` while nothing is launched, of one that has no day here."""
+        expect_on_langsmith(self.settings, self.project)
+        return self.planner
 
     def copies(self, project_id: str = "") -> Copies:
         """What of the project is on Drive: one listing, and no long patience as somebody waits.

@@ -63,6 +63,23 @@ def choose_projects(
     return chosen, with_them
 
 
+def expect_on_langsmith(settings: "Settings", project: str) -> None:
+    """Raises `ProjectNotFound` of one that has no day here yet; that LangSmith is silent, its fetch tells."""
+    from lse_dagster.calendar.inventory import local_days
+    from lse_dagster.langsmith.errors import ProjectNotFound
+    from lse_dagster.langsmith.server import find_project
+
+    if local_days(settings.data_dir, settings.archives_dir, project):
+        return
+    try:
+        with connect_langsmith(settings, patience_seconds=1) as transport:
+            find_project(transport, project)
+    except ProjectNotFound:
+        raise
+    except ArchiveError:
+        return
+
+
 def _expect_somewhere(settings: "Settings", project: str, *, local_only: bool) -> None:
     """Nothing may be defined or launched under a misspelled name. Raises `UnknownProject`."""
     from lse_dagster.calendar.inventory import local_days, projects_here

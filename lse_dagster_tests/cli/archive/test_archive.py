@@ -121,7 +121,7 @@ def test_json_is_one_document_per_day_and_a_failed_day_keeps_no_other_from_its_t
 def test_what_would_fail_every_day_ends_a_range_at_once_and_debug_shows_where(
     workplace: Workplace, langsmith_sandbox: ControlClient
 ) -> None:
-    langsmith_sandbox.fault(path="/sessions", status=401, times=1)
+    langsmith_sandbox.fault(path="/sessions", status=401, times=100)
 
     finished = workplace.lse(
         "archive",
