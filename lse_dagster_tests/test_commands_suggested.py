@@ -24,9 +24,8 @@ REVIEWED: Final = {
     "One line of JSON per day: see `lse archive --help`.": "a manual",
     "Each is on Drive, compared just now; `lse archive restore` brings it back.": "it is in full at the end",
     "lse dev or lse archive makes it.": "of a Dagster home, whichever project",
-    "Next: lse auth login, then lse doctor, then lse archive --date yesterday": "of a new `.env`",
     "  Next: lse archive --date yesterday{}": "of all projects",
-    "Next: lse doctor, then lse archive --date yesterday": "of a new `.env`",
+    "lse archive --date yesterday": "of a new `.env`",
 }
 """Texts that name a command, and why they need no project."""
 
