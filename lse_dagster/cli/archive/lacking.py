@@ -83,7 +83,7 @@ def _lacks(day: CalendarDay) -> Iterator[Lack]:
         steps = ALL_STEPS[1:] if local.has_folder else ALL_STEPS
         yield Lack(steps, "changed", "The zip is cut off, or not of this day folder.")
     if day.drive_matches is False:
-        yield Lack(("upload",), "changed", "The copy on Drive is not of the zip here.")
+        yield _other_copy(has_folder=local.has_folder)
 
 
 def difference_of(folder: DayFolder | None, zip_path: Path | None, copy: "DriveFile | None") -> Lack:
@@ -95,7 +95,7 @@ def difference_of(folder: DayFolder | None, zip_path: Path | None, copy: "DriveF
         if head is None or head.sha256 != folder.summary.sha256:
             return Lack(("zip", "upload"), "changed", "The zip is not of this day folder.")
     if copy is not None and zip_path is not None and not is_copy_of(copy, zip_path):
-        return Lack(("upload",), "changed", "The copy on Drive is not of the zip here.")
+        return _other_copy(has_folder=folder is not None)
     if copy is not None and zip_path is None:
         if copy.sha256 is not None and copy.app_properties.get(PROVED, copy.sha256) != copy.sha256:
             steps = ALL_STEPS if folder is None else ALL_STEPS[1:]
@@ -104,6 +104,12 @@ def difference_of(folder: DayFolder | None, zip_path: Path | None, copy: "DriveF
         if fetched is not None and copy.modified_time < fetched:
             return Lack(ALL_STEPS[1:], "changed", "The copy on Drive is older than the day folder.")
     return WHOLE
+
+
+def _other_copy(*, has_folder: bool) -> Lack:
+    """It may be the zip that is damaged: where there is a folder it is looked at, and made anew if it is."""
+    steps = ALL_STEPS[1:] if has_folder else ALL_STEPS[2:]
+    return Lack(steps, "changed", "The copy on Drive is not of the zip here.")
 
 
 def _damage(folder: DayFolder) -> str | None:
