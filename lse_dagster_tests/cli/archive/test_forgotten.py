@@ -6,6 +6,9 @@ import dagster as dg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from lse_dagster.cli.archive.wording import sign_of
+from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan
+from lse_dagster.errors import ArchiveError
 from lse_dagster_tests.cli.test_status import day_of, status
 from lse_dagster_tests.cli.workplace import DATE, NEXT, Workplace, check_names, documents
 
@@ -96,3 +99,21 @@ def test_an_empty_day_within_the_retention_is_a_day(workplace: Workplace) -> Non
 
     assert [one["status"] for one in documents(finished)] == ["done"]
     assert workplace.days.load(workplace.project, DATE).summary.langsmith_total == 0
+
+
+@pytest.mark.parametrize(
+    ("check", "passed", "failed", "sign"),
+    [
+        ("langsmith_still_had_the_day", True, False, "✓"),
+        ("langsmith_still_had_the_day", False, False, "!"),
+        ("no_pending_runs", False, False, "✓"),
+        ("langsmith_still_had_the_day", False, True, "✗"),
+    ],
+)
+def test_in_a_range_only_a_day_that_is_proved_whole_has_a_tick(
+    check: str, passed: bool, failed: bool, sign: str
+) -> None:
+    found = CheckOutcome("raw_runs", check, passed, not passed, "", {})
+    errors = (ArchiveError("what", "why", "next"),) if failed else ()
+
+    assert sign_of(DayOutcome("p", DayPlan(DATE, {}), "run", checks=(found,), errors=errors)) == sign
