@@ -177,7 +177,7 @@ def _raw_runs(
             try:
                 decided, found = fetch(name, day) if source == "langsmith" else restore(name, day)
             except (NotOnDrive, DayForgotten) as absent:
-                skip(context, absent)
+                skip(context, project, absent)
                 return
             except IncompleteDay as error:
                 if retries.is_last(context.retry_number):

@@ -17,7 +17,7 @@ from lse_dagster.defs.alerts.ledger import Failure, Item, Ledger, Words
 from lse_dagster.defs.dagster_internals import AssetCheckExecutionRecordStatus, PartitionKeyFilter
 from lse_dagster.defs.failure import CAUSE_METADATA, NEXT_STEP_METADATA, parts_of_failure
 from lse_dagster.defs.own_records import recorded_owner
-from lse_dagster.defs.project import SKIPPED_TAG, ArchivedProject
+from lse_dagster.defs.project import ArchivedProject
 
 _PARTITION = "dagster/partition"
 _WILL_RETRY = "dagster/will_retry"
@@ -30,8 +30,26 @@ _CHECK_KEPT: Final = timedelta(days=30)
 _OF_A_RUN: Final = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
 }
+
+
+def _worked(events: Sequence[dg.DagsterEvent]) -> set[str]:
+    """The steps that were done. One that was to make a day, and had none to make, is none of them."""
+
+    def steps(kind: dg.DagsterEventType) -> set[str]:
+        return {event.step_key for event in events if event.event_type is kind and event.step_key}
+
+    planned, made = (
+        steps(kind)
+        for kind in (
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+            dg.DagsterEventType.ASSET_MATERIALIZATION,
+        )
+    )
+    return steps(dg.DagsterEventType.STEP_SUCCESS) - (planned - made)
 
 
 @dataclass(frozen=True)
@@ -115,14 +133,12 @@ class Alerts:
     def _with_run(
         self, ledger: Ledger, project: ArchivedProject, run: dg.DagsterRun, ended: str, now: datetime
     ) -> Ledger:
-        if SKIPPED_TAG in run.tags:  # it says of nothing that it works
-            return ledger
         day, events = run.tags.get(_PARTITION), self._events(run)
-        worked = {event.step_key for event in events if event.is_step_success and event.step_key}
+        worked = _worked(events)
         if run.job_name == project.job_name("expiry"):
             ledger = ledger.endangered(*self._dangers(events))
         if run.status is not dg.DagsterRunStatus.FAILURE:
-            return ledger.worked({*worked, run.job_name}, day, now)
+            return ledger.worked({*worked, run.job_name} if worked else (), day, now)
         ledger = ledger.worked(worked, day, now)
         if run.tags.get(_WILL_RETRY) == "true":
             return ledger

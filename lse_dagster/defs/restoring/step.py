@@ -11,6 +11,7 @@ from lse_dagster.day.foreign import left_out
 from lse_dagster.day.overwrite.policy import Overwrite
 from lse_dagster.day.space import FreeBytes
 from lse_dagster.day.staging import DecidedDay
+from lse_dagster.defs.dagster_internals import take_back_planned_checks
 from lse_dagster.defs.metadata import DayMetadata, tables_of_day
 from lse_dagster.defs.progress import Listener, amounts
 from lse_dagster.defs.project import FORGOTTEN, NOT_ON_DRIVE, SKIPPED_TAG, ArchivedProject
@@ -35,11 +36,18 @@ def is_restore(run: dg.DagsterRun, project: ArchivedProject) -> bool:
     return run.job_name == project.job_name("restore")
 
 
-def skip(context: dg.AssetExecutionContext, absent: NotOnDrive | DayForgotten) -> None:
-    """Say in one line, and on the run itself, that the day cannot be had. What is here stays as it is."""
+def skip(
+    context: dg.AssetExecutionContext, project: ArchivedProject, absent: NotOnDrive | DayForgotten
+) -> None:
+    """Say in one line, and on the run itself, that the day cannot be had. What is here stays as it is.
+
+    So do the checks of the project's assets: what follows is skipped with it, and nothing is made that could
+    be checked.
+    """
     context.log.info(f"Skipped: {printable(absent.why)} Nothing was changed here.")
     reason = NOT_ON_DRIVE if isinstance(absent, NotOnDrive) else FORGOTTEN
     context.instance.add_run_tags(context.run.run_id, {SKIPPED_TAG: reason})
+    take_back_planned_checks(context.instance, context.run.run_id, project.keys)
 
 
 def restore_day(

@@ -1,5 +1,6 @@
 """Reading what is to be told asks Dagster's database for little where nothing has happened."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from lse_dagster.defs.alerts.found import Alerts
 from lse_dagster.defs.alerts.ledger import Ledger
 from lse_dagster.defs.check_table import COPY, check_keys
-from lse_dagster.defs.project import SKIPPED_TAG, archived_projects
+from lse_dagster.defs.project import archived_projects
 from lse_dagster_tests.worlds.place import DAY, at
 from lse_dagster_tests.worlds.queries import queries
 from lse_dagster_tests.worlds.unattended import instance_of_a_daemon
@@ -85,29 +86,28 @@ def test_a_check_that_fails_or_passes_after_runs_were_deleted_is_not_missed_nor_
         assert open_days(at(4)) == ["2025-08-02"]
 
 
-@dg.op(name="raw_runs")
-def bring_back(context: dg.OpExecutionContext) -> None:
-    if context.run.tags["works"] == "no":
+@dg.asset(name="raw_runs", output_required=False)
+def bring_back(context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:
+    if context.run.tags["day"] == "fails":
         raise dg.Failure("No answer.")
+    if context.run.tags["day"] == "is there":
+        yield dg.Output(None)
 
 
-@dg.job
-def restore() -> None:
-    bring_back()
-
-
-@pytest.mark.parametrize(("tags", "open_days"), [({SKIPPED_TAG: "not on Drive"}, [str(DAY)]), ({}, [])])
-def test_a_run_that_was_skipped_ends_no_failure_of_its_day(
-    tags: dict[str, str], open_days: list[str], tmp_path: Path
+@pytest.mark.parametrize(("second", "open_days"), [("is not there", [str(DAY)]), ("is there", [])])
+def test_a_run_that_found_no_day_to_make_ends_no_failure_of_it(
+    second: str, open_days: list[str], tmp_path: Path
 ) -> None:
     with instance_of_a_daemon(tmp_path) as instance:
         alerts = Alerts(instance, PROJECTS, [], None)
         ledger, position = alerts.entered(Ledger(), alerts.now(), at(2))
+        archive = dg.Definitions([bring_back], jobs=[dg.define_asset_job("archive")]).resolve_job_def(
+            "archive"
+        )
 
-        for more in ({"works": "no"}, {"works": "yes", **tags}):
-            restore.execute_in_process(
-                instance=instance, tags={"dagster/partition": str(DAY), **more}, raise_on_error=False
-            )
+        for state in ("fails", second):
+            tags = {"dagster/partition": str(DAY), "day": state}
+            archive.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
             ledger, position = alerts.entered(ledger, position, at(2))
 
     assert [item.day for cause in ledger.causes.values() for item in cause.items] == open_days
