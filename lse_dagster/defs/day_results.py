@@ -11,7 +11,10 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 
 from lse_dagster.defs.check_table import CHECKS, DAY_CHECKS, RUN_COUNT
-from lse_dagster.defs.dagster_internals import AssetCheckEvaluationTargetMaterializationData
+from lse_dagster.defs.dagster_internals import (
+    AssetCheckEvaluationTargetMaterializationData,
+    take_back_planned_checks,
+)
 from lse_dagster.defs.failure import Retries, parts_of_error
 from lse_dagster.defs.own_records import owner_metadata, tagged_id
 from lse_dagster.defs.project import ArchivedProject
@@ -106,6 +109,9 @@ def check_days(
         else:
             evaluation: Any = dg.AssetCheckEvaluation(**found, partition=day.isoformat())
             context.op_execution_context.log_event(evaluation)  # it takes any event; typed for three of them
+    # Of a freed day: what was found last stands.
+    assets = {key.asset_key for key in context.selected_asset_check_keys}
+    take_back_planned_checks(context.instance, context.run.run_id, assets)
 
 
 def check_published(

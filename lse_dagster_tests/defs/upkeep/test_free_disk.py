@@ -10,6 +10,9 @@ import dagster as dg
 import pytest
 from googleapiclient.http import MediaInMemoryUpload
 
+from lse_dagster.defs.check_table import check_keys
+from lse_dagster.defs.dagster_internals import AssetCheckExecutionRecordStatus
+from lse_dagster.defs.project import archived_projects
 from lse_dagster.sandbox.server import Sandbox
 from lse_dagster.steps.drive_copy import session_path
 from lse_dagster.steps.free_disk import sweep
@@ -127,6 +130,14 @@ def verify(daemon: Daemon) -> dict[str, bool]:
     return {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
 
 
+def planned_checks(daemon: Daemon) -> list[str]:
+    """Checks that were planned and never made: those the UI would call "Skipped", for all days."""
+    keys = check_keys(archived_projects([project(daemon)])[0])
+    found = daemon.instance.event_log_storage.get_asset_check_partition_info(list(keys))
+    planned = AssetCheckExecutionRecordStatus.PLANNED
+    return [one.check_key.name for one in found if one.latest_execution_status is planned]
+
+
 def test_a_freed_day_is_green_as_long_as_drive_holds_what_was_proved(
     daemon: Daemon, sandbox: Sandbox
 ) -> None:
@@ -141,6 +152,7 @@ def test_a_freed_day_is_green_as_long_as_drive_holds_what_was_proved(
     assert zip_alone == {"zip_matches_day": True, "drive_copy_matches_zip": True}
     assert freed == {"drive_copy_matches_zip": True}
     assert changed == verify(daemon) == {"drive_copy_matches_zip": False}
+    assert planned_checks(daemon) == []
 
 
 def test_a_damaged_zip_without_its_folder_is_red(daemon: Daemon) -> None:
