@@ -15,7 +15,7 @@ from rich.text import Text
 from lse_dagster.advice import lse_command
 from lse_dagster.cli.archive.wording import megabytes
 from lse_dagster.cli.running.display import Display
-from lse_dagster.cli.terminal.console import can_ask, can_draw, stderr, stdout
+from lse_dagster.cli.terminal.console import can_ask, can_draw, say, stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange, PastDates
 from lse_dagster.cli.terminal.errors import Declined, StepsFailed, error_document, print_error
 from lse_dagster.cli.terminal.options import projects_option
@@ -229,7 +229,7 @@ class _Report:
             ],
             "error": found.error and error_document(found.error),
         }
-        stdout().out(json.dumps(document, ensure_ascii=False), highlight=False)
+        say(json.dumps(document, ensure_ascii=False))
 
 
 def _days(number: int) -> str:

@@ -69,7 +69,7 @@ class MigrateReport:
     def end(self, plan: Plan) -> None:
         """Everything is done: what is left, and what comes next."""
         if self._json:
-            stdout().out(json.dumps(self._document(plan), indent=2, ensure_ascii=False), highlight=False)
+            say(json.dumps(self._document(plan), indent=2, ensure_ascii=False))
             return
         if not self._silent and len(self._days) > 1:
             stdout().print(self._all_days())
@@ -156,7 +156,7 @@ def migrate(source: Path | None, project: str | None, dry_run: bool, as_json: bo
     from lse_dagster.steps.first_system.migrate import migrate_day, plan_migration
     from lse_dagster.steps.union import take_as_it_is
 
-    name, settings = choose_project(load_settings(), project)
+    name, settings = choose_project(load_settings(), project, must_exist=False)
     places = _places(settings)
     store = places.days
     report = MigrateReport(dry_run=dry_run, as_json=as_json, quiet=quiet)

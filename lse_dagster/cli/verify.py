@@ -13,7 +13,7 @@ from lse_dagster.advice import lse_command
 from lse_dagster.cli.archive.wording import STYLES, describe_checks, is_worth_a_line, mark
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayOutcome, DayPlan
-from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.console import say, stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import StepsFailed, error_document, print_error
 from lse_dagster.cli.terminal.options import date_option, projects_option, quiet_option
@@ -126,7 +126,7 @@ class _Report(Display):
         if not passed:
             self.failed.append(found.day)
         if self._json:
-            self._console.out(_document(found, day, passed=passed), highlight=False)
+            say(_document(found, day, passed=passed))
             return
         if found.checks and not self._silent:
             sign = "✓" if passed else "✗"

@@ -66,9 +66,11 @@ def archive(ctx: click.Context, /, dates: DateRange | None, **shared: Any) -> No
 
     \b
       {"project", "date", "run_id",
-       "status": "done" | "failed" | "absent" | "forgotten" | "whole" | "left" | "planned" (--dry-run),
+       "status": "done" | "failed" | "absent" | "forgotten" | "whole"
+                 | "left" ("reason", "why") | "planned" (--dry-run),
        "steps":  [{"step", "metadata": {...}}],
-       "checks": [{"step", "check", "passed", "warning", "description", "metadata"}],
+       "checks": [{"step", "check", "passed", "warning", "description",
+                   "metadata"}],
        "error":  null | {"what", "why", "next"}}
 
     Exit codes: 0 done, 1 a step or check failed, 2 wrong usage, 3 declined at a question, 130 interrupted.

@@ -11,7 +11,7 @@ import msgspec
 from lse_dagster.cli.archive.plan import LeftDay
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
-from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.console import say
 from lse_dagster.cli.terminal.errors import Declined, error_document
 from lse_dagster.errors import ArchiveError
 
@@ -21,12 +21,9 @@ OutputForm = Literal["human", "json", "quiet"]
 class JsonLines(Display):
     """Writes what `--help` of the commands documents."""
 
-    def __init__(self) -> None:
-        self._console = stdout()
-
     def end_day(self, outcome: DayOutcome) -> None:
         """One line."""
-        self._console.out(day_document(outcome).decode())
+        say(day_document(outcome).decode())
 
 
 def left_document(project: str, left: LeftDay) -> bytes:
@@ -61,7 +58,7 @@ def tells_each_day(form: OutputForm, projects: Sequence[str | None], days: Seque
         if form == "json":
             told = error_document(error) if isinstance(error, ArchiveError) else None
             for project, day in product(projects, days):
-                stdout().out(_document(project, day, "failed" if told else "left", error=told).decode())
+                say(_document(project, day, "failed" if told else "left", error=told).decode())
         raise
 
 

@@ -20,7 +20,7 @@ from lse_dagster.cli.archive.plan import Copies, LeftDay, Planned, Planner
 from lse_dagster.cli.archive.sums import describe_planned, describe_range
 from lse_dagster.cli.environment import load_settings
 from lse_dagster.cli.running.outcome import DayOutcome, DayPlan
-from lse_dagster.cli.terminal.console import stderr, stdout
+from lse_dagster.cli.terminal.console import say, stderr, stdout
 from lse_dagster.cli.terminal.dates import DateRange
 from lse_dagster.cli.terminal.errors import StepsFailed, print_error
 from lse_dagster.cli.terminal.group import debug_wanted
@@ -148,7 +148,7 @@ class Invocation:
         left = [one for one in planned if isinstance(one, LeftDay)]
         if self.form == "json":
             for one in left:
-                stdout().out(left_document(self.project, one).decode(), highlight=False)
+                say(left_document(self.project, one).decode())
         if self.planner.dry_run:
             self._tell_plans(verb, planned, absent)
             return
@@ -206,7 +206,7 @@ class Invocation:
         left = [one for one in planned if isinstance(one, LeftDay)]
         if self.form == "json":
             for plan in plans:
-                stdout().out(planned_document(self.project, plan).decode(), highlight=False)
+                say(planned_document(self.project, plan).decode())
         if self.form != "human":
             return
         rule, now = self.settings.reconciliation, utc_now()

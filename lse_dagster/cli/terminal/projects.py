@@ -29,20 +29,28 @@ class UnknownProject(ArchiveError):
         )
 
 
-def choose_project(settings: "Settings", name: str | None) -> "tuple[str, Settings]":
+def choose_project(
+    settings: "Settings", name: str | None, *, must_exist: bool = True
+) -> "tuple[str, Settings]":
     """One project, and settings whose definitions have it: as `choose_projects`."""
-    (chosen,), settings = choose_projects(settings, () if name is None else (name,))
+    names = () if name is None else (name,)
+    (chosen,), settings = choose_projects(settings, names, must_exist=must_exist)
     return chosen, settings
 
 
 def choose_projects(
-    settings: "Settings", names: Sequence[str], *, every: bool = False, local_only: bool = False
+    settings: "Settings",
+    names: Sequence[str],
+    *,
+    every: bool = False,
+    local_only: bool = False,
+    must_exist: bool = True,
 ) -> "tuple[tuple[str, ...], Settings]":
     """The projects' names, each once, and settings whose definitions have them.
 
     The named ones; else `every` one of LSE_PROJECTS, or the first. One that is not configured is added last:
     its events lie where they will when it is configured. So it must be somewhere: here, on LangSmith or on
-    Drive, which are not asked if `local_only`.
+    Drive, which are not asked if `local_only`; unless who asks knows it from elsewhere (`must_exist`).
 
     Raises `MissingSetting`, `ImpossibleProject` for a name that no definitions can have, `UnknownProject`.
     """
@@ -57,7 +65,7 @@ def choose_projects(
     for impossible in with_them.impossible_projects():
         if impossible.name in chosen:
             raise impossible
-    for name in chosen:
+    for name in chosen if must_exist else ():
         if name not in settings.projects:
             _expect_somewhere(settings, name, local_only=local_only)
     return chosen, with_them
