@@ -164,10 +164,10 @@ class CalendarDay:
     def _gaps(self) -> Iterator[tuple[Need, str]]:
         """Every need, the most urgent first: what comes earlier in the data's way must be right first."""
         local, zipped = self.local, self.local.zip
-        lost = Need.ARCHIVE if self.on_drive is None else Need.RESTORE
+        # What LangSmith has forgotten may still lie in Drive's trash.
+        is_fetched = self.on_drive is None and self.may_be_fetched
         if local.broken:
-            repair = Need.FETCH if self.on_drive is None else Need.RESTORE
-            yield repair, "no valid summary in the day folder"
+            yield (Need.FETCH if is_fetched else Need.RESTORE), "no valid summary in the day folder"
         if self._is_missing and self.may_be_fetched:
             yield Need.ARCHIVE, "some of it outlived its day" if self.is_expired else "not archived"
         if self._is_missing and self.is_expired and self.checks:
@@ -179,6 +179,7 @@ class CalendarDay:
         if local.summary is not None and zipped is None and self.on_drive is None:
             yield Need.ZIP, "no zip"
         if zipped is not None and not zipped.whole:
+            lost = Need.ARCHIVE if is_fetched else Need.RESTORE
             yield (Need.ZIP if local.has_folder else lost), "the zip is cut off"
         if zipped is not None and not local.zip_is_of_folder:
             yield Need.ZIP, "the zip is not of this day folder"

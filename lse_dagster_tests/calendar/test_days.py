@@ -296,3 +296,16 @@ def test_a_day_that_langsmith_has_forgotten_is_nothing_to_look_after_unless_it_c
     need = Need.ARCHIVE if is_there else Need.RESTORE if was_archived and age >= 14 else None
     assert (day.gap[0] if day.gap is not None else None) == (need if drive_is_known else None)
     assert day.is_forgotten == (drive_is_known and age >= 14 and not is_there and not was_archived)
+
+
+@pytest.mark.parametrize("local", [LocalDay(DAY, broken=True), LocalDay(DAY, zip=a_zip(whole=False))])
+@pytest.mark.parametrize("on_drive", [COPY, None])
+@pytest.mark.parametrize("days", [13, 15])
+def test_what_is_damaged_is_fetched_only_while_langsmith_has_it(
+    local: LocalDay, on_drive: DriveCopy | None, days: int
+) -> None:
+    gap = the_day(local, on_drive=on_drive, now=START + timedelta(days=days)).gap
+
+    assert gap is not None
+    assert (gap[0] in {Need.FETCH, Need.ARCHIVE}) == (on_drive is None and days < 14)
+    assert gap[0] in {Need.FETCH, Need.ARCHIVE, Need.RESTORE}
