@@ -49,6 +49,7 @@ def overview_asset(
             found = [_look(context.instance, watch, context.log) for watch in watches]
         now = max(one.looked_at for one in found)
         shown = Shown.of({one.project: one for one in found}, price, now)
+        shown.remember(context.instance)
         result = dg.AssetCheckResult(
             passed=shown.verdict.passed, severity=shown.severity, description=shown.verdict.text
         )

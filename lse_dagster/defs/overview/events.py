@@ -80,6 +80,10 @@ class Shown:
         text = repr((dg.AssetMaterialization(KEY, metadata=self.metadata).metadata, self.verdict))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def remember(self, instance: dg.DagsterInstance, waits_since: datetime | None = None) -> None:
+        """That this is what is shown, whoever looked: what differs from it is news."""
+        keep(instance, _LAST, _Last(self.digest, waits_since))
+
 
 class _Last(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was shown last, and since when a project waits for its first look."""
@@ -107,4 +111,4 @@ def refresh(
             KEY, CHECK, shown.verdict.passed, severity=shown.severity, description=shown.verdict.text
         )
     )
-    keep(instance, _LAST, _Last(shown.digest, last.waits_since if None in found.values() else None))
+    shown.remember(instance, last.waits_since if None in found.values() else None)

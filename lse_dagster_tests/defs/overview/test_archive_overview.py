@@ -74,6 +74,24 @@ def test_to_show_it_asks_nobody_and_says_when_nobody_looks_any_more(
     )
 
 
+def test_what_a_run_saw_of_a_passing_fault_does_not_stay(
+    sandbox: Sandbox, drive_sandbox: ControlClient, deploy: Deploy
+) -> None:
+    _, daemon = deployed(sandbox, deploy)
+    for _ in range(2):
+        daemon.tick()
+    well = shown(daemon)[0]
+    drive_sandbox.fault(path="/drive/v3/files", status=403, times=100_000)
+    daemon.execute("overview")
+    fault = shown(daemon)[0]
+    drive_sandbox.clear_faults()
+
+    daemon.tick()
+
+    assert "drive_bytes" not in fault
+    assert shown(daemon)[0] == well
+
+
 def test_a_project_that_waits_for_its_first_look_is_no_alarm_for_an_hour(
     sandbox: Sandbox, deploy: Deploy
 ) -> None:
