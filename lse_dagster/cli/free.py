@@ -202,8 +202,9 @@ class _Report:
             yield Text.assemble(("! ", "yellow"), f"{day}  stays: {why}")
 
     def _sum_up(self, found: "FreedDisk") -> None:
-        if not (found.removed or found.kept or found.error):
-            stdout().print(f"{self._project}: no such day is on this disk, or none is that old.")
+        if not (found.removed or found.kept):
+            if found.error is None:
+                stdout().print(f"{self._project}: no such day is on this disk, or none is that old.")
             return
         verb = "would go" if self._dry_run else "removed from this disk"
         words = [f"{self._project}: {_days(len(found.removed))} {verb}, {megabytes(found.bytes)}"]
