@@ -23,7 +23,7 @@ from lse_dagster.langsmith.errors import (
 )
 from lse_dagster.net.backoff import ComeBack, retry_after
 from lse_dagster.net.certificates import CertificateError
-from lse_dagster.net.faults import fault_words
+from lse_dagster.net.faults import fault_sentence
 from lse_dagster.net.limiter import Kind
 
 _RETRYABLE: Final = frozenset({408, 425, 429})
@@ -138,7 +138,7 @@ class Failed(Exception):
     """Whether an answer came and was none."""
 
 
-def failed_by(fault: Exception, what: str, host: str, *, seconds: float, asks_for_less: bool) -> Failed:
+def failed_by(fault: Exception, what: str, *, seconds: float, asks_for_less: bool) -> Failed:
     """What one of `FAULTS` means, `seconds` after the attempt began.
 
     `asks_for_less`: whether the next attempt does, so that this one was not in vain.
@@ -157,7 +157,7 @@ def failed_by(fault: Exception, what: str, host: str, *, seconds: float, asks_fo
         why = f"The answer is not what LangSmith documents: {fault}."
         return Failed(InvalidAnswer(what, why, "Run this again later."), invalid=True)
     in_vain = _is_timeout(fault) and not asks_for_less
-    return Failed(unavailable(what, f"{host}: {fault_words(fault)}"), spent=seconds if in_vain else 0.0)
+    return Failed(unavailable(what, fault_sentence(fault).rstrip(".")), spent=seconds if in_vain else 0.0)
 
 
 def refused(

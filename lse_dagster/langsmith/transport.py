@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -92,7 +91,6 @@ class Transport:
         self.configured_endpoint = without_user(settings.endpoint)
         self.endpoint = base_url(settings.endpoint)
         expect_usable(self.endpoint)
-        self._host = urlsplit(self.endpoint).netloc
         self.counters = Counters()
         self._patience = settings.patience
         self._largest_answer = settings.largest_answer
@@ -233,7 +231,7 @@ class Transport:
                 raise Cancelled from None
             seconds = self._clock() - began
             less = call.ask_for_less_after(fault)
-            raise failed_by(fault, what, self._host, seconds=seconds, asks_for_less=less) from None
+            raise failed_by(fault, what, seconds=seconds, asks_for_less=less) from None
         seconds = self._clock() - began
         less = call.ask_for_less_after(status)
         failed = refused(what, self._key, status, headers, content, seconds=seconds, asks_for_less=less)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from lse_dagster.cli import main
 from lse_dagster.cli.health.remote import facts_of_webserver
 from lse_dagster.defs.alerts.webhook import DeadMansSwitch
 from lse_dagster.errors import ArchiveError
@@ -126,6 +128,16 @@ def test_every_client_says_in_plain_words_what_happened(
     assert not RAW.search(f"{error.what}\n{error.why}\n{error.next_step}")
     assert error.why not in error.what
     assert error.__cause__ is None
+
+
+def test_a_sandbox_that_does_not_run_is_told_in_three_lines() -> None:
+    with refused_port() as url:
+        variables = {"LANGSMITH_ENDPOINT": url, "LANGSMITH_API_KEY": "key"}
+        finished = CliRunner().invoke(main, ["sandbox", "trace", "--date", "2025-08-29"], env=variables)
+
+    assert finished.exit_code == 1
+    assert [line.split()[0] for line in finished.stderr.splitlines()] == ["Error:", "Why:", "Next:"]
+    assert not RAW.search(finished.stderr.replace("Error:", ""))
 
 
 def test_no_answer_in_time_is_told_as_that() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def doctor(as_json: bool, quiet: bool) -> None:
         if quiet:
             _print_problem(finding)
         elif not as_json:
-            _print(finding)
+            _print(_told_once(finding, findings))
     problems = [finding for finding in findings if finding.level == "problem"]
     if as_json:
         say(_document(findings))
@@ -107,6 +108,14 @@ def _run(check: _Check) -> list[Finding]:
             )
         ]
     return [found] if isinstance(found, Finding) else found
+
+
+def _told_once(finding: Finding, told: Sequence[Finding]) -> Finding:
+    """A cause that kept another check from its answer is not told again."""
+    first = next(one for one in told if one.text == finding.text)
+    if first is finding or finding.level == "ok":
+        return finding
+    return replace(finding, text=f"not known, as {first.subject} has to be looked after first", next_step="")
 
 
 def _print(finding: Finding) -> None:

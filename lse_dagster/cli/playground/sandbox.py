@@ -77,6 +77,8 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
     from langsmith import Client
 
     from lse_dagster.cli.environment import clean_environment
+    from lse_dagster.errors import ArchiveError
+    from lse_dagster.langsmith.server import look_at_server
     from lse_dagster.net.session import Session
     from lse_dagster.sandbox.conversations import demo_conversations
     from lse_dagster.sandbox.environment import is_loopback
@@ -92,6 +94,10 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
     # Made-up traces must never end up in somebody's real account by an environment left over from work.
     if not is_loopback(endpoint):
         raise click.ClickException(f"{endpoint} is not a sandbox: demo traces are written to loopback only")
+    try:
+        look_at_server(endpoint)
+    except ArchiveError as error:  # the SDK would print the same many times, in its own words
+        raise ArchiveError(f"Tracing to {endpoint}", error.why, "lse sandbox serve --dir DIR") from None
     with clean_environment():
         traced = trace_conversations(
             Client(api_url=endpoint, api_key=api_key, session=Session()),

@@ -40,11 +40,14 @@ class TerminalConsole(Console):
         return wrapped(text, self.width) if self.is_terminal and not self.is_dumb_terminal else text
 
     def _lines_of(self, table: Table) -> Text:
-        """The last column wraps. As wide as the longest words ask for: Rich would break them to fit it in."""
+        """The last column wraps, where that helps; Rich would break the words of all to fit a table in."""
+        ample = self.options.update_width(_AMPLE)
         for column in table.columns[:-1]:
-            column.no_wrap = True
-        measured = Measurement.get(self, self.options.update_width(_AMPLE), table)
-        widest = max(self.width, measured.minimum if self.is_terminal else measured.maximum)
+            cells = (Measurement.get(self, ample, cell) for cell in (column.header, *column.cells))
+            column.no_wrap, column.min_width = True, max(cell.maximum for cell in cells)
+        measured = Measurement.get(self, ample, table)
+        fits = self.is_terminal and measured.minimum <= self.width
+        widest = self.width if fits else max(self.width, measured.maximum)
         lines = self.render_lines(table, self.options.update_width(widest), pad=False)
         texts = (Text.assemble(*((segment.text, segment.style or "") for segment in line)) for line in lines)
         return Text("\n").join(texts)

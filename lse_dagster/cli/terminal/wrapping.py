@@ -32,11 +32,12 @@ def _rows(line: Text, width: int) -> Iterator[Text]:
     column = 0
     for part in re.finditer(r"(\s*)(\S+)", line.plain):
         word = cell_len(part[2])
-        if column == 0 or column + cell_len(part[0]) <= width or word > width - indent:
+        if column == 0 or column + cell_len(part[0]) <= width or word > width:
             yield line[part.start() : part.end()]
             column += cell_len(part[0])
         else:
-            blanks = max(1, width - column + indent)  # of a full row, too: what is copied needs one
+            # One at least, also after a full row: what is copied needs it.
+            blanks = max(1, width - column + min(indent, width - word))
             yield Text(" " * blanks)
             yield line[part.start(2) : part.end()]
             column = blanks - (width - column) + word
