@@ -258,6 +258,19 @@ def test_a_range_with_holes_is_restored_by_clicking_and_every_group_stays_green(
     page.goto(f"/assets/raw_runs?view=partitions&partition={there[-1]}")
     see_source(page, "drive")
 
+    # and: materialized by hand, the overview has each project, and the command for a hole
+    page.goto("/assets/archive_overview")
+    page.get_by_role("button", name="Materialize").first.click()
+    expect(page.get_by_role("link", name=re.compile("ago$")).first).to_be_visible()
+    page.goto("/assets/archive_overview?view=checks")  # what an open page shows of metadata stays as it was
+    hole = f"lse archive --date {ABSENT[0]} --project {month.workplace.project}"
+    expect(page.get_by_text(hole)).to_be_visible()
+    screenshot("overview-check")
+    page.goto("/assets/archive_overview")
+    for project in month.workplace.settings().projects:
+        expect(page.get_by_role("cell", name=project, exact=True).first).to_be_visible()
+    screenshot("overview")
+
 
 @pytest.mark.browser
 @pytest.mark.slow
