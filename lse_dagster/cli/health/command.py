@@ -6,7 +6,7 @@ import time
 import click
 
 from lse_dagster.cli.doctor.finding import Finding, problem, problem_of
-from lse_dagster.cli.terminal.console import say
+from lse_dagster.cli.terminal.console import say, stdout
 from lse_dagster.cli.terminal.errors import StepsFailed
 from lse_dagster.errors import ArchiveError
 
@@ -43,9 +43,11 @@ def health(url: str | None, as_json: bool, wake: bool) -> None:
     if as_json:
         say(_document(problems))
     elif problems:
-        say("✗ " + " | ".join(" ".join(f"{one.subject}: {one.text}".split()) for one in problems))
+        stdout().print("✗ " + " | ".join(" ".join(f"{one.subject}: {one.text}".split()) for one in problems))
     else:
-        say("✓ code location, daemon, sensors, schedules, settings, disk, clock, keys and last night's days")
+        stdout().print(
+            "✓ code location, daemon, sensors, schedules, settings, disk, clock, keys and last night's days"
+        )
     if problems:
         raise StepsFailed
 

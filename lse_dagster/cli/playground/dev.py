@@ -12,6 +12,7 @@ import click
 
 from lse_dagster.cli.environment import load_env_file
 from lse_dagster.cli.terminal.console import stdout
+from lse_dagster.cli.terminal.group import verbose_wanted
 
 if TYPE_CHECKING:
     from lse_dagster.cli.playground.occupied import Claim
@@ -75,7 +76,7 @@ def _serve(port: int, folder: Path, environment: Mapping[str, str], claim: "Clai
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name(command[0])), *command[1:]],
         cwd=folder,
-        env=dict(environment),
+        env=dict(environment) if verbose_wanted() else {"PYTHONWARNINGS": "ignore", **environment},
         start_new_session=True,
         pass_fds=[claim.file.fileno()],  # the home is taken as long as this runs, whatever becomes of us
     )

@@ -94,11 +94,11 @@ def trace(project: str, day: datetime, traces: int, across_midnight: bool, direc
     # Made-up traces must never end up in somebody's real account by an environment left over from work.
     if not is_loopback(endpoint):
         raise click.ClickException(f"{endpoint} is not a sandbox: demo traces are written to loopback only")
-    try:
-        look_at_server(endpoint)
-    except ArchiveError as error:  # the SDK would print the same many times, in its own words
-        raise ArchiveError(f"Tracing to {endpoint}", error.why, "lse sandbox serve --dir DIR") from None
     with clean_environment():
+        try:
+            look_at_server(endpoint)
+        except ArchiveError as error:  # the SDK would print the same many times, in its own words
+            raise ArchiveError(f"Tracing to {endpoint}", error.why, "lse sandbox serve --dir DIR") from None
         traced = trace_conversations(
             Client(api_url=endpoint, api_key=api_key, session=Session()),
             project,

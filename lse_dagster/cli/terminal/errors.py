@@ -60,7 +60,8 @@ class Unexpected(ArchiveError):
 def exit_code_of(error: BaseException, *, debug: bool) -> ExitCode:
     """Print an error that ends a command, and say with which code. Click's own errors pass through."""
     if isinstance(error, click.ClickException):
-        error.message = _as_click_shows_it(error.message)  # type: ignore[misc]
+        shown = _as_click_shows_it(error.format_message())
+        error.format_message = lambda: shown  # type: ignore[method-assign]
     if isinstance(error, click.ClickException | click.exceptions.Exit | SystemExit):
         raise error
     if debug:
