@@ -139,7 +139,12 @@ def _project_definitions(
 
 def _overview(watches: Sequence[Reconciliation], settings: Settings) -> dg.Definitions:
     job = overview_job()
-    asset = overview_asset(watches, price=settings.storage_price, owners=settings.owners)
+    asset = overview_asset(
+        watches,
+        price=settings.storage_price,
+        owners=settings.owners,
+        fills_holes=settings.schedules == "on",
+    )
     schedule = overview_schedule(job, hour_utc=settings.schedule_hour_utc, on=settings.schedules == "nightly")
     return dg.Definitions(assets=dg.with_source_code_references([asset]), jobs=[job], schedules=[schedule])
 

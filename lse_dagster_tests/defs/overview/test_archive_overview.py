@@ -144,10 +144,13 @@ def test_by_hand_it_looks_itself_without_schedules_and_without_drive(
     assert "drive_bytes" not in shown(daemon)[0]  # nobody knows: a plot must not fall to nothing
 
 
-def test_the_days_are_those_of_the_settings(sandbox: Sandbox, deploy: Deploy) -> None:
+def test_the_days_are_those_of_the_settings_and_where_nothing_fills_holes_they_only_warn(
+    sandbox: Sandbox, deploy: Deploy
+) -> None:
     _, daemon = deployed(sandbox, deploy, LSE_SCHEDULES="off")
     daemon.clock.now = at(4, 12)
 
     daemon.execute("overview")
 
     assert shown(daemon)[0]["days_missing"] == 2 * (date(2025, 8, 3) - DAY).days + 2
+    assert (checked(daemon).passed, checked(daemon).severity) == (False, dg.AssetCheckSeverity.WARN)
