@@ -42,20 +42,27 @@ def dev(folder: Path, port: int) -> None:
     """
     from lse_dagster.cli.playground.occupied import alone_on, expect_free
 
-    expect_free(port)
     if _ENV.is_file():
         from lse_dagster.cli.running.instance import dagster_home, prepare_home
 
         load_env_file()
         home = dagster_home()
+        expect_free(port, home)
         stdout().print(f"Using the accounts of {_ENV.absolute()}, Dagster home {home}")
         with alone_on(home) as claim:
             prepare_home(home, renew=not os.environ.get("DAGSTER_HOME"))
             status = _serve(port, Path.cwd(), {**os.environ, "DAGSTER_HOME": str(home)}, claim)
         sys.exit(status)
 
-    from lse_dagster.cli.playground.folder import DEMO_DATE, DEMO_PROJECT, DEMO_TRACES, running_playground
+    from lse_dagster.cli.playground.folder import (
+        DEMO_DATE,
+        DEMO_PROJECT,
+        DEMO_TRACES,
+        HOME,
+        running_playground,
+    )
 
+    expect_free(port, folder.absolute() / HOME)
     stdout().print(f"There is no .env here: using the sandbox in {folder.absolute()}")
     stdout().print("Nothing leaves this machine. For your accounts: lse init.")
     with running_playground(folder) as playground:

@@ -23,6 +23,7 @@ from lse_dagster.sandbox.trace import TracedDay, trace_conversations
 DEMO_PROJECT = "my-project"
 DEMO_DATE = date(2025, 8, 29)
 DEMO_TRACES = 40
+HOME = "dagster_home"
 
 
 _PORTS = (8811, 8812)
@@ -45,7 +46,7 @@ class Playground:
             "LSE_RETENTION_DAYS": "36500",  # the sandbox forgets nothing by itself
             "LSE_DATA_DIR": str(self.folder / "data"),
             "LSE_ARCHIVES_DIR": str(self.folder / "archives"),
-            "DAGSTER_HOME": str(self.folder / "dagster_home"),
+            "DAGSTER_HOME": str(self.folder / HOME),
         }
 
     def trace(self, project: str, day: date, traces: int) -> TracedDay:
@@ -73,7 +74,7 @@ def running_playground(folder: Path) -> Iterator[Playground]:
     Until then this process has a clean environment, too. Raises `HomeInUse`.
     """
     folder = folder.absolute()
-    home = folder / "dagster_home"
+    home = folder / HOME
     langsmith_port, drive_port = (_port_if_free(port) for port in _PORTS)
     with (
         alone_on(home) as claim,

@@ -88,8 +88,11 @@ def alone_on(home: Path) -> Iterator[Claim]:
         yield claim
 
 
-def expect_free(port: int) -> None:
-    """Raises `PortInUse`."""
+def expect_free(port: int, home: Path) -> None:
+    """Raises `HomeInUse`, `PortInUse`; in this order, as on a home in use another port does not help."""
+    if home.exists():
+        with alone_on(home):
+            pass
     if (error := _refusal(port)) is not None:
         raise PortInUse(port, error)
 
