@@ -1,7 +1,7 @@
 """What was answered so far, over what `.env` and the environment say; and how a question is put."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.text import Text
@@ -9,6 +9,9 @@ from rich.text import Text
 from lse_dagster.cli.terminal.console import stderr, stdout
 from lse_dagster.errors import ArchiveError
 from lse_dagster.settings import Settings
+
+_DECIDES_TOO: Final = ("LANGSMITH_WORKSPACE_ID", "GOOGLE_DRIVE_IMPERSONATE", "GOOGLE_DRIVE_ENDPOINT")
+"""Nobody is asked about these: another shell, or cron, would reach something else without them."""
 
 
 class Unusable(ArchiveError):
@@ -37,8 +40,17 @@ class Answers:
         return ".env" if self._known.get(name) else "the environment"
 
     def settings(self, **more: str) -> Settings:
-        """The settings as they would be. Raises `InvalidSetting`."""
-        return Settings.from_environment({**self._offered, **self._known, **self.given, **more})
+        """The settings as they would be, without what is wrong. Raises `InvalidSetting` for one of `more`."""
+        found = Settings.as_far_as_right({**self._offered, **self._known, **self.given, **more})
+        for wrong in found.invalid:  # what stands in `.env` already may be asked about later
+            if wrong.name in more:
+                raise wrong
+        return found
+
+    def to_write(self) -> dict[str, str]:
+        """What was answered, and what only the environment said that was tested with it."""
+        names = (name for name in _DECIDES_TOO if self._offered.get(name) and not self._known.get(name))
+        return {**{name: self._offered[name] for name in names}, **self.given}
 
     def ask(self, name: str, question: str, default: str, test: Callable[[str], None]) -> None:
         """Ask until the test passes; it raises an `ArchiveError` for an answer that will not do."""
@@ -55,11 +67,13 @@ class Answers:
             return
 
 
-def prompt(question: str, *, default: Any = None, **more: Any) -> Any:
+def prompt(question: str, *, default: Any = None, show_default: bool = True, **more: Any) -> Any:
     """As `click.prompt`; a row does not end inside a word of the question."""
-    shown = f" [{default}]: " if default is not None and more.get("show_default", True) else ": "
+    shown = f" [{default}]: " if default is not None and show_default else ": "
     fitted = stdout().fitted(Text(question + shown)).plain
-    return click.prompt(fitted.removesuffix(shown), default=default, **more)
+    return click.prompt(
+        fitted, default=default, show_default=False, show_choices=False, prompt_suffix="", **more
+    )
 
 
 def tell(text: str) -> None:

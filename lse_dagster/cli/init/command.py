@@ -60,7 +60,7 @@ def init(no_test: bool) -> None:
     answers = Answers(known, _offered(os.environ), tested=not no_test)
     try:
         drive_works = ask_for_everything(answers)
-        _write(before, known, answers.given)
+        _write(before, known, answers.to_write())
     except (KeyboardInterrupt, click.Abort):
         stdout().print()  # a question stands in this row
         raise KeyboardInterrupt(f"Interrupted. {_as_it_was()}") from None
@@ -124,5 +124,6 @@ def _say_what_is_next(answers: "Answers", *, drive_works: bool) -> None:
     if answers.current("GOOGLE_DRIVE_AUTH_TYPE") == "oauth2" and not has_token(answers):
         command = "lse auth login"
     else:
-        command = "lse archive --date yesterday" if drive_works else "lse doctor"
+        works = drive_works and not answers.settings().invalid
+        command = "lse archive --date yesterday" if works else "lse doctor"
     stdout().print(f"Next: {command}")

@@ -17,7 +17,7 @@ def ask_drive(answers: Answers) -> bool:
     """How to sign in, and to which folder; whether it was opened."""
     while True:
         kind = prompt(
-            "How to sign in to Google",
+            f"How to sign in to Google ({', '.join(_AUTH_TYPES)})",
             type=click.Choice(_AUTH_TYPES),
             default=answers.current("GOOGLE_DRIVE_AUTH_TYPE") or _AUTH_TYPES[0],
         )

@@ -139,4 +139,5 @@ def _ask_schedules(answers: Answers, *, on_drive: bool) -> None:
     stdout().print("While Dagster runs (lse dev, or a server), it can archive every night by itself.")
     wanted = click.confirm("Switch its schedules on?", default=now != "off" if now else on_drive)
     if wanted or now:
-        answers.given[name] = ("on" if now in {"", "off"} else now) if wanted else "off"
+        right = answers.settings().schedules  # `on` if it is wrong
+        answers.given[name] = ("on" if right == "off" else right) if wanted else "off"

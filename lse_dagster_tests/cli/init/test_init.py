@@ -192,6 +192,39 @@ def test_without_a_network_it_asks_nobody_and_offers_what_the_environment_says(t
     }
 
 
+def test_what_is_wrong_in_a_file_is_asked_about_and_a_long_answer_is_shown_once(tmp_path: Path) -> None:
+    """And what only the shell says is written, too: cron has another shell."""
+    folder = f"https://drive.google.com/drive/folders/{'1abcdefgh' * 4}"
+    (tmp_path / ".env").write_text(
+        "LANGSMITH_API_KEY=secret\nLSE_START_DATE=yesterday\nLSE_SCHEDULES=yes\nLSE_RETENTION_DAYS=two\n"
+        f"GOOGLE_DRIVE_AUTH_TYPE=adc\nGOOGLE_DRIVE_FOLDER_URL={folder}\n"
+    )
+    environment = {**clean_environment(), "LANGSMITH_WORKSPACE_ID": "other", "LSE_PROJECTS": "mine"}
+    command = [LSE, "init", "--no-test"]
+    with Terminal(command, folder=tmp_path, environment=environment, columns=80) as terminal:
+        for question in ("address", "API key", "Projects", "Set up Google Drive", "(service_account, oauth2"):
+            terminal.wait_for(question)
+            terminal.type("")
+        terminal.wait_for(f"{folder[:60]}")
+        shown = terminal.text.count(folder[:60])
+        terminal.type("")
+        terminal.wait_for("First day of the archive [yesterday]:")
+        terminal.type("")
+        terminal.wait_for("'yesterday' is not a date")
+        terminal.type("2025-08-01")
+        for question in ("schedules on?", "day folders", "day zips", "Dagster's home"):
+            terminal.wait_for(question)
+            terminal.type("")
+        terminal.wait_for("Write it?")
+        terminal.type("y")
+        code = terminal.wait_until_it_ends()
+
+    assert (code, shown, terminal.lines[-1]) == (0, 1, "Next: lse doctor")
+    written = dotenv_values(tmp_path / ".env")
+    assert (written["LSE_START_DATE"], written["LSE_SCHEDULES"]) == ("2025-08-01", "on")
+    assert written["LANGSMITH_WORKSPACE_ID"] == "other"
+
+
 def test_without_a_terminal_it_refuses(sandbox: Sandbox, workplace: Workplace) -> None:
     before = (workplace.folder / ".env").read_bytes()
 
