@@ -167,7 +167,8 @@ def restore(
     """Bring days back from Google Drive, verified before they take their place.
 
     Without dates: every day that is on Drive. Days of a range that are not there are told (`absent` with
-    --json) and left alone; it fails if none is. Asks before it replaces a local day. Where a project was
+    --json) and left alone; it fails if none is. Asks before it replaces a local day, of a range only one
+    that does not look like its copy: by names, sizes, the zip's checksum and times. Where a project was
     deleted and made again under its name, the day of the present one; --project-id names the other.
 
     \b

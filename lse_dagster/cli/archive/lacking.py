@@ -7,7 +7,7 @@ every byte.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -104,6 +104,21 @@ def difference_of(folder: DayFolder | None, zip_path: Path | None, copy: "DriveF
         if fetched is not None and copy.modified_time < fetched:
             return Lack(ALL_STEPS[1:], "changed", "The copy on Drive is older than the day folder.")
     return WHOLE
+
+
+def difference_from_copy(folder: DayFolder, zip_path: Path | None, copy: "DriveFile") -> Lack:
+    """What a look shows of a day that is here and would be restored; `WHOLE` where the copy says the same.
+
+    Without its zip: a folder that was made here after our copy last changed, of a day fetched before that,
+    came from that copy. Else nothing tells (a day of the first system may be brought over any time), and
+    somebody is asked.
+    """
+    lack = difference_of(folder, zip_path, copy)
+    if lack == WHOLE and zip_path is None:
+        made = datetime.fromtimestamp(folder.path.stat().st_mtime, UTC)
+        is_ours = PROVED in copy.app_properties and folder.summary.langsmith_total is not None
+        return WHOLE if is_ours and copy.modified_time <= made else ASKED
+    return lack
 
 
 def _other_copy(*, has_folder: bool) -> Lack:

@@ -19,6 +19,7 @@ from lse_dagster.cli.archive.lacking import (
     WHOLE,
     Lack,
     Reason,
+    difference_from_copy,
     difference_of,
     lack_of,
     may_have_grown,
@@ -197,15 +198,25 @@ class Planner:
         return replace(found, totals=self.count(young)) if young else found
 
     def restore(self, days: Sequence[date], copies: Copies, project_id: str = "") -> list[Planned]:
-        """Ask about every local day that its copy on Drive would replace. `project_id` as in `Invocation`."""
+        """Ask about every local day that its copy on Drive would replace; of a range not about what is whole.
+
+        `project_id` as in `Invocation`.
+        """
         return self._each(days, lambda day: self._restore(day, copies.get(day), project_id))
 
     def _restore(self, day: date, copy: "DriveFile | None", project_id: str) -> Planned:
         local, unasked = self._local_day(day, project_id)
         if local is None or copy is None:
             return DayPlan(day, {"restore": unasked}, project_id)
-        there = f"{describe_local(local)} {describe_copy(copy)}"
-        left = self._unless_allowed(day, f"Restoring {self._name(day)}", there)
+        lack = ASKED
+        if self.several and not self.questioner.forced:
+            zips, whose = ZipStore(self.settings.archives_dir), project_id or local.summary.project_id
+            zipped = zips.zip_path(self.project, day, whose)
+            lack = difference_from_copy(local, zipped if zipped.exists() else None, copy)
+        if lack == WHOLE:
+            return LeftDay(day, "whole", "")
+        there = f"{lack.why} {describe_local(local)} {describe_copy(copy)}".lstrip()
+        left = self._unless_allowed(day, f"Restoring {self._name(day)}", there, lack.reason or "there")
         return left or DayPlan(day, {"restore": self._allowed}, project_id)
 
     @property

@@ -69,6 +69,26 @@ def test_a_range_with_holes_restores_what_is_on_drive_and_tells_the_rest_in_one_
             assert {one["status"] for one in told.values()} == {"absent"}
 
 
+@pytest.mark.parametrize("zip_is_here", [True, False])
+def test_the_same_restore_again_leaves_what_came_back_and_asks_about_what_is_damaged(
+    zip_is_here: bool, archived: Workplace
+) -> None:
+    shutil.rmtree(archived.folder / "data")
+    if not zip_is_here:
+        archived.zips.zip_path(archived.project, DATE).unlink()
+    assert archived.lse("archive", "restore", *WEEK).returncode == 0
+
+    again = archived.lse("archive", "restore", *WEEK)
+    next(archived.days.load(archived.project, DATE).path.glob("*Z.json")).unlink()
+    damaged = archived.lse("archive", "restore", *WEEK)
+
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == f"0 restored, 1 was whole; 6 are not on Drive: {BEFORE}, {AFTER}.\n"
+    assert damaged.returncode == 1
+    assert "The day folder is damaged" in damaged.stderr
+    assert len(restored_partitions(archived)) == 1
+
+
 @pytest.mark.parametrize(
     ("days", "status", "why"),
     [
