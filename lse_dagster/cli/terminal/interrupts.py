@@ -4,6 +4,7 @@ Dagster takes the handlers over while it runs steps. It holds an interrupt back 
 that comes after the last.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_UNTIL_AGAIN = 0.05
+_SQLALCHEMYS_POOLS = ("NullPool", "QueuePool", "SingletonThreadPool")
 
 
 @contextmanager
@@ -24,6 +26,8 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    for pool in _SQLALCHEMYS_POOLS:
+        logging.getLogger(f"sqlalchemy.pool.impl.{pool}").addFilter(_is_no_interrupt)
     restore, previous_hook = raise_at_once(), sys.unraisablehook
     sys.unraisablehook = lambda unraisable: _interrupt_again(unraisable, previous_hook)
     try:
@@ -31,6 +35,11 @@ def interruptible() -> Iterator[None]:
     finally:
         sys.unraisablehook = previous_hook
         restore()
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    """SQLAlchemy logs whatever comes while it closes a connection, with a traceback, and raises it again."""
+    return not (record.exc_info and record.exc_info[0] and not issubclass(record.exc_info[0], Exception))
 
 
 def _interrupt_again(

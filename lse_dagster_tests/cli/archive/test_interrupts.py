@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 import pytest
+from sqlalchemy import NullPool, create_engine
 
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan, Step
@@ -169,3 +171,17 @@ def test_an_interrupt_while_python_cleans_up_is_not_swallowed(capfd: pytest.Capt
         threading.Event().wait(30)
 
     assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_while_a_database_is_closed_brings_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Closing(sqlite3.Connection):
+        def close(self) -> None:
+            raise KeyboardInterrupt
+
+    engine = create_engine("sqlite://", creator=lambda: Closing(":memory:"), poolclass=NullPool)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        engine.connect().close()
+
+    assert caplog.records == []
