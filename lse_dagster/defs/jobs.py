@@ -44,9 +44,9 @@ def restore_job(project: ArchivedProject, without_checks: dg.Definitions) -> dg.
         selection=dg.AssetSelection.assets(project.key("raw_runs")),
         config=dg.RunConfig(ops={project.op_name("raw_runs"): RawRunsConfig(source="drive")}),
         description=project.described(
-            "Google Drive -> day folder, every hash verified first. To restore a month: 1. "
-            "*Materialize…* on this page. 2. Pick its days. 3. *Launch backfill*, and follow it under "
-            "*Runs*. A day that is not on Drive is skipped: its run succeeds with the tag "
+            "Google Drive -> day folder, every hash verified first. To restore a month:\n\n"
+            "1. *Materialize…* on this page.\n2. Pick its days.\n3. *Launch backfill*, and follow it under "
+            "*Runs*.\n\nA day that is not on Drive is skipped: its run succeeds with the tag "
             "`lse/skipped: not on Drive`, and what is here stays as it is."
         ),
         tags=project.run_tags("restore"),

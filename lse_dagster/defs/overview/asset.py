@@ -79,6 +79,7 @@ def overview_schedule(job: UnresolvedAssetJobDefinition, *, hour_utc: int, on: b
         job=job,
         cron_schedule=f"30 {(hour_utc + 1) % 24} * * *",
         execution_timezone="UTC",
+        description="All projects: looks after the night. Not needed where the sensors are on: they look.",
         default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
     )
 

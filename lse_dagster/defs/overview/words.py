@@ -52,10 +52,11 @@ def verdict(found: Overviews, now: datetime) -> Verdict:
     looked = [one for one in found.values() if one is not None]
     waiting = sum(len(one.days("in time")) for one in looked)
     text = (
-        f"Every day of {_count(len(found), 'project')} is on Drive, through {through(looked) or 'none yet'}."
+        f"Every day of {_count(len(found), 'project')} is on Drive, through {through(looked) or 'none yet'}"
     )
     if waiting:
-        text += f" {_count(waiting, 'day')} {'has' if waiting == 1 else 'have'} time yet."
+        text += f", but {_count(waiting, 'day')} that {'has' if waiting == 1 else 'have'} time yet"
+    text += "."
     if not all(one.drive_was_asked for one in looked):
         text += " Drive could not be asked: this is what was recorded."
     return Verdict(True, text)

@@ -1,6 +1,7 @@
 """Switching the schedules on where days were never attempted: work to do, and no reason to wake anybody."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -72,6 +73,20 @@ def test_runs_that_only_wait_for_hours_are_told_as_such_and_together(
     assert "No run for them has ended yet" in late
     assert not any("failed" in text for text in receiver.texts)
     assert all(run.job_name.startswith("expiry") for run in daemon.executed)
+
+
+def test_all_is_not_well_while_days_before_last_night_still_wait_for_their_runs(
+    daemon: Daemon, receiver: Receiver
+) -> None:
+    for job in ("archive", *(name for name in daemon.repository.job_names if name.startswith("archive_"))):
+        assert daemon.execute(job, tags={"dagster/partition": DAYS[-1].isoformat()}).success
+    daemon.settings = replace(daemon.settings, heartbeat=True)
+    daemon.restart()
+    queue_all(daemon)
+
+    look(daemon, 3)
+
+    assert receiver.texts == []
 
 
 def queue_all(daemon: Daemon) -> None:

@@ -25,7 +25,7 @@ def test_where_all_is_well_it_is_one_line() -> None:
 
     assert (found.passed, found.text) == (
         True,
-        "Every day of 2 projects is on Drive, through 2025-08-30. 1 day has time yet.",
+        "Every day of 2 projects is on Drive, through 2025-08-30, but 1 day that has time yet.",
     )
 
 
