@@ -92,13 +92,17 @@ class DayRunner:
         ):
             events = events_of(run_id, wait)
             self._instance.add_event_listener(run_id, events.listen)
-            result = job.execute_in_process(
-                instance=self._instance,
-                run_id=run_id,
-                run_config=run_config,
-                tags={**place_tags(os.getpid()), **tags},
-                raise_on_error=False,
-            )
+            try:
+                result = job.execute_in_process(
+                    instance=self._instance,
+                    run_id=run_id,
+                    run_config=run_config,
+                    tags={**place_tags(os.getpid()), **tags},
+                    raise_on_error=False,
+                )
+            except BaseException:
+                self._report_canceled(run_id)
+                raise
             if interrupted():
                 self._report_canceled(run_id)
                 raise KeyboardInterrupt
@@ -130,9 +134,11 @@ class DayRunner:
             self._instance.report_run_canceling(run, _INTERRUPTED)
 
     def _report_canceled(self, run_id: str) -> None:
-        """The same for an interrupt between steps, which Dagster has called a failure by now."""
+        """The same for an interrupt between steps, which Dagster has called a failure by now; or before the
+        first, which Dagster does not hear of: the run would hold up its day for ever.
+        """
         run = self._instance.get_run_by_id(run_id)
-        if run is not None and run.status is dg.DagsterRunStatus.FAILURE:
+        if run is not None and (run.status is dg.DagsterRunStatus.FAILURE or not run.is_finished):
             self._instance.report_run_canceled(run, _INTERRUPTED)
 
 

@@ -97,7 +97,7 @@ def print_status(report: StatusReport) -> None:
         console.print(f"{early.what}: {early.why} Next: {early.next_step}", soft_wrap=True)
     for problem in report.problems:
         stderr().print(
-            Text.assemble(("Problem: ", "bold yellow"), f"{problem.what}: {problem.why} "),
+            Text.assemble(("Problem: ", "bold yellow"), f"{problem.what}: {problem.why}"),
             Text(f"Next: {problem.next_step}"),
             soft_wrap=True,
         )
@@ -184,7 +184,8 @@ def _overview_line(project: ProjectStatus) -> Text:
     overview = project.overview
     if overview.first is None:
         begin = lse_command("archive", project.name, "yesterday", default=project.default_project)
-        return Text.assemble((project.name, "bold"), f": no day yet. Next: {begin}")
+        unseen = " on this disk, and Drive was not looked at" if overview.on_drive is None else " yet"
+        return Text.assemble((project.name, "bold"), f": no day{unseen}. Next: {begin}")
     on_drive = "Drive not looked at" if overview.on_drive is None else f"{overview.on_drive:,} on Drive"
     forgotten = f"{overview.forgotten:,} {_FORGOTTEN} after {overview.retention_days:,} days, "
     return Text.assemble(
@@ -201,7 +202,7 @@ def _print_gaps(project: ProjectStatus) -> None:
     found = project.overview.gaps
     for gap in found[-_MOST_GAPS:]:
         console.print(
-            Text(f"  {project.command(gap):<56}", "bold"),
+            Text(f"  {project.command(gap):<55} ", "bold"),
             Text(f"{gap.days:,} {'day' if gap.days == 1 else 'days'}: {gap.why}"),
             soft_wrap=True,
         )

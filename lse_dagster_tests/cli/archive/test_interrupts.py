@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 import pytest
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, event
 
 from lse_dagster.cli.running.display import Display
 from lse_dagster.cli.running.outcome import CheckOutcome, DayPlan, Step
@@ -171,6 +171,19 @@ def test_an_interrupt_while_python_cleans_up_is_not_swallowed(capfd: pytest.Capt
         threading.Event().wait(30)
 
     assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_before_the_first_step_leaves_no_run_that_holds_up_its_day(person: Person) -> None:
+    def press(*statement: object) -> None:
+        if "INSERT INTO event_logs" in str(statement[2]):  # the run is made, and has not begun
+            event.remove(Engine, "after_cursor_execute", press)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    event.listen(Engine, "after_cursor_execute", press)
+    with pytest.raises(KeyboardInterrupt):
+        person.workplace.runner(Display(), person.instance).run(DayPlan(DATE, ARCHIVE))
+
+    assert person.latest_status() == dg.DagsterRunStatus.CANCELED
 
 
 def test_an_interrupt_while_a_database_is_closed_brings_no_traceback(
