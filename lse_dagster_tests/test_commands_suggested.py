@@ -22,7 +22,6 @@ SUGGESTED: Final = sorted(
 OF_A_PROJECT: Final = re.compile(r"\blse (archive|verify|migrate|free)\b(?!.*--project)")
 REVIEWED: Final = {
     "One line of JSON per day: see `lse archive --help`.": "a manual",
-    "Each is on Drive, compared just now; `lse archive restore` brings it back.": "it is in full at the end",
     "lse dev or lse archive makes it.": "of a Dagster home, whichever project",
     "  Next: lse archive --date yesterday{}": "of all projects",
     "lse archive --date yesterday": "of a new `.env`",

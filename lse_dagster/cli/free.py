@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from lse_dagster.cli.running.freeing import FreedDisk
     from lse_dagster.cli.running.runner import DayRunner
 
-_NOTHING_LOST = "Each is on Drive, compared just now; `lse archive restore` brings it back."
-
 
 class NobodyToAsk(ArchiveError):
     """Days would be removed from this disk, and nobody is there to agree."""
@@ -173,7 +171,8 @@ class _Report:
         self._list(found)
         self._asked = True
         what = f"Freeing {_days(len(found.removed))} of {self._project!r}, {megabytes(found.bytes)}"
-        question = Question(what, _NOTHING_LOST, "", "Remove them from this disk?")
+        there = f"Each is on Drive, compared just now. To have them back: {self._restore(found)}"
+        question = Question(what, there, "", "Remove them from this disk?")
         if not Questioner(force=False, can_ask=True, several=False).may_replace(question):
             raise Declined(f"Nothing was done: every day of {self._project!r} is where it was.")
 
@@ -211,9 +210,11 @@ class _Report:
         words += [f"{_days(len(found.kept))} kept"] if found.kept and not self._asked else []
         stdout().print("; ".join(words), soft_wrap=True)
         if found.removed and not self._dry_run:
-            dates = DateRange(min(found.removed), max(found.removed))
-            command = lse_command("archive restore", self._project, dates, default=self._default)
-            stdout().print(f"To have them back: {command}", soft_wrap=True)
+            stdout().print(f"To have them back: {self._restore(found)}", soft_wrap=True)
+
+    def _restore(self, found: "FreedDisk") -> str:
+        dates = DateRange(min(found.removed), max(found.removed))
+        return lse_command("archive restore", self._project, dates, default=self._default)
 
     def _print_document(self, found: "FreedDisk") -> None:
         result = "would be removed" if self._dry_run else "removed"

@@ -153,11 +153,12 @@ def test_a_place_that_does_not_answer_leaves_the_others_visible_and_fails(
 
 
 def test_without_any_day_it_says_how_to_begin_and_months_have_a_form(workplace: Workplace) -> None:
-    nothing = workplace.lse("status")
+    nothing, here = workplace.lse("status"), workplace.lse("status", "--local-only")
     wrong = [workplace.lse("status", "--month", month) for month in ("August", "9999-12")]
 
     assert nothing.returncode == 0
     assert "no day yet. Next: lse archive --date yesterday" in nothing.stdout
+    assert "no day on this disk, and Drive was not looked at. Next:" in here.stdout
     assert [each.returncode for each in wrong] == [2, 2]
 
 

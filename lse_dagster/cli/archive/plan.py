@@ -65,6 +65,7 @@ Copies = Mapping[date, "DriveFile"]
 """The day zips of the project on Drive, by their date."""
 
 _NOTHING_LOST = "A yes loses nothing: what LangSmith sends no more goes on in the day."
+_NEWER_STAYS = "A yes loses nothing: a day here that holds more, or was fetched later and differs, stays."
 
 
 class BeforeStartDate(ArchiveError):
@@ -216,7 +217,8 @@ class Planner:
         if lack == WHOLE:
             return LeftDay(day, "whole", "")
         there = f"{lack.why} {describe_local(local)} {describe_copy(copy)}".lstrip()
-        left = self._unless_allowed(day, f"Restoring {self._name(day)}", there, lack.reason or "there")
+        what, reason = f"Restoring {self._name(day)}", lack.reason or "there"
+        left = self._unless_allowed(day, what, there, reason, _NEWER_STAYS)
         return left or DayPlan(day, {"restore": self._allowed}, project_id)
 
     @property
@@ -239,12 +241,14 @@ class Planner:
         what = str(days[0]) if len(days) == 1 else f"each of {len(days):,} days"
         raise Declined(f"Nothing was done: {what} of {self.project!r} is as it was.")
 
-    def _unless_allowed(self, day: date, what: str, there: str, reason: Reason = "there") -> LeftDay | None:
+    def _unless_allowed(
+        self, day: date, what: str, there: str, reason: Reason = "there", promise: str = _NOTHING_LOST
+    ) -> LeftDay | None:
         """None if what is there may be replaced. Nobody to ask: in a range that leaves this day alone."""
         if self.dry_run and not self.questioner.forced:
             return LeftDay(day, reason, there)
         try:
-            if self.questioner.may_replace(Question(what, there, _NOTHING_LOST)):
+            if self.questioner.may_replace(Question(what, there, promise)):
                 return None
         except WouldOverwrite as error:
             if not self.several:
