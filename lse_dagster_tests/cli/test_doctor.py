@@ -191,15 +191,18 @@ def test_a_schedule_that_was_switched_on_shows(workplace: Workplace) -> None:
     assert (off, on) == ("warning", "ok")
 
 
-def test_a_value_that_cannot_be_read_is_named(workplace: Workplace) -> None:
+def test_each_value_that_cannot_be_read_is_named_and_hides_nothing_else(workplace: Workplace) -> None:
     set_variable(workplace, "LSE_START_DATE", "soon")
+    set_variable(workplace, "LSE_RETENTION_DAYS", "two")
 
     finished = workplace.lse("doctor")
 
     assert finished.returncode == 1
-    assert "✗ settings" in finished.stdout
-    assert "LSE_START_DATE=" in finished.stdout
-    assert "✓ packages" in finished.stdout
+    assert finished.stdout.count("✗ settings") == 2
+    assert "LSE_START_DATE: It is not a calendar date" in finished.stdout
+    assert "LSE_RETENTION_DAYS: 'two' is not a whole number" in finished.stdout
+    assert "✓ LangSmith key" in finished.stdout
+    assert finished.stdout.count("✗") == 2
 
 
 def test_a_name_that_no_project_can_have_is_told_and_hides_no_other_project(workplace: Workplace) -> None:

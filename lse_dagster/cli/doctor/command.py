@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from lse_dagster.cli.doctor.finding import Finding, Level, good, problem_of
+from lse_dagster.cli.doctor.finding import Finding, Level, good, problem, problem_of
 from lse_dagster.cli.terminal.console import say, stdout
 from lse_dagster.cli.terminal.errors import StepsFailed, print_error
 from lse_dagster.cli.terminal.options import quiet_option
@@ -63,16 +63,19 @@ def doctor(as_json: bool, quiet: bool) -> None:
 
 def _examine() -> Iterator[Finding]:
     from lse_dagster.cli.doctor import machine
-    from lse_dagster.cli.environment import load_settings
+    from lse_dagster.cli.environment import load_settings_as_far_as_right
 
     yield machine.check_env_file(Path(".env").absolute())
     try:
-        settings = load_settings()
+        settings = load_settings_as_far_as_right()
     except ArchiveError as error:
         yield problem_of("settings", error)
         yield _run(machine.check_packages)[0]
         return
-    yield good("settings", "every variable that is set can be read")
+    for wrong in settings.invalid:
+        yield problem("settings", f"{wrong.name}: {wrong.why}", wrong.next_step)
+    if not settings.invalid:
+        yield good("settings", "every variable that is set can be read")
     checks = _checks(settings)
     with ThreadPoolExecutor(max_workers=len(checks), thread_name_prefix="doctor") as threads:
         for found in threads.map(_run, checks):
