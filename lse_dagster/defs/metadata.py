@@ -3,6 +3,7 @@
 The numbers are those of the summary; nothing is counted here.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
@@ -34,6 +35,8 @@ PRESENT_ID_METADATA: Final = "langsmith_project_id"
 SHA256_METADATA: Final = "sha256"
 
 _STATUSES: Final = ("success", "error", "pending")
+_MARKUP: Final = re.compile(r"[\\`*<>\[\]~&]|(?<![^\W_])_|_(?![^\W_])")
+"""An underscore within a word is none."""
 _LONGEST_BAR: Final = 12
 """The UI shows Markdown of up to 1,000 characters where it stands, and hides more behind a click."""
 
@@ -150,6 +153,11 @@ def markdown_table(head: Sequence[str], alignment: str, rows: Iterable[Sequence[
     """A column is aligned to the left (`l`) or to the right (`r`)."""
     rule = ["---:" if side == "r" else "---" for side in alignment]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in (head, rule, *rows))
+
+
+def in_markdown(name: str) -> str:
+    """A name as it is, whatever Markdown or HTML would make of its characters."""
+    return _MARKUP.sub(r"\\\g<0>", name)
 
 
 def _cell(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from lse_dagster.advice import lse_command
 from lse_dagster.calendar.overview import Overview, Standing, Unsafe
 from lse_dagster.calendar.rules import Need
-from lse_dagster.defs.metadata import markdown_table
+from lse_dagster.defs.metadata import in_markdown, markdown_table
 from lse_dagster.run.times import in_rows
 
 _IS_CURRENT: Final = timedelta(hours=2)
@@ -80,12 +80,12 @@ def table(found: Overviews, now: datetime) -> str:
 def _row(project: str, one: Overview | None, now: datetime) -> list[str]:
     mark = "✗" if [*_urgent(project, one, now)] else _WELL
     if one is None:
-        return [mark, project, "not looked at", ""]
+        return [mark, in_markdown(project), "not looked at", ""]
     counts = ((how, len(one.days(how))) for how in (*_ORDER, "in time"))
     counted = ", ".join(f"{count:,} {how}" for how, count in counts if count)
     if one.next_expiry is not None:
         counted += f", the first until {one.next_expiry[1]:%Y-%m-%d}"
-    return [mark, project, str(one.last or "none yet"), counted]
+    return [mark, in_markdown(project), str(one.last or "none yet"), counted]
 
 
 def storage_table(found: Overviews, price: float | None) -> str:
@@ -99,7 +99,7 @@ def storage_table(found: Overviews, price: float | None) -> str:
             drive = size(one.drive_bytes) if one.drive_was_asked else "?"
             cost = [] if price is None else [_usd(one.drive_bytes / 1e9 * price)]
             numbers = (f"{one.on_drive:,}", drive, size(one.disk_bytes), *cost)
-            rows.append([project, *(number.replace(" ", "&nbsp;") for number in numbers)])
+            rows.append([in_markdown(project), *(number.replace(" ", "&nbsp;") for number in numbers)])
     return markdown_table(head, alignment, rows)
 
 

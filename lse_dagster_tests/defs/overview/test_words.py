@@ -91,3 +91,19 @@ def test_projects_that_somebody_should_look_after_stand_first() -> None:
 )
 def test_sizes(count: int, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("eval/nightly, über_all", "eval/nightly, über_all"),
+        ("*<b>_x_</b>* `[y](z)`", r"\*\<b\>\_x\_\</b\>\* \`\[y\](z)\`"),
+        ("__init__", r"\_\_init\_\_"),
+        ("a|b\\", "a\\|b\\\\"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_whatever_markdown_would_make_of_it(name: str, shown: str) -> None:
+    found = {name: overview(project=name)}
+
+    assert f"| {shown} |" in table(found, NOW)
+    assert f"| {shown} |" in storage_table(found, None)
