@@ -96,7 +96,9 @@ def remove_local_copy(
             if not dry_run:
                 _remove(store.day_path(project, day, project_id), path)
             return LocalCopy(day, size)
-    except (DayIsBusy, NoSuchZip, BrokenZip, BrokenDay, InvalidSummary, TwinFiles) as error:
+    except NoSuchZip as error:  # as after a restore: a zip made anew is the one on Drive, byte for byte
+        return KeptCopy(day, f"{error.why} {error.next_step}")
+    except (DayIsBusy, BrokenZip, BrokenDay, InvalidSummary, TwinFiles) as error:
         return KeptCopy(day, error.why)
     except OSError as error:
         raise DiskError(f"Removing the day {day} of {project!r} from this disk", error) from error

@@ -1,6 +1,8 @@
 """`lse free`: what would go is shown, asked about and removed; nobody asked is nothing removed."""
 
 import json
+import re
+import shlex
 from typing import Any
 
 import dagster as dg
@@ -69,5 +71,11 @@ def test_a_day_that_must_stay_is_told_with_the_reason(archived: Workplace) -> No
 
     found = free(archived, "--date", str(DATE), "--yes")
 
-    assert [(day["result"], day["why"][:10]) for day in found["days"]] == [("kept", "There is n")]
+    (kept,) = found["days"]
+    assert (kept["result"], kept["why"][:10]) == ("kept", "There is n")
     assert is_here(archived) == (True, False)
+    advice = re.search("`lse ([^`]+)`", kept["why"])
+    assert advice is not None
+    assert archived.lse(*shlex.split(advice[1])).returncode == 0
+    (removed,) = free(archived, "--date", str(DATE), "--yes")["days"]
+    assert removed["result"] == "removed"  # the zip made anew is the one on Drive
