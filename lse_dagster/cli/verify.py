@@ -98,9 +98,12 @@ class _Report(Display):
         self._json = as_json
         self._silent = as_json or quiet
         self._console = stdout()
+        self._told: set[str] = set()
+        """What checks of this day have said: one damaged file fails most of them alike."""
 
     def begin(self, project: str, day: "CalendarDay") -> None:
         """A day comes next; with LangSmith's id where several projects of the name have it."""
+        self._told.clear()
         several = day.is_beside or day.local.others
         named = f" {project} (the project with the id {day.project_id})" if several else f" {project}"
         if not self._silent:
@@ -112,7 +115,9 @@ class _Report(Display):
         """One check has its result; those that passed are counted at the end."""
         if not self._silent and is_worth_a_line(outcome):
             sign = mark(outcome)
-            line = Text.assemble((f"  {sign} ", STYLES[sign]), f"{outcome.name:<30} ", outcome.description)
+            said = "the same" if outcome.description in self._told else outcome.description
+            self._told |= set() if outcome.passed else {outcome.description}
+            line = Text.assemble((f"  {sign} ", STYLES[sign]), f"{outcome.name:<30} ", said)
             self._console.print(line, soft_wrap=True)
 
     def warning(self, text: str) -> None:
@@ -159,12 +164,15 @@ class _Report(Display):
         command = next(check.repair for check in CHECKS if check.repair and check.name in failed)
         if day.is_freed and not (command == "archive upload" and day.local.zip is not None):
             command = "archive restore"  # which compares every byte with what was archived
+        whys: dict[str, list[str]] = {}
+        for name, check in failed.items():
+            whys.setdefault(check.description.rstrip("."), []).append(name)
         beside = found.plan.project_id if command == "archive restore" else ""
         repair = self._command(command, found.project, found.day, beside)
         again = self._command("verify", found.project, found.day)
         return ArchiveError(
             f"Verifying the day {found.day} of {found.project!r}",
-            "; ".join(f"{name}: {check.description}" for name, check in failed.items()),
+            "; ".join(f"{', '.join(names)}: {why}" for why, names in whys.items()) + ".",
             f"{repair}, then {again}",
         )
 

@@ -43,6 +43,7 @@ def test_verify_finds_a_changed_trace_file_and_status_shows_that_it_did(archived
 
     assert finished.returncode == 1
     assert "  ✗ files_match_summary" in finished.stdout
+    assert finished.stdout.count(trace.name) == finished.stderr.count(trace.name) == 1  # a cause is told once
     assert f"Next:  lse archive restore --date {DATE}, then lse verify" in finished.stderr
     assert quiet.returncode == 1
     assert quiet.stdout == ""
