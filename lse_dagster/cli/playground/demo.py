@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,7 @@ class _Demo:
             "day folder": f"{day.path} ({day.summary.bytes:,} bytes)",
             "zip": f"{zipped.path} ({zipped.bytes:,} bytes)",
             "Drive": self._drive_link(),
-            "see it in the UI": "lse dev, then open http://127.0.0.1:3000",
+            "see it in the UI": f"{_lse()} dev, then open http://127.0.0.1:3000",
         }
         for name, value in rows.items():
             self._console.print(f"{name:<18} {value}", soft_wrap=True)
@@ -202,3 +203,10 @@ class _Demo:
 
     def _heading(self, text: str) -> None:
         self._console.print(f"\n{text}", style="bold", soft_wrap=True)
+
+
+def _lse() -> str:
+    """The command as it can be typed here: `make demo` leaves it where no PATH leads."""
+    if shutil.which("lse"):
+        return "lse"
+    return relpath(Path(sys.executable).with_name("lse"))
