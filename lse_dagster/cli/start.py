@@ -38,7 +38,7 @@ def _state() -> Iterator[str]:
         yield "  lse demo    the whole road on a sandbox: no account, nothing leaves this machine"
         yield "  lse init    set up your accounts"
         return
-    projects = ", ".join(settings.projects) or "none yet"
+    projects = ", ".join(repr(name) if "," in name else name for name in settings.projects) or "none yet"
     yield f"Projects: {projects}, on {settings.langsmith.endpoint}"
     if not settings.projects:
         yield "  Next: lse init"

@@ -64,7 +64,7 @@ def test_a_month_is_its_days_that_are_over(text: str, first: date, last: date) -
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("2025-13", "is not a date"),
+        ("2025-13", "'2025-13' is not a month"),
         ("2025-09", "not over yet"),
         ("2025-02-30", "is not a date"),
         ("20250829", "is not a date"),

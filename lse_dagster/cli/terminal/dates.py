@@ -121,7 +121,11 @@ class PastDates(click.ParamType[DateRange]):
         if not _MONTH.fullmatch(text):
             day = self._day.convert(text, param, ctx)
             return day, day
-        first = self._day.convert(f"{text}-01", param, ctx)
+        try:
+            parse_date(begin := f"{text}-01")
+        except InvalidDate:
+            self.fail(f"{text!r} is not a month: {_FORMS}.", param, ctx)
+        first = self._day.convert(begin, param, ctx)
         return first, self._day.no_later((first + 31 * _ONE_DAY).replace(day=1) - _ONE_DAY)
 
     def shell_complete(

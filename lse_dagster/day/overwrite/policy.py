@@ -30,7 +30,7 @@ def refuse_existing(what: str, where: str) -> OverwriteRefused:
     return OverwriteRefused(
         what,
         f"There is one already at {where}, and overwrite is `never`.",
-        "Keep it, or run again with `overwrite: superset`, which loses nothing.",
+        "Keep it, or do the same again, in Dagster with `overwrite: superset`: nothing is lost by that.",
     )
 
 
