@@ -13,9 +13,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: install        ## Archive, verify, restore and compare a day on the sandbox.
 	$(BIN)/lse demo
 
-# More than four processes only wait for the longest file.
+# One process more than cores: a third of the time of some tests is waiting for others. More than four only wait
+# for the longest file.
 test: install-dev    ## Run the whole test suite, on all cores.
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 10 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --durations 10 $(ARGS)
 
 dev: install         ## Open the Dagster UI on .env, or on the sandbox.
 	$(BIN)/lse dev
