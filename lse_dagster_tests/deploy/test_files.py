@@ -47,13 +47,12 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def test_the_compose_file_follows_the_compose_specification() -> None:
-    command: list[str | Path] = [
-        PROGRAMS / "check-jsonschema",
-        "--builtin-schema",
-        "vendor.compose-spec",
-        COMPOSE,
-    ]
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [("compose-spec", COMPOSE), ("github-workflows", DEPLOY / "github-actions" / "archive-langsmith.yml")],
+)
+def test_who_reads_it_takes_it(schema: str, file: Path) -> None:
+    command: list[str | Path] = [PROGRAMS / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", file]
 
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
 
