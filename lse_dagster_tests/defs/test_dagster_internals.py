@@ -8,6 +8,8 @@ import inspect
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from lse_dagster.defs.dagster_internals import (
     AssetCheckPartitionInfo,
@@ -59,3 +61,10 @@ def test_a_check_tells_of_each_partition_when_it_and_the_data_were_written() -> 
 
 def test_a_part_of_an_instances_settings_can_be_overridden() -> None:
     assert "overrides" in inspect.signature(InstanceRef.from_dir).parameters
+
+
+def test_planned_checks_lie_where_they_are_taken_back_from() -> None:
+    columns = {column.name for column in AssetCheckExecutionsTable.columns}
+
+    assert {"run_id", "asset_key", "execution_status"} <= columns
+    assert hasattr(SqlEventLogStorage, "index_connection")
